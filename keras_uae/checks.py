@@ -1,0 +1,111 @@
+"""Checks of settings and data: every message names the argument, what was expected, what came."""
+
+import difflib
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+
+def check_number(owner: str, name: str, value: Any, low: float, high: float = math.inf) -> float:
+    """Return `value` if it is a finite number in [low, high]."""
+    number = isinstance(value, (int, float, np.integer, np.floating))
+    if not number or isinstance(value, bool) or not low <= value <= high or math.isinf(value):
+        raise ValueError(
+            f"`{name}` of {owner} must be a finite number in [{low}, {high}]. "
+            f"Received: {name}={value!r} (of type {type(value).__name__})."
+        )
+    return float(value)
+
+
+def check_integer(owner: str, name: str, value: Any, low: int, high: float = math.inf) -> int:
+    """Return `value` if it is an integer in [low, high]."""
+    integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not integer or not low <= value <= high:
+        raise ValueError(
+            f"`{name}` of {owner} must be an integer in [{low}, {high}]. "
+            f"Received: {name}={value!r} (of type {type(value).__name__})."
+        )
+    return int(value)
+
+
+def check_choice(owner: str, name: str, value: Any, choices: Iterable[str]) -> str:
+    """Return `value` if it is one of `choices`; otherwise suggest the nearest one."""
+    choices = list(choices)
+    if value in choices:
+        return str(value)
+    near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(
+        f"`{name}` of {owner} must be one of {', '.join(map(repr, choices))}.{hint} "
+        f"Received: {name}={value!r}."
+    )
+
+
+def check_bounds(owner: str, bounds: Any) -> tuple[float, float]:
+    """Return `(low, high)` if `bounds` is a pair of finite numbers with low < high."""
+    try:
+        low, high = (float(bound) for bound in bounds)
+        ordered = math.isfinite(low) and math.isfinite(high) and low < high
+    except (TypeError, ValueError):
+        ordered = False
+    if not ordered:
+        raise ValueError(
+            f"`bounds` of {owner} must be a pair of finite numbers, low < high. "
+            f"Received: bounds={bounds!r}."
+        )
+    return low, high
+
+
+def check_samples(
+    owner: str, x: Any, *, bounds: tuple[float, float], name: str = "x", chunk: int = 4096
+) -> np.ndarray:
+    """Return `x` as an array of samples that are numbers inside `bounds`.
+
+    Reads `x` in chunks, so that a memory-mapped array is never copied whole.
+
+    Raises:
+        ValueError: `x` is empty, has no sample axis, is not numeric, has integer values where
+            `bounds` say [0, 1], or holds NaN, infinities or values outside `bounds`.
+    """
+    x = np.asanyarray(x)
+    if x.ndim < 2 or x.size == 0:
+        raise ValueError(
+            f"`{name}` of {owner} must be a non-empty array of shape (samples, ...). "
+            f"Received: {name} of shape {x.shape}."
+        )
+    if x.dtype.kind not in "iuf":
+        raise ValueError(
+            f"`{name}` of {owner} must hold real numbers. Received: {name} of dtype {x.dtype}."
+        )
+    low, high = bounds
+    if x.dtype.kind in "iu" and (low, high) == (0.0, 1.0):
+        raise ValueError(
+            f"`{name}` of {owner} holds integers, but `bounds` are (0, 1). Scale the images "
+            f"({name}.astype('float32') / 255) or set bounds=(0, 255). "
+            f"Received: {name} of dtype {x.dtype}."
+        )
+    for start in range(0, len(x), chunk):
+        part = np.asarray(x[start : start + chunk])
+        if x.dtype.kind == "f":
+            check_finite(owner, part, name=name, start=start)
+        least, most = part.min(), part.max()
+        if least < low or most > high:
+            raise ValueError(
+                f"`{name}` of {owner} must lie inside bounds=({low}, {high}). "
+                f"Received: values from {least} to {most} in samples {start} to "
+                f"{start + len(part) - 1}."
+            )
+    return x
+
+
+def check_finite(owner: str, x: np.ndarray, *, name: str, start: int = 0) -> None:
+    """Raise if any value of `x` is NaN or infinite, naming the first sample that has one."""
+    finite = np.isfinite(x).reshape(len(x), -1).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"`{name}` of {owner} must be finite. Received: NaN or infinity in "
+            f"{int((~finite).sum())} sample(s), the first at index "
+            f"{start + int(np.argmin(finite))}."
+        )

@@ -1,0 +1,146 @@
+"""What an attack found: one row per sample, and the file format that keeps it."""
+
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_TRACE = "trace/"
+
+
+@dataclass(frozen=True, eq=False)
+class UAEs:
+    """Unsupervised adversarial examples of a set of samples, row for row.
+
+    Where no example was found the original stands in for it (section 4.1 of the paper), so that
+    `x` always has as many rows as the data and `success` tells them apart.
+
+    Attributes:
+        x: Array `(n, ...)`, the examples; the original where `success` is false.
+        success: Booleans `(n,)`, whether `x` is an example: criterion ≤ 0 and not the original.
+        similarity: Array `(n,)`, the similarity objective at `x`: mutual information in nats for
+            MINE and the Gaussian form. NaN where `success` is false.
+        criterion: Array `(n,)`, the attack criterion f_x at `x`.
+        multiplier: Array `(n,)`, the final c of Algorithm 1.
+        iteration: Integers `(n,)`, the iteration (from 1) that gave `x`; 0 where none did.
+        frozen: Booleans `(n,)`, samples that stopped early because a value was not finite.
+        trace: Mapping from `similarity`, `criterion`, `multiplier` and `gap` (the stationarity
+            gap ‖L(δ, c)‖ of Theorem 1) to arrays `(n, steps)`; empty unless asked for.
+    """
+
+    x: np.ndarray
+    success: np.ndarray
+    similarity: np.ndarray
+    criterion: np.ndarray
+    multiplier: np.ndarray
+    iteration: np.ndarray
+    frozen: np.ndarray
+    trace: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, rows: Any) -> "UAEs":
+        """The rows that a slice, an index array or a mask selects."""
+        rows = [rows] if isinstance(rows, (int, np.integer)) else rows
+        arrays = {name: getattr(self, name)[rows] for name in ROW_FIELDS}
+        return UAEs(**arrays, trace={name: value[rows] for name, value in self.trace.items()})
+
+    def __repr__(self) -> str:
+        return (
+            f"UAEs({len(self)} samples of shape {self.x.shape[1:]}, "
+            f"success rate {self.success_rate:.2%}, {int(self.frozen.sum())} frozen)"
+        )
+
+    @property
+    def success_rate(self) -> float:
+        """Attack success rate (ASR): the fraction of samples with an example."""
+        return float(self.success.mean())
+
+    @property
+    def mutual_information(self) -> np.ndarray:
+        """`similarity` under the name it has when the similarity estimates mutual information."""
+        return self.similarity
+
+    def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
+        """Write everything to one `.npz` file, all or nothing.
+
+        Raises:
+            FileExistsError: The file is there already and `overwrite` is false.
+        """
+        path = Path(path)
+        if path.exists() and not overwrite:
+            raise FileExistsError(
+                f"`path` of UAEs.save exists already; pass overwrite=True to replace it. "
+                f"Received: path={str(path)!r}."
+            )
+        arrays = {name: getattr(self, name) for name in ROW_FIELDS}
+        arrays.update({_TRACE + name: value for name, value in self.trace.items()})
+        temporary = path.with_name(path.name + ".part")
+        with open(temporary, "wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        return path
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "UAEs":
+        """Read a file that `save` wrote.
+
+        Raises:
+            ValueError: The file is truncated, or is not one of ours.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+        except (zipfile.BadZipFile, EOFError, ValueError, OSError) as error:
+            if isinstance(error, FileNotFoundError):
+                raise
+            raise ValueError(
+                f"`path` of UAEs.load must be a complete file written by UAEs.save. "
+                f"Received: path={str(path)!r} ({error})."
+            ) from error
+        missing = [name for name in ROW_FIELDS if name not in arrays]
+        lengths = {len(value) if value.ndim else 0 for value in arrays.values()}
+        if missing or len(lengths) != 1:
+            raise ValueError(
+                f"`path` of UAEs.load must hold the arrays {', '.join(ROW_FIELDS)} of equal "
+                f"length. Received: path={str(path)!r} with {sorted(arrays)}."
+            )
+        trace = {name[len(_TRACE) :]: arrays[name] for name in arrays if name.startswith(_TRACE)}
+        return cls(**{name: arrays[name] for name in ROW_FIELDS}, trace=trace)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["UAEs"]) -> "UAEs":
+        """Join sets in order; all must agree in shape and in whether they carry a trace."""
+        if not parts:
+            raise ValueError("`parts` of UAEs.concatenate must not be empty. Received: parts=[].")
+        return cls(
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in ROW_FIELDS},
+            trace={
+                name: np.concatenate([part.trace[name] for part in parts])
+                for name in parts[0].trace
+            },
+        )
+
+
+ROW_FIELDS = tuple(item.name for item in fields(UAEs) if item.name != "trace")
+
+
+class GenerationInterrupted(KeyboardInterrupt):
+    """Ctrl-C during `generate`; what was done by then is in `found`.
+
+    The rows of `found` are the first rows of the data, exactly as an uninterrupted run gives
+    them. To finish later: `attack.generate(x[n:], index=range(n, len(x)))`, n = `len(found)`.
+    """
+
+    def __init__(self, found: UAEs | None, total: int):
+        self.found = found
+        self.total = total
+        done = 0 if found is None else len(found)
+        super().__init__(f"interrupted after {done} of {total} samples; they are in `.found`")
