@@ -121,7 +121,9 @@ class UAEs:
         if not parts:
             raise ValueError("`parts` of UAEs.concatenate must not be empty. Received: parts=[].")
         return cls(
-            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in ROW_FIELDS},
+            **{
+                name: np.concatenate([getattr(part, name) for part in parts]) for name in ROW_FIELDS
+            },
             trace={
                 name: np.concatenate([part.trace[name] for part in parts])
                 for name in parts[0].trace

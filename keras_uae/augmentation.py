@@ -1,0 +1,367 @@
+"""Training on unsupervised adversarial examples (UAEs): the data set, its refresh, its rounds."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_uae.checks import check_choice, check_integer, check_samples
+from keras_uae.results import UAEs
+
+__all__ = ["RefreshUAEs", "Round", "UAEAugmentation", "augment_in_rounds", "epoch_order"]
+
+
+def epoch_order(size: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of `size` rows in an epoch: a permutation that depends on nothing else."""
+    return np.random.default_rng((seed, epoch)).permutation(size)
+
+
+class UAEAugmentation(keras.utils.PyDataset):
+    """The originals followed by their UAEs, as float32 batches `(input, target)` for `fit`.
+
+    Batch `index` is a pure function of `(seed, epoch, index)`, the same for any `workers`. Pass
+    `shuffle=False` to `fit`: its default permutes whole batches again, from global randomness.
+    No array is copied: a batch gathers its rows, from memory-mapped files too.
+    `UAEAugmentation(x, x)` is the duplicate control: as many samples and steps, no perturbation.
+
+    The attribute `epoch` is the order of the next pass: 0 at first, one more after every pass that
+    Keras ends (under a distribution strategy it makes one before the first epoch). Set it to k
+    before `fit(initial_epoch=k)` in a new process; `RefreshUAEs` sets it at every epoch. For
+    `steps_per_epoch` use `as_tf_dataset()`: Keras reads this one across the borders of its epochs.
+
+    Args:
+        x: Real array `(n, ...)`, the originals. Cast to float32 but not scaled.
+        found: `UAEs` or an array `(m, ...)`, or a list of these (several rounds, several examples
+            per sample); `[]` means originals only. "clean" targets and `y` require m = n.
+        y: Real array `(n, ...)`, the targets of the rows and of their UAEs. Defaults to `None`.
+        batch_size: Integer, the rows of a batch; the last one may be smaller. Defaults to `32`.
+        target: "self" (x+δ → x+δ, the paper) or "clean" (x+δ → x). Defaults to `"self"`.
+        shuffle: Boolean, whether `epoch_order` permutes the rows. Defaults to `True`.
+        seed: Integer ≥ 0 of the orders. Defaults to `0`.
+        **kwargs: `workers` and the other arguments of `keras.utils.PyDataset`.
+
+    Raises:
+        ValueError: A setting or an array is not as above, or an array is not finite.
+
+    Example:
+        >>> data = UAEAugmentation(x_train, attack.generate(x_train), batch_size=128)
+        >>> model.fit(data, epochs=30, shuffle=False)
+
+    Reference:
+        Hsu et al., AAAI 2022, sections 3.5 and 4.1, supplement 6.15.
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        found: Any,
+        y: Any = None,
+        *,
+        batch_size: int = 32,
+        target: str = "self",
+        shuffle: bool = True,
+        seed: int = 0,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.x = _check_array("x", x)
+        self.y = None if y is None else _check_labels(y, len(self.x))
+        self.batch_size = check_integer("UAEAugmentation", "batch_size", batch_size, 1)
+        self.target = check_choice("UAEAugmentation", "target", target, ("self", "clean"))
+        if self.y is not None and self.target != "self":
+            raise ValueError(
+                "`target` of UAEAugmentation must be left alone when `y` gives the targets. "
+                f"Received: target={target!r}."
+            )
+        self.shuffle = shuffle
+        self.seed = check_integer("UAEAugmentation", "seed", seed, 0)
+        self._pass = self._plan((self.x, *self._check_found(found)), epoch=0)
+        self._within_pass = False
+
+    @property
+    def num_batches(self) -> int:
+        """Number of batches in an epoch, the last and perhaps smaller one included."""
+        return math.ceil(len(self._pass.order) / self.batch_size)
+
+    @property
+    def found(self) -> tuple[np.ndarray, ...]:
+        """The sets of UAEs in use, an array each."""
+        return self._pass.parts[1:]
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose order the next pass takes."""
+        return self._pass.epoch
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        epoch = check_integer("UAEAugmentation", "epoch", epoch, 0)
+        self._pass = self._plan(self._pass.parts, epoch)
+
+    def on_epoch_begin(self) -> None:
+        """Note that a pass has begun; with `workers > 1` its first batches are already read."""
+        self._within_pass = True
+
+    def on_epoch_end(self) -> None:
+        """Move on to the next epoch, unless this is the call that Keras makes before the first."""
+        if self._within_pass:
+            self.epoch += 1
+        self._within_pass = False
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return self._batch(self._pass, index)
+
+    def replace(self, found: Any) -> None:
+        """Put `found` in place of the sets in use, at once for readers on other threads.
+
+        Raises:
+            ValueError: `found` is not valid, or has not as many rows as the sets in use.
+        """
+        parts = (self.x, *self._check_found(found))
+        rows, expected = (sum(map(len, each[1:])) for each in (parts, self._pass.parts))
+        if rows != expected:  # Keras counts the batches once, when `fit` begins
+            raise ValueError(
+                f"`found` of UAEAugmentation.replace must have {expected} rows, as many as the "
+                f"sets in use. Received: found of {rows} rows."
+            )
+        self._pass = self._plan(parts, self.epoch)
+
+    def as_tf_dataset(self) -> tf.data.Dataset:
+        """The same batches as a `tf.data.Dataset`: iterate it once more for the next epoch.
+
+        An iteration takes the order and the UAEs of the moment when its first batch is asked for,
+        keeps to them, and moves `epoch` on by one. So `fit(ds, epochs=n, shuffle=False)` sees
+        epochs 0 to n − 1, and `RefreshUAEs` works as with the data set itself (but not after
+        `repeat()`, which reads ahead of it).
+        """
+
+        def one_pass() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            current = self._pass
+            self.epoch = current.epoch + 1
+            for index in range(self.num_batches):
+                yield self._batch(current, index)
+
+        targets = self.x if self.y is None else self.y
+        spec = tuple(tf.TensorSpec((None, *a.shape[1:]), tf.float32) for a in (self.x, targets))
+        dataset = tf.data.Dataset.from_generator(one_pass, output_signature=spec)
+        # without a known length Keras warns, in the first epoch, that the data ran out
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(self.num_batches))
+        return dataset.prefetch(tf.data.AUTOTUNE)
+
+    def _check_found(self, found: Any) -> list[np.ndarray]:
+        several = isinstance(found, (list, tuple))
+        arrays = []
+        for number, item in enumerate(found if several else [found]):
+            name = f"found[{number}]" if several else "found"
+            array = _check_array(name, item.x if isinstance(item, UAEs) else item)
+            if array.shape[1:] != self.x.shape[1:]:
+                raise ValueError(
+                    f"`{name}` of UAEAugmentation must hold samples of shape {self.x.shape[1:]}, "
+                    f"like `x`. Received: {name} of shape {array.shape}."
+                )
+            if len(array) != len(self.x) and (self.target == "clean" or self.y is not None):
+                raise ValueError(
+                    f"`{name}` of UAEAugmentation must have {len(self.x)} rows, one for each of "
+                    f"`x`, unless target='self' and y=None. Received: {name} of {len(array)} rows."
+                )
+            arrays.append(array)
+        return arrays
+
+    def _plan(self, parts: tuple[np.ndarray, ...], epoch: int) -> "_Pass":
+        size = sum(map(len, parts))
+        order = epoch_order(size, self.seed, epoch) if self.shuffle else np.arange(size)
+        return _Pass(epoch, order, parts)
+
+    def _batch(self, current: "_Pass", index: int) -> tuple[np.ndarray, np.ndarray]:
+        if not 0 <= index < self.num_batches:
+            raise IndexError(
+                f"`index` of UAEAugmentation must be in [0, {self.num_batches - 1}]. "
+                f"Received: index={index}."
+            )
+        rows = current.order[index * self.batch_size : (index + 1) * self.batch_size]
+        starts = np.cumsum([0, *map(len, current.parts)])
+        owner = np.searchsorted(starts, rows, side="right") - 1
+        rows = rows - starts[owner]  # within the part that owns them
+        inputs = np.empty((len(rows), *self.x.shape[1:]), np.float32)
+        for number, part in enumerate(current.parts):
+            inputs[owner == number] = part[rows[owner == number]]
+        if self.y is None and self.target == "self":
+            return inputs, inputs
+        targets = self.x if self.y is None else self.y
+        return inputs, np.asarray(targets[rows], np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pass:
+    """What one pass reads. Swapped whole, so that no thread sees half of a change."""
+
+    epoch: int
+    order: np.ndarray
+    parts: tuple[np.ndarray, ...]
+
+
+class Attack(Protocol):
+    """Anything that finds UAEs of samples against the model it holds, like `MinMaxAttack`."""
+
+    def generate(self, x: Any, *, seed: Any, verbose: Any) -> UAEs:
+        """One example for every row of `x`."""
+
+
+class RefreshUAEs(keras.callbacks.Callback):
+    """Regenerates the UAEs of a `UAEAugmentation` against the weights of the moment.
+
+    It does so at the beginning of every epoch e > 0 that `refresh_every` divides, before the first
+    batch is read, with a seed made from `(seed, e)`. Epoch 0 trains on the set that the
+    augmentation came with; `UAEAugmentation(x, x)` is one to start from when there is none.
+    `fit(initial_epoch=k)` continues a run exactly when `refresh_every` divides k.
+
+    Args:
+        augmentation: The `UAEAugmentation` being fitted, or whose `as_tf_dataset()` is; with as
+            many rows found as originals.
+        attack: Object with `generate(x, *, seed, verbose) -> UAEs`, against the model in training.
+        refresh_every: Integer, epochs from one refresh to the next. Defaults to `1`.
+        seed: Integer ≥ 0. Defaults to `0`.
+        verbose: Passed on to the attack. Defaults to `0`.
+
+    Attributes:
+        success_rates: Attack success rate of each refresh of the last `fit`, by epoch.
+
+    Raises:
+        ValueError: A setting is not as above.
+
+    Example:
+        >>> refresh = RefreshUAEs(data, attack, refresh_every=5)
+        >>> model.fit(data, epochs=30, shuffle=False, callbacks=[refresh])
+
+    Reference:
+        Hsu et al., AAAI 2022, section 3.5, whose UAEs are made once (as without this callback).
+    """
+
+    def __init__(
+        self,
+        augmentation: UAEAugmentation,
+        attack: Attack,
+        *,
+        refresh_every: int = 1,
+        seed: int = 0,
+        verbose: int | str = 0,
+    ):
+        super().__init__()
+        rows = sum(map(len, augmentation.found))
+        if rows != len(augmentation.x):
+            raise ValueError(
+                "`augmentation` of RefreshUAEs must hold one set of as many UAEs as originals, "
+                f"{len(augmentation.x)}. Received: augmentation with {rows} rows found."
+            )
+        self.augmentation = augmentation
+        self.attack = attack
+        self.refresh_every = check_integer("RefreshUAEs", "refresh_every", refresh_every, 1)
+        self.seed = check_integer("RefreshUAEs", "seed", seed, 0)
+        self.verbose = verbose
+        self.success_rates: dict[int, float] = {}
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Forget the previous `fit`."""
+        self.success_rates = {}
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Set the epoch of the augmentation and, when it is time, its UAEs."""
+        self.augmentation.epoch = epoch
+        if epoch > 0 and epoch % self.refresh_every == 0:
+            seed = _derived_seed(self.seed, epoch)
+            found = self.attack.generate(self.augmentation.x, seed=seed, verbose=self.verbose)
+            self.augmentation.replace(found)
+            self.success_rates[epoch] = found.success_rate
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """A model of `augment_in_rounds` and the UAEs it was trained on.
+
+    Attributes:
+        number: Integer, 0 for the model trained on the originals alone.
+        model: The trained model.
+        found: Tuple of `number` sets of UAEs; set i was made against the model of round i.
+    """
+
+    number: int
+    model: keras.Model
+    found: tuple[UAEs, ...]
+
+
+def augment_in_rounds(
+    build: Callable[[], keras.Model],
+    fit: Callable[[keras.Model, UAEAugmentation], Any],
+    make_attack: Callable[[keras.Model], Attack],
+    x: Any,
+    *,
+    rounds: int = 2,
+    seed: int = 0,
+    verbose: int | str = 0,
+    **settings: Any,
+) -> Iterator[Round]:
+    """Augment again and again: each round trains a new model on the UAEs of all models before it.
+
+    Args:
+        build: Function without arguments that returns a new, compiled model.
+        fit: Function of a model and a `UAEAugmentation` that trains the one on the other.
+        make_attack: Function of a trained model that returns an attack against it.
+        x: Real array `(n, ...)`, the originals.
+        rounds: Integer, how many times UAEs are made. Defaults to `2`.
+        seed: Integer ≥ 0 of the orders, and of the attacks' seeds. Defaults to `0`.
+        verbose: Passed on to the attacks. Defaults to `0`.
+        **settings: Passed on to `UAEAugmentation`: `batch_size`, `target`, ...
+
+    Returns:
+        Iterator over `rounds` + 1 `Round`s, each computed when it is asked for.
+
+    Raises:
+        ValueError: A setting is not as above; raised by the call itself, before any training.
+
+    Example:
+        >>> def fit(model, data):
+        ...     model.fit(data, epochs=30, shuffle=False)
+        >>> for step in augment_in_rounds(build, fit, MinMaxAttack, x_train):
+        ...     print(step.number, step.model.evaluate(x_test, x_test))
+
+    Reference:
+        Hsu et al., AAAI 2022, supplement 6.15.
+    """
+    rounds = check_integer("augment_in_rounds", "rounds", rounds, 1)
+    UAEAugmentation(x, [], seed=seed, **settings)  # for its checks
+
+    def iterate() -> Iterator[Round]:
+        found: tuple[UAEs, ...] = ()
+        for number in range(rounds + 1):
+            model = build()
+            fit(model, UAEAugmentation(x, found, seed=seed, **settings))
+            yield Round(number, model, found)
+            if number < rounds:
+                attack = make_attack(model)
+                round_seed = _derived_seed(seed, number)
+                found += (attack.generate(x, seed=round_seed, verbose=verbose),)
+
+    return iterate()
+
+
+def _derived_seed(seed: int, number: int) -> int:
+    return int(np.random.default_rng((seed, number)).integers(2**31))
+
+
+def _check_array(name: str, array: Any) -> np.ndarray:
+    return check_samples("UAEAugmentation", array, bounds=(-math.inf, math.inf), name=name)
+
+
+def _check_labels(y: Any, rows: int) -> np.ndarray:
+    y = np.asanyarray(y)
+    if y.ndim == 0 or len(y) != rows:
+        raise ValueError(
+            f"`y` of UAEAugmentation must have {rows} rows, one for each of `x`. "
+            f"Received: y of shape {y.shape}."
+        )
+    _check_array("y", y.reshape(rows, -1))
+    return y

@@ -1,0 +1,165 @@
+"""Attack criteria f_x: a perturbed sample z is an adversarial example of x where f_x(z) ≤ 0."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import keras
+import tensorflow as tf
+
+from keras_uae.checks import check_number
+from keras_uae.geometry import flatten, l2_norm
+from keras_uae.settings import Settings, register
+
+
+@dataclass(frozen=True)
+class Criterion(Settings):
+    """Base of the criteria: `criterion(x, z)` is f_x(z) for every sample, `(batch,)`.
+
+    An attack evaluates it in two parts, because what depends on x alone need not be computed at
+    each iteration: `reference(x)` once, then `value(reference, x, z)`.
+
+    Args:
+        model: The attacked model; `None` leaves it to the attack to fill in (see `bind`).
+    """
+
+    model: keras.Model | None = field(default=None, repr=False, compare=False)
+
+    one_pass: ClassVar[bool] = True  # see `value`
+
+    def bind(self, model: keras.Model) -> Self:
+        """This criterion for `model`, unless it has a model already."""
+        return self if self.model is not None else dataclasses.replace(self, model=model)
+
+    def check(self, x: tf.Tensor) -> None:
+        """Raise ValueError if the model cannot be judged by this criterion; x is one sample."""
+        del x
+
+    def reference(self, x: tf.Tensor) -> Any:
+        """What `value` needs to know of x: any nest of tensors with the batch in front."""
+        del x
+        return ()
+
+    def value(self, reference: Any, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        """f_x(z), `(batch,)`, differentiable in z.
+
+        A class that sets `one_pass = True` promises that `reference` and `value` call the model
+        at most once, on x and on z themselves: the similarity then reads its features from that
+        call.
+        """
+        raise NotImplementedError
+
+    def __call__(self, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        x, z = tf.convert_to_tensor(x), tf.convert_to_tensor(z)
+        return self.value(self.reference(x), x, z)
+
+    def get_config(self) -> dict[str, Any]:
+        """The settings; the model belongs to the attack and is saved there."""
+        config = {
+            item.name: getattr(self, item.name)
+            for item in dataclasses.fields(self)
+            if item.name != "model"
+        }
+        return config
+
+
+@register
+@dataclass(frozen=True)
+class Reconstruction(Criterion):
+    """f_x(z) = ‖x − Φ(z)‖₂ − ‖x − Φ(x)‖₂ + κ (section 3.2).
+
+    z is an unsupervised adversarial example of x if the autoencoder Φ restores x from z no worse
+    than from x itself, by a margin κ.
+
+    Args:
+        model: Autoencoder Φ whose output has the shape of its input. Defaults to `None`: the
+            model of the attack.
+        kappa: Float ≥ 0, margin κ, in the units of the norm. Defaults to `0`.
+        squared: Boolean, squared norms as in the published code instead of the paper's norms.
+            Defaults to `False`.
+
+    Example:
+
+        >>> criterion = uae.Reconstruction(autoencoder)
+        >>> criterion(x, found.x)  # <= 0 wherever found.success
+    """
+
+    kappa: float = field(default=0.0, kw_only=True)
+    squared: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_number("Reconstruction", "kappa", self.kappa, 0)
+
+    def check(self, x: tf.Tensor) -> None:
+        output = self._model(x).shape
+        if output != x.shape:
+            raise ValueError(
+                f"`model` of Reconstruction must give back the shape of its input, "
+                f"{tuple(x.shape[1:])}. Received: model {self.model.name!r} with output shape "
+                f"{tuple(output[1:])}."
+            )
+
+    def reference(self, x: tf.Tensor) -> tf.Tensor:
+        return self._error(x, x)
+
+    def value(self, reference: tf.Tensor, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        return self._error(x, z) - reference + self.kappa
+
+    def _error(self, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        difference = x - tf.cast(self._model(z), x.dtype)
+        if self.squared:
+            return tf.reduce_sum(flatten(difference) ** 2, axis=1)
+        return l2_norm(difference)
+
+    def _model(self, z: tf.Tensor) -> tf.Tensor:
+        if self.model is None:
+            raise ValueError(
+                "`model` of Reconstruction must be set to evaluate it outside an attack. "
+                "Received: model=None."
+            )
+        return self.model(z, training=False)
+
+
+@register
+@dataclass(frozen=True)
+class FunctionCriterion(Criterion):
+    """A user's own criterion: any callable `f(x, z) -> (batch,)` made of TensorFlow operations.
+
+    Args:
+        function: The callable; registered with Keras if the attack is to be saved.
+    """
+
+    one_pass: ClassVar[bool] = False
+    function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise ValueError(
+                f"`criterion` of MinMaxAttack must be a Criterion or a callable f(x, z) that "
+                f"gives one value a sample. Received: criterion={self.function!r}."
+            )
+
+    def check(self, x: tf.Tensor) -> None:
+        shape = tf.convert_to_tensor(self(x, x)).shape
+        if shape != x.shape[:1]:
+            raise ValueError(
+                f"`criterion` of MinMaxAttack must give one value a sample, shape (batch,). "
+                f"Received: shape {tuple(shape)} for a batch of {x.shape[0]}."
+            )
+
+    def value(self, reference: Any, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        del reference
+        return tf.cast(self.function(x, z), x.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"function": keras.saving.serialize_keras_object(self.function)}
+
+
+def get(criterion: Any, model: keras.Model) -> Criterion:
+    """A criterion bound to `model`: `None` stands for `Reconstruction()`."""
+    if criterion is None:
+        criterion = Reconstruction()
+    if not isinstance(criterion, Criterion):
+        criterion = FunctionCriterion(function=criterion)
+    return criterion.bind(model)

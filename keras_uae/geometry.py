@@ -1,0 +1,58 @@
+"""The pure functions of one attack step: where δ starts, how far it goes, where it must stay."""
+
+import tensorflow as tf
+
+from keras_uae.draws import per_sample_uniform
+
+STEP_RULES = ("max", "raw", "sign")
+
+
+def expand(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Reshape one value a sample `(batch,)` so that it broadcasts against `like`."""
+    return tf.reshape(values, [-1] + [1] * (like.shape.rank - 1))
+
+
+def flatten(x: tf.Tensor) -> tf.Tensor:
+    """Every sample as one row: `(batch, ...)` to `(batch, d)`."""
+    return tf.reshape(x, [tf.shape(x)[0], x.shape[1:].num_elements()])
+
+
+def l2_norm(x: tf.Tensor) -> tf.Tensor:
+    """‖x‖₂ of every sample, `(batch,)`, with gradient 0 instead of NaN where x is 0."""
+    square = tf.reduce_sum(flatten(x) ** 2, axis=1)
+    positive = square > 0
+    return tf.where(positive, tf.sqrt(tf.where(positive, square, 1.0)), 0.0)
+
+
+def feasible_box(
+    x: tf.Tensor, epsilon: float, bounds: tuple[float, float]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Lowest and highest z = x + δ with |δ| ≤ ε inside the data space (steps 5 and 6)."""
+    return tf.maximum(x - epsilon, bounds[0]), tf.minimum(x + epsilon, bounds[1])
+
+
+def glorot_radius(shape: tuple[int, ...]) -> float:
+    """Half width of a Glorot-uniform draw for a variable of `shape`; 0.086 for 28×28×1."""
+    field = 1
+    for size in shape[:-2]:
+        field *= size
+    fans = shape[-1] + (shape[-2] if len(shape) > 1 else shape[-1])
+    return (6.0 / (field * fans)) ** 0.5
+
+
+def initial_delta(x: tf.Tensor, index: tf.Tensor, radius: float, seed: tf.Tensor) -> tf.Tensor:
+    """δ₀: uniform in ±radius, drawn for each sample from (seed, its index) alone."""
+    if radius == 0:
+        return tf.zeros_like(x)
+    return per_sample_uniform(index, x.shape[1:], radius, seed, x.dtype)
+
+
+def step_direction(gradient: tf.Tensor, rule: str) -> tf.Tensor:
+    """The gradient as it is ("raw"), over its largest entry ("max"), or its sign ("sign")."""
+    if rule == "raw":
+        return gradient
+    if rule == "sign":
+        return tf.sign(gradient)
+    largest = tf.reduce_max(tf.abs(flatten(gradient)), axis=1)
+    # 1/largest by hand: a sample with gradient 0 stays where it is
+    return gradient * expand(tf.math.divide_no_nan(tf.ones_like(largest), largest), gradient)

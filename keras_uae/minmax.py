@@ -1,0 +1,177 @@
+"""The loop of Algorithm 1 (MinMax attack), for a batch of samples, as one graph.
+
+The paper's steps are shifted by half an iteration: each iteration looks at an iterate before it
+moves on, so that criterion, features and gradient all come from one forward and one backward pass
+of the model. T iterations cost what T steps of projected gradient descent cost, plus the
+similarity's own work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_uae import geometry
+from keras_uae.geometry import expand, flatten
+from keras_uae.similarity.features import capture
+
+if TYPE_CHECKING:
+    from keras_uae.attack import MinMaxAttack
+
+
+class Best(NamedTuple):
+    """The successful iterate with the best similarity so far; iteration 0 stands for none."""
+
+    z: tf.Tensor
+    similarity: tf.Tensor
+    criterion: tf.Tensor
+    iteration: tf.Tensor
+
+
+class Search(NamedTuple):
+    """What one iteration hands to the next, a row for each sample."""
+
+    z: tf.Tensor  # x + δ
+    multiplier: tf.Tensor  # c
+    estimator: Any  # state of the similarity, with MINE its θ
+    alive: tf.Tensor  # false once a value of the sample was not finite
+    best: Best
+
+
+def minmax(
+    attack: MinMaxAttack, x: tf.Tensor, index: tf.Tensor, seed: tf.Tensor, trace: bool = False
+) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    """Run Algorithm 1 on every sample of `x`.
+
+    Args:
+        attack: The settings.
+        x: Tensor `(batch, ...)`.
+        index: Integers `(batch,)` that key δ₀.
+        seed: Integer scalar.
+        trace: Boolean, keep the history. Defaults to `False`.
+
+    Returns:
+        The fields of `UAEs` by name, and its trace (empty unless `trace`).
+    """
+    criterion, similarity, features = (
+        attack.criterion,
+        attack.similarity,
+        attack.similarity.features,
+    )
+    sign = 1.0 if attack.objective == "minimize" else -1.0
+    low, high = geometry.feasible_box(x, attack.epsilon, attack.bounds)
+
+    reference, captured = _observe(attack, lambda: criterion.reference(x), x)
+    projection = features.draw(seed, captured.shape[1:], x.dtype)
+    u = features(projection, captured)
+    drawn = similarity.draw(seed, u.shape[1:], attack.steps, x.dtype)
+
+    def iterate(t: tf.Tensor, now: Search, history: Any) -> tuple[tf.Tensor, Search, Any]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(now.z)
+            f, captured = _observe(attack, lambda: criterion.value(reference, x, now.z), now.z)
+            violation = tf.nn.relu(f)  # f⁺, whose gradient is 0 where f ≤ 0
+            v = features(projection, captured)
+            estimator, value = similarity.estimate(drawn, now.estimator, v, t)
+            c = _ascend_multiplier(now.multiplier, violation, t, attack.multiplier_step_size)
+            objective = c * violation + sign * value
+        gradient = tape.gradient(
+            objective, now.z, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+
+        finite = tf.math.is_finite(f) & tf.math.is_finite(value)
+        finite &= tf.reduce_all(tf.math.is_finite(flatten(gradient)), axis=1)
+        alive = now.alive & finite
+        better = alive & (f <= 0) & (sign * value < sign * now.best.similarity)
+        step = attack.step_size * geometry.step_direction(gradient, attack.step_rule)
+        following = Search(
+            z=tf.where(expand(alive, x), tf.clip_by_value(now.z - step, low, high), now.z),
+            multiplier=tf.where(alive, c, now.multiplier),
+            estimator=estimator,
+            alive=alive,
+            best=Best(
+                z=tf.where(expand(better, x), now.z, now.best.z),
+                similarity=tf.where(better, value, now.best.similarity),
+                criterion=tf.where(better, f, now.best.criterion),
+                iteration=tf.where(better, t + 1, now.best.iteration),
+            ),
+        )
+        if trace:
+            gap = _stationarity_gap(now.z, gradient, violation, low, high)
+            row = {"similarity": value, "criterion": f, "multiplier": c, "gap": gap}
+            history = {name: history[name].write(t, row[name]) for name in row}
+        return t + 1, following, history
+
+    batch = tf.shape(x)[:1]
+    delta = geometry.initial_delta(x, index, attack.radius(x.shape[1:]), seed)
+    start = Search(
+        z=tf.clip_by_value(x + delta, low, high),
+        multiplier=tf.fill(batch, tf.constant(attack.initial_multiplier, x.dtype)),
+        estimator=similarity.init(drawn, x, u),
+        alive=tf.fill(batch, True),
+        best=Best(
+            z=x,
+            similarity=tf.fill(batch, tf.constant(sign * np.inf, x.dtype)),
+            criterion=tf.fill(batch, tf.constant(np.nan, x.dtype)),
+            iteration=tf.zeros(batch, tf.int32),
+        ),
+    )
+    names = ("similarity", "criterion", "multiplier", "gap") if trace else ()
+    history = {name: tf.TensorArray(x.dtype, attack.steps) for name in names}
+    _, end, history = tf.while_loop(
+        lambda t, *_: t < attack.steps,
+        iterate,
+        (tf.constant(0), start, history),
+        parallel_iterations=1,
+        maximum_iterations=attack.steps,
+    )
+    return _outcome(x, end), {name: tf.transpose(history[name].stack()) for name in names}
+
+
+def _observe(
+    attack: MinMaxAttack, evaluate: Callable[[], Any], z: tf.Tensor
+) -> tuple[Any, tf.Tensor]:
+    """What `evaluate` returns, and what the similarity reads of the same pass of the model."""
+    source = attack.source
+    with capture(source) as seen:
+        result = evaluate()
+    if source is None:
+        return result, z
+    if not (attack.criterion.one_pass and len(seen) == 1):
+        # the criterion evaluates something else than z: pass z itself as far as the source
+        with capture(source) as seen:
+            attack.model(z, training=False)
+    return result, tf.cast(seen[0], z.dtype)
+
+
+def _ascend_multiplier(c: tf.Tensor, violation: tf.Tensor, t: tf.Tensor, beta: float) -> tf.Tensor:
+    """Steps 8 and 9: c ← max(0, (1 − β/t^¼)·c + β·f⁺), t counted from 1."""
+    decay = 1 - beta * tf.cast(t + 1, c.dtype) ** -0.25
+    return tf.maximum(decay * c + beta * tf.stop_gradient(violation), 0)
+
+
+def _stationarity_gap(
+    z: tf.Tensor, gradient: tf.Tensor, violation: tf.Tensor, low: tf.Tensor, high: tf.Tensor
+) -> tf.Tensor:
+    """‖L(δ, c)‖ of Theorem 1: the proximal gradients of both players, zero at a solution."""
+    moved = z - tf.clip_by_value(z - gradient, low, high)
+    return tf.sqrt(tf.reduce_sum(flatten(moved) ** 2, axis=1) + violation**2)
+
+
+def _outcome(x: tf.Tensor, end: Search) -> dict[str, tf.Tensor]:
+    """The fields of `UAEs`; an example that equals its original is none."""
+    moved = tf.reduce_any(flatten(end.best.z) != flatten(x), axis=1)
+    success = (end.best.iteration > 0) & moved
+    nan = tf.constant(np.nan, x.dtype)
+    return {
+        "x": tf.where(expand(success, x), end.best.z, x),
+        "success": success,
+        "similarity": tf.where(success, end.best.similarity, nan),
+        "criterion": tf.where(success, end.best.criterion, nan),
+        "multiplier": end.multiplier,
+        "iteration": tf.where(success, end.best.iteration, 0),
+        "frozen": ~end.alive,
+    }

@@ -1,0 +1,42 @@
+"""What the loop of the attack asks of a similarity."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from keras_uae.settings import Settings
+from keras_uae.similarity.features import FeatureMap, Pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Similarity(Settings):
+    """How alike x and z are, sample by sample, as a differentiable function of z's features.
+
+    A similarity holds settings only. What changes from one iteration to the next is a `state`
+    that the loop threads through: any nest of tensors with the batch in front, whose shapes and
+    dtypes stay the same. Subclasses override what they need; `estimate` always.
+
+    Args:
+        features: `FeatureMap` that gives u of x and v of z, both `(batch, d', K)`.
+    """
+
+    features: FeatureMap = Pixels()
+
+    def draw(self, seed: tf.Tensor, shape: tf.TensorShape, iterations: int, dtype: tf.DType) -> Any:
+        """Random numbers shared by all samples of a run; `shape` is (d', K)."""
+        del seed, shape, iterations, dtype
+        return ()
+
+    def init(self, drawn: Any, x: tf.Tensor, u: tf.Tensor) -> Any:
+        """State before the first iteration."""
+        del drawn, x
+        return u
+
+    def estimate(self, drawn: Any, state: Any, v: tf.Tensor, t: tf.Tensor) -> tuple[Any, tf.Tensor]:
+        """The next state, and the similarity `(batch,)` at iteration t (from 0).
+
+        The value is differentiated with respect to v. An estimator trains here as well, on
+        `tf.stop_gradient(v)`.
+        """
+        raise NotImplementedError

@@ -1,0 +1,61 @@
+"""Similarities without an estimator: L2, cosine (Table 13) and the reconstruction loss."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from keras_uae.geometry import flatten, l2_norm
+from keras_uae.settings import register
+from keras_uae.similarity.base import Similarity
+from keras_uae.similarity.features import FeatureMap, Output
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class L2(Similarity):
+    """−‖u − v‖₂: minimised, it drives the features of z away from those of x.
+
+    Args:
+        features: `FeatureMap` to compare. Defaults to `Pixels()`; Table 13 of the paper uses
+            `Convolution()`.
+    """
+
+    def estimate(
+        self, drawn: Any, state: tf.Tensor, v: tf.Tensor, t: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        return state, -l2_norm(state - v)
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Cosine(Similarity):
+    """cos(u, v), in [−1, 1]; 0 where either is all zeros.
+
+    Args:
+        features: `FeatureMap` to compare. Defaults to `Pixels()`; Table 13 of the paper uses
+            `Convolution()`.
+    """
+
+    def estimate(
+        self, drawn: Any, state: tf.Tensor, v: tf.Tensor, t: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        product = tf.reduce_sum(flatten(state) * flatten(v), axis=1)
+        return state, tf.math.divide_no_nan(product, l2_norm(state) * l2_norm(v))
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class ReconstructionLoss(Similarity):
+    """‖x − Φ(z)‖₂. Maximised in place of the similarity, it gives the L2-UAE of section 4.4."""
+
+    features: FeatureMap = Output()
+
+    def init(self, drawn: Any, x: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
+        del drawn, u
+        return flatten(x)[..., tf.newaxis]
+
+    def estimate(
+        self, drawn: Any, state: tf.Tensor, v: tf.Tensor, t: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        return state, l2_norm(state - v)

@@ -1,0 +1,171 @@
+"""Feature maps: what a similarity compares, K samples of dimension d' for each input.
+
+All give features of shape `(batch, d', K)`: the layout of a convolution's output, so that none
+of it is ever transposed.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_uae.checks import check_integer
+from keras_uae.draws import PROJECTION, normal, stream
+from keras_uae.geometry import flatten
+from keras_uae.settings import Settings, register
+
+_CONVOLUTIONS = (
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.Conv3D,
+    keras.layers.DepthwiseConv1D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv1D,
+    keras.layers.SeparableConv2D,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureMap(Settings):
+    """Base: which layer's output is read, and how it becomes `(batch, d', K)`."""
+
+    def source(self, model: keras.Model) -> keras.Layer | None:
+        """The layer whose output is read; `None` for the input itself."""
+        del model
+        return None
+
+    def draw(self, seed: tf.Tensor, shape: tf.TensorShape, dtype: tf.DType) -> Any:
+        """What must be drawn at random once a run, given the shape of one captured sample."""
+        del seed, shape, dtype
+        return ()
+
+    def size(self, shape: tf.TensorShape) -> int:
+        """Number of values d'·K that become of one captured sample of `shape`."""
+        return shape.num_elements()
+
+    def __call__(self, drawn: Any, captured: tf.Tensor) -> tf.Tensor:
+        """Features `(batch, d', K)` of what was captured."""
+        raise NotImplementedError
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Pixels(FeatureMap):
+    """The input itself, one sample of dimension d."""
+
+    def __call__(self, drawn: Any, captured: tf.Tensor) -> tf.Tensor:
+        return flatten(captured)[..., tf.newaxis]
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Output(FeatureMap):
+    """The model's output, one sample of dimension d."""
+
+    def source(self, model: keras.Model) -> keras.Layer | None:
+        return model
+
+    def __call__(self, drawn: Any, captured: tf.Tensor) -> tf.Tensor:
+        return flatten(captured)[..., tf.newaxis]
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Convolution(FeatureMap):
+    """The K feature maps of a convolution, the first one of the model by default (6.2).
+
+    Args:
+        layer: Name of the layer, at any depth. Defaults to `None`, the first convolution.
+    """
+
+    layer: str | None = None
+
+    def source(self, model: keras.Model) -> keras.Layer | None:
+        for layer in flat_layers(model):
+            wanted = layer.name == self.layer if self.layer else isinstance(layer, _CONVOLUTIONS)
+            if wanted:
+                return layer
+        what = f"a layer named {self.layer!r}" if self.layer else "a convolution"
+        raise ValueError(
+            f"`similarity` of MinMaxAttack asks for {what}, but the model has none; choose "
+            f"similarity='random' or 'gaussian', which read the input. "
+            f"Received: model {model.name!r} with layers "
+            f"{[layer.name for layer in flat_layers(model)]}."
+        )
+
+    def __call__(self, drawn: Any, captured: tf.Tensor) -> tf.Tensor:
+        maps = captured.shape[-1]
+        return tf.reshape(
+            captured, [tf.shape(captured)[0], captured.shape[1:-1].num_elements(), maps]
+        )
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class RandomSampling(FeatureMap):
+    """K Gaussian random projections M_k x of the input, drawn once a run (6.2).
+
+    Args:
+        samples: Number of projections K. Defaults to `500`.
+        dimension: Dimension d' of each. Defaults to `128`.
+    """
+
+    samples: int = 500
+    dimension: int = 128
+
+    def __post_init__(self) -> None:
+        check_integer("RandomSampling", "samples", self.samples, 2)
+        check_integer("RandomSampling", "dimension", self.dimension, 1)
+
+    def size(self, shape: tf.TensorShape) -> int:
+        return self.dimension * self.samples
+
+    def draw(self, seed: tf.Tensor, shape: tf.TensorShape, dtype: tf.DType) -> tf.Tensor:
+        size = (shape.num_elements(), self.dimension * self.samples)
+        return normal(stream(seed, PROJECTION), size, dtype) / self.dimension
+
+    def __call__(self, drawn: tf.Tensor, captured: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(flatten(captured) @ drawn, [-1, self.dimension, self.samples])
+
+
+def flat_layers(model: keras.Model) -> list[keras.Layer]:
+    """The layers of a model in order, those of nested models in their place."""
+    layers: list[keras.Layer] = []
+    for layer in model.layers:
+        layers += flat_layers(layer) if isinstance(layer, keras.Model) else [layer]
+    return layers
+
+
+def starts_with_convolution(model: keras.Model) -> bool:
+    """Whether the first layer that has weights is a convolution."""
+    weighted = [layer for layer in flat_layers(model) if layer.weights]
+    return bool(weighted) and isinstance(weighted[0], _CONVOLUTIONS)
+
+
+@contextlib.contextmanager
+def capture(layer: keras.Layer | None) -> Iterator[list[tf.Tensor]]:
+    """Collect what `layer` returns while the context is open.
+
+    This is how the estimator reads the features of the very forward pass that evaluates the
+    criterion, for any model (functional, nested or subclassed): a second pass would cost as much
+    again. It acts while a graph is traced, and leaves nothing behind in the layer.
+    """
+    outputs: list[tf.Tensor] = []
+    if layer is None:
+        yield outputs
+        return
+    call = layer.call
+
+    def recording(*args: Any, **kwargs: Any) -> Any:
+        outputs.append(call(*args, **kwargs))
+        return outputs[-1]
+
+    # past Keras' own __setattr__, which would track the function as part of the layer
+    vars(layer)["call"] = recording
+    try:
+        yield outputs
+    finally:
+        del vars(layer)["call"]
