@@ -1,9 +1,14 @@
 """Unsupervised adversarial examples (UAEs) for Keras: find them fast, train on them."""
 
+from keras_uae import similarity
 from keras_uae._version import __version__
 from keras_uae.attack import MinMaxAttack
+from keras_uae.augmentation import UAEAugmentation, epoch_order
+from keras_uae.baselines import gaussian_noise
 from keras_uae.criteria import Criterion, FunctionCriterion, Reconstruction
+from keras_uae.evaluation import criterion_values, reconstruction_error, success_rate
 from keras_uae.results import GenerationInterrupted, UAEs
+from keras_uae.retraining import RefreshUAEs, Round, augment_in_rounds
 
 __all__ = [
     "Criterion",
@@ -11,6 +16,16 @@ __all__ = [
     "GenerationInterrupted",
     "MinMaxAttack",
     "Reconstruction",
+    "RefreshUAEs",
+    "Round",
+    "UAEAugmentation",
     "UAEs",
     "__version__",
+    "augment_in_rounds",
+    "criterion_values",
+    "epoch_order",
+    "gaussian_noise",
+    "reconstruction_error",
+    "similarity",
+    "success_rate",
 ]

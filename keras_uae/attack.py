@@ -123,7 +123,7 @@ class MinMaxAttack(keras.layers.Layer):
         self.epsilon = check_number(owner, "epsilon", epsilon, 0)
         self.steps = check_integer(owner, "steps", steps, 1)
         self.bounds = check_bounds(owner, bounds)
-        self.initial_radius = initial_radius
+        self.initial_radius: float | str = initial_radius
         self.initial_multiplier = check_number(owner, "initial_multiplier", initial_multiplier, 0)
         self.step_rule = check_choice(owner, "step_rule", step_rule, geometry.STEP_RULES)
         self.seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
@@ -199,7 +199,7 @@ class MinMaxAttack(keras.layers.Layer):
 
     def radius(self, shape: tf.TensorShape) -> float:
         """Half width of δ₀ for samples of `shape`."""
-        if self.initial_radius == "glorot":
+        if isinstance(self.initial_radius, str):
             return geometry.glorot_radius(tuple(shape))
         return self.initial_radius
 

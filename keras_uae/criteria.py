@@ -92,12 +92,11 @@ class Reconstruction(Criterion):
         check_number("Reconstruction", "kappa", self.kappa, 0)
 
     def check(self, x: tf.Tensor) -> None:
-        output = self._model(x).shape
+        output = self._reconstruct(x).shape
         if output != x.shape:
             raise ValueError(
                 f"`model` of Reconstruction must give back the shape of its input, "
-                f"{tuple(x.shape[1:])}. Received: model {self.model.name!r} with output shape "
-                f"{tuple(output[1:])}."
+                f"{tuple(x.shape[1:])}. Received: a model with output shape {tuple(output[1:])}."
             )
 
     def reference(self, x: tf.Tensor) -> tf.Tensor:
@@ -107,12 +106,12 @@ class Reconstruction(Criterion):
         return self._error(x, z) - reference + self.kappa
 
     def _error(self, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
-        difference = x - tf.cast(self._model(z), x.dtype)
+        difference = x - tf.cast(self._reconstruct(z), x.dtype)
         if self.squared:
             return tf.reduce_sum(flatten(difference) ** 2, axis=1)
         return l2_norm(difference)
 
-    def _model(self, z: tf.Tensor) -> tf.Tensor:
+    def _reconstruct(self, z: tf.Tensor) -> tf.Tensor:
         if self.model is None:
             raise ValueError(
                 "`model` of Reconstruction must be set to evaluate it outside an attack. "
@@ -131,14 +130,7 @@ class FunctionCriterion(Criterion):
     """
 
     one_pass: ClassVar[bool] = False
-    function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        if not callable(self.function):
-            raise ValueError(
-                f"`criterion` of MinMaxAttack must be a Criterion or a callable f(x, z) that "
-                f"gives one value a sample. Received: criterion={self.function!r}."
-            )
+    function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = field(kw_only=True)
 
     def check(self, x: tf.Tensor) -> None:
         shape = tf.convert_to_tensor(self(x, x)).shape
@@ -161,5 +153,10 @@ def get(criterion: Any, model: keras.Model) -> Criterion:
     if criterion is None:
         criterion = Reconstruction()
     if not isinstance(criterion, Criterion):
+        if not callable(criterion):
+            raise ValueError(
+                f"`criterion` of MinMaxAttack must be a Criterion or a callable f(x, z) that gives "
+                f"one value a sample. Received: criterion={criterion!r}."
+            )
         criterion = FunctionCriterion(function=criterion)
     return criterion.bind(model)

@@ -1,4 +1,4 @@
-"""Every random draw of the package: stateless, from a seed and a purpose, the same on any device."""
+"""Every random draw: stateless, from a seed and a purpose, the same on any device."""
 
 import tensorflow as tf
 

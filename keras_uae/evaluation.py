@@ -1,0 +1,61 @@
+"""Figures of the paper's tables: reconstruction error and attack success rate (ASR)."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_uae.checks import check_integer, check_samples
+from keras_uae.criteria import Criterion
+
+
+def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -> float:
+    """Mean squared error of the reconstruction per input dimension, the error of Table 4.
+
+    Args:
+        model: Autoencoder.
+        x: Array `(n, ...)`.
+        batch_size: Integer. Defaults to `256`.
+
+    Returns:
+        Float, summed in double precision.
+    """
+    x = check_samples("reconstruction_error", x, bounds=(-np.inf, np.inf))
+    total = 0.0
+    for batch in _batches(x, batch_size):
+        output = model(batch, training=False).numpy()
+        if output.shape != batch.shape:
+            raise ValueError(
+                f"`model` of reconstruction_error must give back the shape of its input, "
+                f"{batch.shape[1:]}. Received: model {model.name!r} with output shape "
+                f"{output.shape[1:]}."
+            )
+        total += float(np.sum((output.astype(np.float64) - batch) ** 2))
+    return total / x.size
+
+
+def criterion_values(criterion: Criterion, x: Any, z: Any, *, batch_size: int = 256) -> np.ndarray:
+    """f_x(z) of every pair of samples, `(n,)`."""
+    x = check_samples("criterion_values", x, bounds=(-np.inf, np.inf))
+    z = check_samples("criterion_values", z, bounds=(-np.inf, np.inf), name="z")
+    if x.shape != z.shape:
+        raise ValueError(
+            f"`z` of criterion_values must have the shape of `x`, {x.shape}. "
+            f"Received: z of shape {z.shape}."
+        )
+    pairs = zip(_batches(x, batch_size), _batches(z, batch_size), strict=True)
+    return np.concatenate([criterion(a, b).numpy() for a, b in pairs])
+
+
+def success_rate(criterion: Criterion, x: Any, z: Any, *, batch_size: int = 256) -> float:
+    """ASR of any augmentation z of x: the fraction with f_x(z) ≤ 0 (Table 4).
+
+    A z that equals its x has f_x(z) = κ and counts as a success for κ = 0; an attack does not
+    count it.
+    """
+    return float(np.mean(criterion_values(criterion, x, z, batch_size=batch_size) <= 0))
+
+
+def _batches(x: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    size = check_integer("evaluation", "batch_size", batch_size, 1)
+    return [np.asarray(x[i : i + size], np.float32) for i in range(0, len(x), size)]
