@@ -1,6 +1,5 @@
 """MinMaxAttack: unsupervised adversarial examples by Algorithm 1 of the paper."""
 
-import functools
 from typing import Any, Self
 
 import keras
@@ -130,7 +129,7 @@ class MinMaxAttack(keras.layers.Layer):
         # where the similarity reads its features: refused here if the model has no such layer
         self.source = self.similarity.features.source(model)
         self.built = True
-        self._compiled = tf.function(functools.partial(minmax, self), autograph=False)
+        self._compiled = tf.function(self._run, autograph=False)
 
     @classmethod
     def from_preset(cls, preset: str, model: keras.Model, **settings: Any) -> Self:
@@ -148,9 +147,9 @@ class MinMaxAttack(keras.layers.Layer):
 
     def call(self, x: tf.Tensor, index: tf.Tensor | None = None) -> tf.Tensor:
         x = tf.cast(x, self.variable_dtype)
-        index = tf.range(tf.shape(x)[0]) if index is None else index
-        found, _ = self.search(tf.stop_gradient(x), index, tf.constant(self.seed, tf.int64))
-        return tf.stop_gradient(found["x"])
+        index = tf.range(tf.shape(x)[0], dtype=tf.int64) if index is None else index
+        found, _ = self.search(x, index, tf.constant(self.seed, tf.int64))
+        return found["x"]
 
     def generate(
         self,
@@ -196,6 +195,15 @@ class MinMaxAttack(keras.layers.Layer):
     ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         """`minmax` on a batch of tensors, compiled once a shape and dtype."""
         return self._compiled(x, index, seed, trace=trace)
+
+    def _run(
+        self, x: tf.Tensor, index: tf.Tensor, seed: tf.Tensor, trace: bool
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        # the model's losses, metrics and seed generators must not pick up tensors of this graph
+        with keras.StatelessScope():
+            results = minmax(self, x, index, seed, trace)
+        # in here, or a gradient tape outside would have the whole loop keep its intermediates
+        return tf.nest.map_structure(tf.stop_gradient, results)
 
     def radius(self, shape: tf.TensorShape) -> float:
         """Half width of δ₀ for samples of `shape`."""

@@ -28,6 +28,8 @@ def per_sample_uniform(
             shape, tf.random.fold_in(key, i, alg="philox"), -radius, radius, dtype, alg="philox"
         )
 
+    # the draw depends on the integer type of i as well
+    index = tf.cast(index, tf.int64)
     return tf.map_fn(draw, index, fn_output_signature=tf.TensorSpec(shape, dtype))
 
 
