@@ -1,5 +1,6 @@
 """MinMaxAttack: unsupervised adversarial examples by Algorithm 1 of the paper."""
 
+import functools
 from typing import Any, Self
 
 import keras
@@ -129,7 +130,7 @@ class MinMaxAttack(keras.layers.Layer):
         # where the similarity reads its features: refused here if the model has no such layer
         self.source = self.similarity.features.source(model)
         self.built = True
-        self._compiled = tf.function(self._run, autograph=False)
+        self._compiled = tf.function(functools.partial(_isolated, self), autograph=False)
 
     @classmethod
     def from_preset(cls, preset: str, model: keras.Model, **settings: Any) -> Self:
@@ -196,15 +197,6 @@ class MinMaxAttack(keras.layers.Layer):
         """`minmax` on a batch of tensors, compiled once a shape and dtype."""
         return self._compiled(x, index, seed, trace=trace)
 
-    def _run(
-        self, x: tf.Tensor, index: tf.Tensor, seed: tf.Tensor, trace: bool
-    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        # the model's losses, metrics and seed generators must not pick up tensors of this graph
-        with keras.StatelessScope():
-            results = minmax(self, x, index, seed, trace)
-        # in here, or a gradient tape outside would have the whole loop keep its intermediates
-        return tf.nest.map_structure(tf.stop_gradient, results)
-
     def radius(self, shape: tf.TensorShape) -> float:
         """Half width of δ₀ for samples of `shape`."""
         if isinstance(self.initial_radius, str):
@@ -218,7 +210,17 @@ class MinMaxAttack(keras.layers.Layer):
         del index
         return keras.KerasTensor(x.shape, dtype=self.variable_dtype)
 
+    def __repr__(self) -> str:
+        names = ("criterion", "similarity", *_PLAIN_SETTINGS)
+        settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return f"{type(self).__name__}({self.model.name!r}, {settings})"
+
     def get_config(self) -> dict[str, Any]:
+        if self.criterion.model is not self.model:
+            raise ValueError(
+                f"`criterion` of {type(self).__name__} must judge the attacked model, or it cannot "
+                f"be saved with the attack. Received: criterion={self.criterion!r} for another one."
+            )
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
@@ -234,6 +236,17 @@ class MinMaxAttack(keras.layers.Layer):
         for name in ("model", "criterion", "similarity"):
             config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
+
+
+def _isolated(
+    attack: MinMaxAttack, x: tf.Tensor, index: tf.Tensor, seed: tf.Tensor, trace: bool
+) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    """`minmax`, with no effect on the model nor on a gradient tape around it."""
+    # the model's losses, metrics and seed generators must not pick up tensors of this graph
+    with keras.StatelessScope():
+        results = minmax(attack, x, index, seed, trace)
+    # stopped in here, or the tape would make the loop keep all of its intermediates
+    return tf.nest.map_structure(tf.stop_gradient, results)
 
 
 _PLAIN_SETTINGS = (

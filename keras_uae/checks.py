@@ -46,8 +46,8 @@ def check_choice(owner: str, name: str, value: Any, choices: Iterable[str]) -> s
 def check_bounds(owner: str, bounds: Any) -> tuple[float, float]:
     """Return `(low, high)` if `bounds` is a pair of finite numbers with low < high."""
     try:
-        low, high = (float(bound) for bound in bounds)
-        ordered = math.isfinite(low) and math.isfinite(high) and low < high
+        low, high = (check_number(owner, "bounds", bound, -math.inf) for bound in bounds)
+        ordered = low < high
     except (TypeError, ValueError):
         ordered = False
     if not ordered:

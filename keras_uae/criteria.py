@@ -33,8 +33,13 @@ class Criterion(Settings):
         return self if self.model is not None else dataclasses.replace(self, model=model)
 
     def check(self, x: tf.Tensor) -> None:
-        """Raise ValueError if the model cannot be judged by this criterion; x is one sample."""
-        del x
+        """Raise ValueError unless samples like `x`, a small batch, can be judged by this."""
+        shape = tf.convert_to_tensor(self(x, x)).shape
+        if shape != x.shape[:1]:
+            raise ValueError(
+                f"`criterion` of MinMaxAttack must give one value a sample, shape (batch,). "
+                f"Received: shape {tuple(shape)} for a batch of {x.shape[0]}."
+            )
 
     def reference(self, x: tf.Tensor) -> Any:
         """What `value` needs to know of x: any nest of tensors with the batch in front."""
@@ -51,7 +56,7 @@ class Criterion(Settings):
         raise NotImplementedError
 
     def __call__(self, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
-        x, z = tf.convert_to_tensor(x), tf.convert_to_tensor(z)
+        x, z = _real(x), _real(z)
         return self.value(self.reference(x), x, z)
 
     def get_config(self) -> dict[str, Any]:
@@ -92,11 +97,12 @@ class Reconstruction(Criterion):
         check_number("Reconstruction", "kappa", self.kappa, 0)
 
     def check(self, x: tf.Tensor) -> None:
-        output = self._reconstruct(x).shape
-        if output != x.shape:
+        shapes = [tuple(output.shape[1:]) for output in tf.nest.flatten(self._reconstruct(x))]
+        if shapes != [tuple(x.shape[1:])]:
             raise ValueError(
                 f"`model` of Reconstruction must give back the shape of its input, "
-                f"{tuple(x.shape[1:])}. Received: a model with output shape {tuple(output[1:])}."
+                f"{tuple(x.shape[1:])}. Received: a model with output shape "
+                f"{', '.join(map(str, shapes))}."
             )
 
     def reference(self, x: tf.Tensor) -> tf.Tensor:
@@ -132,14 +138,6 @@ class FunctionCriterion(Criterion):
     one_pass: ClassVar[bool] = False
     function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = field(kw_only=True)
 
-    def check(self, x: tf.Tensor) -> None:
-        shape = tf.convert_to_tensor(self(x, x)).shape
-        if shape != x.shape[:1]:
-            raise ValueError(
-                f"`criterion` of MinMaxAttack must give one value a sample, shape (batch,). "
-                f"Received: shape {tuple(shape)} for a batch of {x.shape[0]}."
-            )
-
     def value(self, reference: Any, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
         del reference
         return tf.cast(self.function(x, z), x.dtype)
@@ -153,10 +151,15 @@ def get(criterion: Any, model: keras.Model) -> Criterion:
     if criterion is None:
         criterion = Reconstruction()
     if not isinstance(criterion, Criterion):
-        if not callable(criterion):
+        if not callable(criterion) or isinstance(criterion, type):
             raise ValueError(
                 f"`criterion` of MinMaxAttack must be a Criterion or a callable f(x, z) that gives "
                 f"one value a sample. Received: criterion={criterion!r}."
             )
         criterion = FunctionCriterion(function=criterion)
     return criterion.bind(model)
+
+
+def _real(x: Any) -> tf.Tensor:
+    x = tf.convert_to_tensor(x)
+    return x if x.dtype.is_floating else tf.cast(x, keras.config.floatx())

@@ -1,4 +1,4 @@
-"""Every random draw: stateless, from a seed and a purpose, the same on any device."""
+"""Every random draw: stateless, from a seed and a purpose; XLA alone orders the numbers otherwise."""
 
 import tensorflow as tf
 

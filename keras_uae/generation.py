@@ -93,7 +93,8 @@ def check_model_takes(attack: MinMaxAttack, x: np.ndarray, owner: str) -> None:
                 f"`x` of {owner} must have the shape that the model takes, {expected}. "
                 f"Received: x of shape {x.shape}."
             )
-    attack.criterion.check(tf.constant(x[:1], attack.variable_dtype))
+    # two rows: one value a sample and one value in all differ
+    attack.criterion.check(tf.constant(np.asarray(x)[[0, 0]], attack.variable_dtype))
 
 
 def _check_index(owner: str, index: Any, count: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What an attack found: one row per sample, and the file format that keeps it."""
 
+import math
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -58,8 +59,8 @@ class UAEs:
 
     @property
     def success_rate(self) -> float:
-        """Attack success rate (ASR): the fraction of samples with an example."""
-        return float(self.success.mean())
+        """Attack success rate (ASR): the fraction of samples with an example; NaN of none."""
+        return float(self.success.mean()) if len(self) else math.nan
 
     @property
     def mutual_information(self) -> np.ndarray:
@@ -81,11 +82,14 @@ class UAEs:
         arrays = {name: getattr(self, name) for name in ROW_FIELDS}
         arrays.update({_TRACE + name: value for name, value in self.trace.items()})
         temporary = path.with_name(path.name + ".part")
-        with open(temporary, "wb") as file:
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        try:
+            with open(temporary, "wb") as file:
+                np.savez(file, **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
         return path
 
     @classmethod
@@ -96,30 +100,40 @@ class UAEs:
             ValueError: The file is truncated, or is not one of ours.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-        except (zipfile.BadZipFile, EOFError, ValueError, OSError) as error:
+            with np.load(path, allow_pickle=False) as file:  # a lone array is no context manager
+                members = {name: file[name] for name in file.files}
+        except (zipfile.BadZipFile, EOFError, ValueError, OSError, TypeError) as error:
             if isinstance(error, FileNotFoundError):
                 raise
             raise ValueError(
                 f"`path` of UAEs.load must be a complete file written by UAEs.save. "
                 f"Received: path={str(path)!r} ({error})."
             ) from error
+        # in a zip archive of another kind the members are bytes
+        arrays = {name: item for name, item in members.items() if isinstance(item, np.ndarray)}
         missing = [name for name in ROW_FIELDS if name not in arrays]
         lengths = {len(value) if value.ndim else 0 for value in arrays.values()}
         if missing or len(lengths) != 1:
             raise ValueError(
                 f"`path` of UAEs.load must hold the arrays {', '.join(ROW_FIELDS)} of equal "
-                f"length. Received: path={str(path)!r} with {sorted(arrays)}."
+                f"length. Received: path={str(path)!r} with {sorted(members)}."
             )
         trace = {name[len(_TRACE) :]: arrays[name] for name in arrays if name.startswith(_TRACE)}
         return cls(**{name: arrays[name] for name in ROW_FIELDS}, trace=trace)
 
     @classmethod
     def concatenate(cls, parts: Sequence["UAEs"]) -> "UAEs":
-        """Join sets in order; all must agree in shape and in whether they carry a trace."""
-        if not parts:
-            raise ValueError("`parts` of UAEs.concatenate must not be empty. Received: parts=[].")
+        """Join sets in order.
+
+        Raises:
+            ValueError: There is none, or they differ in sample shape or in what they trace.
+        """
+        kinds = {(part.x.shape[1:], tuple(sorted(part.trace))) for part in parts}
+        if len(kinds) != 1:
+            raise ValueError(
+                "`parts` of UAEs.concatenate must be one or more sets with equal sample shape and "
+                f"trace. Received: {len(parts)} parts with (shape, trace) {sorted(kinds)}."
+            )
         return cls(
             **{
                 name: np.concatenate([getattr(part, name) for part in parts]) for name in ROW_FIELDS

@@ -164,8 +164,11 @@ def capture(layer: keras.Layer | None) -> Iterator[list[tf.Tensor]]:
         return outputs[-1]
 
     # past Keras' own __setattr__, which would track the function as part of the layer
+    before = vars(layer).get("call")
     vars(layer)["call"] = recording
     try:
         yield outputs
     finally:
         del vars(layer)["call"]
+        if before is not None:  # someone else's patch
+            vars(layer)["call"] = before
