@@ -1,5 +1,6 @@
 """MinMaxAttack: unsupervised adversarial examples by Algorithm 1 of the paper."""
 
+import copy
 import functools
 from typing import Any, Self
 
@@ -232,7 +233,7 @@ class MinMaxAttack(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        config = dict(config)
+        config = copy.deepcopy(config)  # Keras takes the nested ones apart
         for name in ("model", "criterion", "similarity"):
             config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)

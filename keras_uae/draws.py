@@ -1,4 +1,4 @@
-"""Every random draw: stateless, from a seed and a purpose; XLA alone orders the numbers otherwise."""
+"""Every random draw: stateless, from a seed and a purpose, the same on any device (without XLA)."""
 
 import tensorflow as tf
 

@@ -66,12 +66,7 @@ def generate(
 
 def auto_batch_size(attack: MinMaxAttack, shape: tuple[int, ...]) -> int:
     """A power of two that keeps features and inputs of a batch within a few megabytes."""
-    sample = tf.zeros((1, *shape), attack.variable_dtype)
-    captured = sample
-    if attack.source is not None:
-        with capture(attack.source) as seen:
-            attack.model(sample, training=False)
-        captured = seen[0]
+    captured = _captured(attack, tf.zeros((1, *shape), attack.variable_dtype))
     values = int(np.prod(shape)) + attack.similarity.features.size(captured.shape[1:])
     return int(np.clip(2 ** int(np.log2(_BATCH_VALUES / values)), 1, _LARGEST_BATCH))
 
@@ -94,7 +89,25 @@ def check_model_takes(attack: MinMaxAttack, x: np.ndarray, owner: str) -> None:
                 f"Received: x of shape {x.shape}."
             )
     # two rows: one value a sample and one value in all differ
-    attack.criterion.check(tf.constant(np.asarray(x)[[0, 0]], attack.variable_dtype))
+    two = tf.constant(np.asarray(x)[[0, 0]], attack.variable_dtype)
+    with keras.StatelessScope():
+        attack.criterion.check(two)
+    _captured(attack, two)
+
+
+def _captured(attack: MinMaxAttack, x: tf.Tensor) -> tf.Tensor:
+    """What the similarity reads its features from."""
+    if attack.source is None:
+        return x
+    with capture(attack.source) as seen, keras.StatelessScope():
+        attack.model(x, training=False)
+    if not seen:
+        raise ValueError(
+            f"`similarity` of {type(attack).__name__} reads a layer that does not run when the "
+            f"model is called. Received: layer {attack.source.name!r} of model "
+            f"{attack.model.name!r}."
+        )
+    return seen[0]
 
 
 def _check_index(owner: str, index: Any, count: int) -> np.ndarray:

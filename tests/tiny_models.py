@@ -20,7 +20,7 @@ def images(count: int, seed: int = 0, dtype: str = "float32") -> np.ndarray:
 
 def convolutional(dtype: str = "float32") -> keras.Model:
     """Functional, starts with a convolution."""
-    inputs = keras.Input(SHAPE, dtype=dtype)
+    inputs = keras.Input(SHAPE, dtype=keras.DTypePolicy(dtype).variable_dtype)
     maps = layers.Conv2D(MAPS, 3, padding="same", activation="tanh", dtype=dtype)(inputs)
     outputs = layers.Conv2D(1, 3, padding="same", activation="sigmoid", dtype=dtype)(maps)
     return keras.Model(inputs, outputs, name="convolutional")

@@ -1,0 +1,46 @@
+"""What the paper printed, by data set and model: `paper.json`."""
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+from experiments.summary import MINE
+
+Rows = dict[str, dict[str, float]]
+
+# names of the data sets in tensorflow-datasets → in the paper's tables
+_NAMES = {"svhn_cropped": "svhn"}
+
+
+@functools.cache
+def numbers() -> dict[str, Any]:
+    """All of `paper.json`."""
+    return json.loads(Path(__file__).with_name("paper.json").read_text(encoding="utf-8"))
+
+
+def reconstruction(dataset: str, model: str, similarity: str = "auto") -> Rows:
+    """Rows of Table 4 (CIFAR-10: Table 11): `error`, `gain_original`, `asr` and `train_error`.
+
+    Empty where the paper has no such data set or model; a row holds only what is printed there.
+    "mine" is left out for a similarity that is not MINE.
+    """
+    name = _NAMES.get(dataset, dataset)
+    table = numbers()["table4_reconstruction"].get(name, {}).get(model)
+    if table is None and model == "conv":
+        table = numbers()["table11_conv"].get(name)
+    if table is None:
+        return {}
+    train = numbers()["table10_training"]["train_loss_mnist"][model] if name == "mnist" else {}
+    rows = {}
+    for key in ("original", "mine", "l2", "ga_0.01", "ga_0.001"):
+        if key not in table or (key == "mine" and similarity not in MINE):
+            continue
+        rows[key] = {"error": table[key]}
+        if key != "original":
+            rows[key]["gain_original"] = 1 - table[key] / table["original"]
+        if key in table.get("asr", {}):
+            rows[key]["asr"] = table["asr"][key]
+        if key in train:
+            rows[key]["train_error"] = train[key]
+    return rows

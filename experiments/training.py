@@ -1,0 +1,65 @@
+"""Train an autoencoder from scratch, the same way every time, and measure it."""
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+import keras_uae as uae
+from experiments.datasets import Split
+from experiments.progress import JobProgress
+from models import Recipe
+
+# Steps that Keras runs between two looks at Python: changes the speed and nothing else.
+STEPS_PER_EXECUTION = 10
+
+
+def train(
+    recipe: Recipe,
+    data: uae.UAEAugmentation,
+    *,
+    seed: int,
+    epochs: int,
+    progress: JobProgress,
+    label: str,
+) -> tuple[keras.Model, dict[str, Any]]:
+    """A new model of the recipe, trained on `data`, and what that took.
+
+    Initial weights and the order of the samples depend on `seed` alone, so that two trainings
+    with one seed differ in their data only. A training whose loss is no longer finite ends early.
+    """
+    rows = len(data.x) + sum(map(len, data.found))
+    begin = time.perf_counter()
+    keras.utils.set_random_seed(seed)
+    model = recipe.compile(recipe.build(data.x.shape[1:], seed=seed))
+    model.steps_per_execution = STEPS_PER_EXECUTION
+    with progress.stage(label, rows * epochs):
+        callbacks = [_StopWhenDiverged(), progress.callback(label, rows)]
+        model.fit(data, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
+    took = {"steps": int(model.optimizer.iterations), "seconds": time.perf_counter() - begin}
+    return model, {"samples": rows, **took}
+
+
+def errors(model: keras.Model, data: Split) -> dict[str, float | None]:
+    """Reconstruction errors on the test and the training images; `None` if it has diverged."""
+    values = {
+        "test_error": uae.reconstruction_error(model, data.x_test),
+        "train_error": uae.reconstruction_error(model, data.x_train),
+    }
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Write all of a `.keras` file or nothing."""
+    temporary = path.with_suffix(".part.keras")
+    model.save(temporary)
+    temporary.replace(path)
+
+
+class _StopWhenDiverged(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if not np.isfinite((logs or {}).get("loss", 0.0)):
+            self.model.stop_training = True

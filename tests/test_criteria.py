@@ -1,0 +1,204 @@
+"""Criteria: values and gradients against NumPy, binding, configurations."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_uae import Criterion, FunctionCriterion, MinMaxAttack, Reconstruction, criteria
+from tests import tiny_models
+
+COUNT, DIMENSION = 5, 4
+
+
+@pytest.fixture
+def linear():
+    """Φ(z) = zA + b in float64."""
+    model = keras.Sequential(
+        [keras.Input((DIMENSION,), dtype="float64"), keras.layers.Dense(DIMENSION, dtype="float64")]
+    )
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(size=(DIMENSION, DIMENSION)), rng.normal(size=DIMENSION)])
+    return model
+
+
+@pytest.fixture
+def pairs():
+    return np.random.default_rng(1).uniform(size=(2, COUNT, DIMENSION))
+
+
+def reconstruct(model, z):
+    matrix, bias = model.get_weights()
+    return z @ matrix + bias
+
+
+@pytest.mark.parametrize("kappa", [0, 0.3])
+@pytest.mark.parametrize("squared", [False, True])
+def test_reconstruction_by_hand(linear, pairs, kappa, squared):
+    x, z = pairs
+    power = 2 if squared else 1
+    expected = [
+        np.linalg.norm(x[i] - reconstruct(linear, z[i])) ** power
+        - np.linalg.norm(x[i] - reconstruct(linear, x[i])) ** power
+        + kappa
+        for i in range(COUNT)
+    ]
+    criterion = Reconstruction(linear, kappa=kappa, squared=squared)
+    assert criterion(x, z).shape == (COUNT,)
+    np.testing.assert_allclose(criterion(x, z), expected, rtol=1e-12)
+    np.testing.assert_allclose(criterion(x, x), kappa, atol=1e-15)
+
+
+@pytest.mark.parametrize("squared", [False, True])
+def test_the_gradient_is_that_of_the_formula(linear, pairs, squared):
+    x, z = pairs
+    criterion = Reconstruction(linear, squared=squared)
+    z = tf.constant(z)
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        value = criterion(tf.constant(x), z)
+    residual = x - reconstruct(linear, z.numpy())
+    expected = -residual @ linear.get_weights()[0].T
+    expected *= 2 if squared else 1 / np.linalg.norm(residual, axis=1, keepdims=True)
+    np.testing.assert_allclose(tape.gradient(value, z), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("squared", [False, True])
+def test_a_perfect_reconstruction_has_a_finite_gradient(linear, pairs, squared):
+    linear.set_weights([np.eye(DIMENSION), np.zeros(DIMENSION)])
+    x = tf.constant(pairs[0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = Reconstruction(linear, squared=squared)(x, x)
+    np.testing.assert_array_equal(value, 0)
+    np.testing.assert_array_equal(tape.gradient(value, x), 0)
+
+
+def test_images_count_with_all_their_values():
+    model, x = tiny_models.convolutional(), tiny_models.images(COUNT)
+    z = tiny_models.images(COUNT, seed=1)
+    errors = [np.square(x - model(of).numpy()).sum(axis=(1, 2, 3)) ** 0.5 for of in (z, x)]
+    np.testing.assert_allclose(Reconstruction(model)(x, z), errors[0] - errors[1], rtol=1e-4)
+
+
+def test_a_reconstruction_that_is_not_a_number_is_not_a_success(linear, pairs):
+    x, z = pairs
+    z[2] = np.nan
+    for squared in (False, True):
+        values = Reconstruction(linear, squared=squared)(x, z).numpy()
+        np.testing.assert_array_equal(np.isnan(values), np.arange(COUNT) == 2)
+
+
+@pytest.mark.parametrize("squared", [False, True])
+def test_integers_are_numbers_too(squared):
+    model = tiny_models.rescaled()
+    x, z = ((tiny_models.images(COUNT, seed=s) * 255).astype("uint8") for s in (0, 1))
+    criterion = Reconstruction(model, squared=squared)
+    expected = criterion(x.astype("float32"), z.astype("float32"))
+    np.testing.assert_array_equal(criterion(x, z), expected)
+
+
+def test_lists_and_arrays_are_taken(linear, pairs):
+    x, z = pairs.astype("float32")
+    criterion = Reconstruction(linear)
+    np.testing.assert_allclose(criterion(x.tolist(), z.tolist()), criterion(x, z), rtol=1e-5)
+
+
+def test_the_model_runs_at_inference():
+    inputs = keras.Input((DIMENSION,))
+    model = keras.Model(inputs, keras.layers.Dropout(0.9)(inputs))
+    x = np.ones((COUNT, DIMENSION), "float32")
+    np.testing.assert_array_equal(Reconstruction(model)(x, x * 2), 2)
+
+
+def test_without_a_model_there_is_no_reconstruction(pairs):
+    with pytest.raises(ValueError, match=r"`model` of Reconstruction.*Received: model=None"):
+        Reconstruction()(*pairs)
+
+
+def test_binding_fills_in_a_model_and_replaces_none(linear):
+    free = Reconstruction(kappa=0.5)
+    bound = free.bind(linear)
+    assert (free.model, bound.model) == (None, linear)
+    assert bound.kappa == 0.5
+    other = tiny_models.dense()
+    assert bound.bind(other) is bound
+
+
+def test_parts_evaluate_what_the_whole_does(linear, pairs):
+    x, z = (tf.constant(each) for each in pairs)
+    criterion = Reconstruction(linear, kappa=0.1)
+    reference = criterion.reference(x)
+    np.testing.assert_array_equal(criterion.value(reference, x, z), criterion(x, z))
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def farther(x, z):
+    return 1 - tf.reduce_sum(abs(x - z), axis=1)
+
+
+def test_a_callable_becomes_a_criterion(linear, pairs):
+    x, z = pairs
+    criterion = criteria.get(farther, linear)
+    assert isinstance(criterion, FunctionCriterion)
+    np.testing.assert_allclose(criterion(x, z), 1 - abs(x - z).sum(axis=1))
+    integers = criteria.get(lambda x, z: tf.cast(x[:, 0] > z[:, 0], tf.int32), linear)
+    assert integers(x, z).dtype == tf.float64
+
+
+def test_the_default_is_the_reconstruction_of_the_model(linear):
+    criterion = criteria.get(None, linear)
+    assert criterion == Reconstruction()
+    assert criterion.model is linear
+
+
+@pytest.mark.parametrize(
+    "criterion", [Reconstruction(kappa=0.25, squared=True), FunctionCriterion(function=farther)]
+)
+def test_settings_survive_json(criterion):
+    serialized = json.loads(json.dumps(keras.saving.serialize_keras_object(criterion)))
+    revived = keras.saving.deserialize_keras_object(serialized)
+    assert revived == criterion
+    assert repr(revived) == repr(criterion)
+    assert type(criterion).from_config(criterion.get_config()) == criterion
+
+
+def test_equality_is_that_of_settings(linear):
+    assert Reconstruction(linear) == Reconstruction()
+    assert Reconstruction(kappa=1) != Reconstruction()
+    assert repr(Reconstruction(linear, kappa=1)) == "Reconstruction(kappa=1, squared=False)"
+
+
+def test_numpy_settings_survive_json(linear):
+    attack = MinMaxAttack(
+        linear,
+        criterion=Reconstruction(kappa=np.float32(0.5)),
+        steps=np.int64(3),
+        epsilon=np.float32(0.5),
+    )
+    config = json.loads(json.dumps(attack.get_config()))
+    assert (config["criterion"]["config"]["kappa"], config["steps"], config["epsilon"]) == (
+        0.5,
+        3,
+        0.5,
+    )
+
+
+class Weighted(Criterion):
+    """A criterion of one's own that gives a matrix."""
+
+    def value(self, reference, x, z):
+        return (z - x)[:, :1]
+
+
+def test_the_shape_of_a_users_class_is_checked(linear, pairs):
+    attack = MinMaxAttack(linear, criterion=Weighted(), dtype="float64")
+    with pytest.raises(ValueError, match=r"one value a sample.*Received: shape \(2, 1\)"):
+        attack.generate(pairs[0], verbose=0)
+
+
+def test_the_base_class_leaves_the_value_open(pairs):
+    with pytest.raises(NotImplementedError):
+        Criterion()(*pairs)
