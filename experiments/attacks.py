@@ -102,8 +102,10 @@ def generate(
             for start in range(done, len(x), size):
                 # one batch at a time: the file then ends where a batch begins, whenever we stop
                 rows = np.arange(start, min(start + size, len(x)))
-                settings = {"batch_size": size, "seed": seed, "trace": trace, "verbose": 0}
-                parts.append(attack.generate(x[rows], index=rows, **settings))
+                found = attack.generate(
+                    x[rows], batch_size=size, seed=seed, index=rows, trace=trace, verbose=0
+                )
+                parts.append(found)
                 progress.advance(len(rows) * attack.steps, f"{label} · {rows[-1] + 1}/{len(x)}")
     finally:
         if parts:

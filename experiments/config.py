@@ -16,7 +16,7 @@ PRESETS = ("smoke", "quick", "paper")
 
 # 8×8 images and 1437 of them: smaller batches, and as many epochs as it takes to train for real
 DIGITS_BATCH_SIZE = 32
-DIGITS_EPOCHS = {"conv": (12, 18), "dense": (40, 60), "sparse": (40, 60)}
+DIGITS_EPOCHS = {"conv": (10, 15), "dense": (60, 90), "sparse": (80, 120)}
 
 
 @dataclass(frozen=True)

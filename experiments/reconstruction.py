@@ -100,7 +100,7 @@ def is_trained(run: Run, seed: int, name: str) -> bool:
     return run.find(stage="training", seed=seed, name=name) is not None
 
 
-def work(config: Config, name: str) -> int:
+def work(config: AttackConfig, name: str) -> int:
     """Samples in all the training steps, and iterations of the attack, that a row takes."""
     size, added = settled(config.train_size), settled(config.attack_size)
     if name == "original":

@@ -37,7 +37,10 @@ def compose(job: Job, args: Sequence[str]) -> str:
     """The report as markdown."""
     config, summary = job.config, job.run.summary
     outcome, details = tables.sheets(config, summary)
-    settings = {**config.as_json(), **versions()}
+    settings = {
+        name: value for name, value in config.as_json().items() if name not in config.incidental
+    }
+    settings.update(versions())
     seconds = sum(record["seconds"] for record in job.run.records)
     shown = {
         name: f"![{text}]({name}.png)"

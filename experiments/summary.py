@@ -15,6 +15,7 @@ LABELS = {
     "ga_0.001": "GA σ = 0.001",
 }
 
+CONTROLS = ("original", "duplicate")  # nothing to compare with the duplicate control
 # the similarities that MINE estimates
 MINE = ("auto", "conv", "random")
 
@@ -45,7 +46,7 @@ def summarize(records: Records) -> Summary:
             "test_error": spread(row["test_error"] for row in rows.values()),
             "train_error": spread(row["train_error"] for row in rows.values()),
             "gain_original": spread(gains["original"]) if name != "original" else None,
-            "gain_duplicate": spread(gains["duplicate"]) if name != "duplicate" else None,
+            "gain_duplicate": None if name in CONTROLS else spread(gains["duplicate"]),
             "wins": sum(gain > 0 for gain in gains["duplicate"]),
             "diverged": sum(row["test_error"] is None for row in rows.values()),
             "asr": spread(row.get("asr") for row in attacks.values()),

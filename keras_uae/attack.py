@@ -74,7 +74,8 @@ class MinMaxAttack(keras.layers.Layer):
 
     Returns:
         Tensor like `x`: the examples, and the original where none was found. No gradient flows
-        through it. `generate` returns the rest as well.
+        through it. `generate` returns the rest as well. In a training step call the attack before
+        the model: a call of a Keras layer clears the `losses` that its sublayers noted before.
 
     Example:
 

@@ -97,7 +97,7 @@ class Reconstruction(Criterion):
         check_number("Reconstruction", "kappa", self.kappa, 0)
 
     def check(self, x: tf.Tensor) -> None:
-        shapes = [tuple(output.shape[1:]) for output in tf.nest.flatten(self._reconstruct(x))]
+        shapes = [tuple(output.shape[1:]) for output in keras.tree.flatten(self._reconstruct(x))]
         if shapes != [tuple(x.shape[1:])]:
             raise ValueError(
                 f"`model` of Reconstruction must give back the shape of its input, "

@@ -23,14 +23,14 @@ def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -
     x = check_samples("reconstruction_error", x, bounds=(-np.inf, np.inf))
     total = 0.0
     for batch in _batches(x, batch_size):
-        output = model(batch, training=False).numpy()
-        if output.shape != batch.shape:
+        outputs = [output.numpy() for output in keras.tree.flatten(model(batch, training=False))]
+        if [output.shape for output in outputs] != [batch.shape]:
             raise ValueError(
                 f"`model` of reconstruction_error must give back the shape of its input, "
                 f"{batch.shape[1:]}. Received: model {model.name!r} with output shape "
-                f"{output.shape[1:]}."
+                f"{', '.join(str(output.shape[1:]) for output in outputs)}."
             )
-        total += float(np.sum((output.astype(np.float64) - batch) ** 2))
+        total += float(np.sum((outputs[0].astype(np.float64) - batch) ** 2))
     return total / x.size
 
 

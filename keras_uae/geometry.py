@@ -20,8 +20,8 @@ def flatten(x: tf.Tensor) -> tf.Tensor:
 def l2_norm(x: tf.Tensor) -> tf.Tensor:
     """‖x‖₂ of every sample, `(batch,)`, with gradient 0 instead of NaN where x is 0."""
     square = tf.reduce_sum(flatten(x) ** 2, axis=1)
-    zero = square == 0  # not "positive": NaN has to stay NaN
-    return tf.where(zero, 0.0, tf.sqrt(tf.where(zero, 1.0, square)))
+    nonzero = square != 0  # not "> 0": NaN has to stay NaN
+    return tf.where(nonzero, tf.sqrt(tf.where(nonzero, square, 1.0)), 0.0)
 
 
 def feasible_box(

@@ -59,7 +59,8 @@ class Case(NamedTuple):
 
 squared_in_numpy = functools.partial(reconstruction_in_numpy, squared=True)
 CASES = {
-    **{name: Case({"similarity": name}) for name in NAMES},
+    # "auto" is what the default preset takes
+    **{name: Case({"similarity": name}) for name in NAMES if name != "auto"},
     **{f"preset_{name}": Case({}, preset=name) for name in PRESETS},
     "preset_published_code": Case({}, f=squared_in_numpy, preset="published_code"),
     **{
@@ -261,7 +262,7 @@ def test_a_revived_attack_finds_the_same(name):
     assert_same_bits(generate(clone, x), found)
 
 
-@pytest.mark.parametrize("name", ["random", "gaussian", "warm_start", "model_nested"])
+@pytest.mark.parametrize("name", ["gaussian", "warm_start", "model_nested"])
 def test_the_batch_size_does_not_matter(name):
     _, attack, x, found, *_ = run(name)
     clone = MinMaxAttack.from_config(attack.get_config())
@@ -270,8 +271,11 @@ def test_the_batch_size_does_not_matter(name):
         assert_close(generate(clone, x, batch_size=batch_size), found)
 
 
-@pytest.mark.parametrize("similarity", [MINE(steps=2), Gaussian()], ids=["mine", "gaussian"])
-@pytest.mark.parametrize("objective", ["minimize", "maximize"])
+@pytest.mark.parametrize(
+    ("similarity", "objective"),
+    [(MINE(steps=2), "minimize"), (Gaussian(), "minimize"), (Gaussian(), "maximize")],
+    ids=["mine", "gaussian", "maximize"],
+)
 def test_a_ball_of_radius_zero_holds_no_example(similarity, objective):
     attack = small_attack(similarity=similarity, objective=objective, epsilon=0)
     x = tiny_models.images(COUNT)
@@ -458,16 +462,18 @@ def test_losses_of_the_model_do_not_leak_out_of_the_graph():
     assert float(own) > 0
 
 
-def test_a_failing_trace_leaves_the_layers_alone():
+def test_a_failing_trace_leaves_the_model_alone():
     def fails(x, z):
         raise RuntimeError("inside")
 
     model, x = tiny_models.convolutional(), tiny_models.images(2)
     attack = small_attack(model, criterion=fails)
+    before = model.weights[0].numpy()
     with pytest.raises(RuntimeError, match="inside"):
         attack(x)
     assert all("call" not in vars(layer) for layer in model.layers)
-    assert not keras.src.backend.common.stateless_scope.in_stateless_scope()
+    model.weights[0].assign(model.weights[0] + 1)
+    assert (model.weights[0].numpy() != before).all()
 
 
 def test_a_criterion_on_another_model_is_not_saved_silently():
@@ -581,7 +587,7 @@ def test_a_gradient_tape_does_not_make_the_loop_keep_its_intermediates():
     assert "TensorListPushBack" not in operations
 
 
-@pytest.mark.parametrize("kind", ["nested", "sequential", "subclassed", "dense"])
+@pytest.mark.parametrize("kind", ["nested", "subclassed", "dense"])
 def test_a_model_that_holds_an_attack_can_be_saved(kind, tmp_path):
     attack = small_attack(tiny_models.KINDS[kind](), similarity="l2", seed=2)
     inputs = keras.Input(tiny_models.SHAPE)

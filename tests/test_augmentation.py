@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_uae.augmentation import RefreshUAEs, UAEAugmentation, augment_in_rounds, epoch_order
+from keras_uae.augmentation import UAEAugmentation, epoch_order
 from keras_uae.results import UAEs
+from keras_uae.retraining import RefreshUAEs, augment_in_rounds
 
 ROWS, FEATURES, BATCH = 10, 3, 4
 NAN = float("nan")

@@ -35,8 +35,8 @@ def gaussian_mutual_information(
     total = tf.reduce_sum(z**2, axis=1)
     apart = tf.reduce_sum((z - along) ** 2, axis=1)
     # 0/0, a z without length, is uncorrelated with everything: 1 − ρ² = 1
-    zero = total == 0
-    unexplained = tf.where(zero, 1.0, apart / tf.where(zero, 1.0, total))
+    nonzero = total != 0
+    unexplained = tf.where(nonzero, apart / tf.where(nonzero, total, 1.0), 1.0)
     return -dimension / 2 * tf.math.log(floor + (1 - floor) * unexplained)
 
 

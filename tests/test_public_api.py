@@ -1,0 +1,83 @@
+"""What users can import, and what the package itself may import."""
+
+import ast
+import inspect
+import sys
+from pathlib import Path
+
+import pytest
+
+import keras_uae
+import keras_uae.similarity
+
+PACKAGE = Path(keras_uae.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+DEPENDENCIES = {"keras", "keras_uae", "numpy", "sklearn", "tensorflow"}  # of setup.cfg
+
+
+@pytest.mark.parametrize("module", [keras_uae, keras_uae.similarity], ids=lambda m: m.__name__)
+def test_every_public_name_exists_and_is_documented(module):
+    assert sorted(set(module.__all__)) == sorted(module.__all__)
+    for name in module.__all__:
+        item = getattr(module, name)
+        if name != "__version__":
+            assert inspect.getdoc(item), name
+            # a dataclass without a docstring documents itself with its signature
+            assert not item.__doc__.startswith(f"{name}("), name
+
+
+@pytest.mark.parametrize("module", [keras_uae, keras_uae.similarity], ids=lambda m: m.__name__)
+def test_public_methods_are_documented(module):
+    for name in module.__all__:
+        item = getattr(module, name)
+        if not inspect.isclass(item):
+            continue
+        for method, function in vars(item).items():
+            inherited = any(hasattr(base, method) for base in item.__mro__[1:])
+            if inspect.isfunction(function) and not method.startswith("_") and not inherited:
+                assert function.__doc__, f"{name}.{method}"
+
+
+def test_everything_imported_by_the_package_itself_is_public():
+    for module in (keras_uae, keras_uae.similarity):
+        tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+        names = {
+            alias.asname or alias.name
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("keras_uae")
+            for alias in node.names
+        }
+        helpers = {"check_choice", "starts_with_convolution"}
+        assert names - helpers <= set(module.__all__)
+
+
+def test_the_version_is_a_release_number():
+    assert all(part.isdigit() for part in keras_uae.__version__.split("."))
+
+
+def imported_by(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} imports relative to itself"
+            yield node.module
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_arrows_point_one_way(path):
+    """keras_uae imports neither models nor experiments, nor what only experiments need."""
+    for name in imported_by(path):
+        top = name.split(".")[0]
+        assert top in DEPENDENCIES or top in sys.stdlib_module_names, name
+        assert not name.startswith(("keras.src", "tensorflow.python")), f"{name} is private"
+
+
+def test_similarities_know_nothing_of_the_attack():
+    for path in (PACKAGE / "similarity").glob("*.py"):
+        above = {"keras_uae", "keras_uae.attack", "keras_uae.minmax", "keras_uae.generation"}
+        assert not above & set(imported_by(path)), path.name
+
+
+def test_the_package_says_that_it_is_typed():
+    assert (PACKAGE / "py.typed").exists()
