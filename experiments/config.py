@@ -1,12 +1,9 @@
 """What every experiment can be told on the command line, and the presets that fill in the rest."""
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
-
-import tyro
 
 from experiments.datasets import COUNTS
 from keras_uae.checks import check_choice, check_integer
@@ -114,22 +111,6 @@ def preset_settings(preset: str, dataset: str, model: str) -> dict[str, Any]:
 
 
 Value = TypeVar("Value")
-Config = TypeVar("Config", bound=ExperimentConfig)
-
-
-def parse(config_class: type[Config], args: Sequence[str]) -> Config:
-    """The configuration that command line flags describe; exits with code 2 if they are wrong."""
-    return tyro.cli(
-        config_class,
-        args=args,
-        prog=command(config_class),
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
-
-
-def command(config_class: type[ExperimentConfig]) -> str:
-    """How the experiment is started."""
-    return f"python -m experiments.{config_class.experiment}"
 
 
 def settled(value: Value | None) -> Value:

@@ -18,6 +18,7 @@ class Job(NamedTuple):
     data: Split
     run: Run
     progress: JobProgress
+    invocation: str  # the command line
 
     @property
     def images(self) -> np.ndarray:

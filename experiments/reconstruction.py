@@ -20,17 +20,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-from rich.console import Console
 
 import keras_uae as uae
 import models  # noqa: F401  registers the layers of saved models
-from experiments import report, tables, training
+from experiments import command, report, tables, training
 from experiments.attacks import AttackConfig
 from experiments.augmentations import ATTACKS, additions
-from experiments.config import parse, settled
-from experiments.datasets import load
+from experiments.config import settled
 from experiments.job import Job
-from experiments.progress import JobProgress
 from experiments.run import Run
 from experiments.summary import LABELS, summarize
 from models import get_recipe
@@ -46,7 +43,7 @@ class Config(AttackConfig):
 
 
 def perform(job: Job) -> None:
-    """The protocol, as far as it is not done yet."""
+    """The protocol, as far as an earlier session has not done it."""
     for seed in settled(job.config.seeds):
         missing = [name for name in AUGMENTATIONS if not is_trained(job.run, seed, name)]
         done = set(AUGMENTATIONS) - set(missing) if missing else LABELS
@@ -55,6 +52,7 @@ def perform(job: Job) -> None:
             original = original_model(job, seed)
         for name in missing:
             train(job, seed, name, additions(job, seed, name, original))
+    report.write(job)
 
 
 def original_model(job: Job, seed: int) -> keras.Model:
@@ -109,36 +107,18 @@ def work(config: AttackConfig, name: str) -> int:
     return settled(config.retraining_epochs) * (size + added) + attack
 
 
+def total_work(config: AttackConfig) -> int:
+    """All rows of all seeds, and the report."""
+    rows = sum(work(config, name) for name in LABELS)
+    return len(settled(config.seeds)) * rows + report.work(config)
+
+
+EXPERIMENT = command.Experiment(Config, total_work, perform, summarize, tables.show)
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run the experiment as the command line says; returns the exit code."""
-    args = sys.argv[1:] if args is None else args
-    config = parse(Config, args)
-    console, errors = Console(), Console(stderr=True)
-    try:
-        config = config.resolve()
-        data = load(config.dataset, data_dir=config.data_dir, train_size=config.train_size)
-        config = config.complete(data)
-        run = Run(config, summarize)
-    except (ValueError, OSError) as error:
-        errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 2
-    seeds = settled(config.seeds)
-    total = len(seeds) * sum(work(config, name) for name in LABELS) + report.work(config)
-    try:
-        with JobProgress(total, console, config.quiet) as progress:
-            job = Job(config, data, run, progress)
-            perform(job)
-            report.write(job, args)
-    except KeyboardInterrupt:
-        errors.print(
-            f"interrupted; what is finished is kept in {config.output}. "
-            "The same command goes on from there.",
-            highlight=False,
-            soft_wrap=True,
-        )
-        return 130
-    tables.show(console, config, run.summary)
-    return 0
+    return command.run(EXPERIMENT, args)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,11 @@
 """The report of a reconstruction run: tables, what they say in words, figures, settings."""
 
-import shlex
-from collections.abc import Sequence
-
 import keras
 
 from experiments import figures, paper, tables
 from experiments.attacks import AttackConfig, generate
 from experiments.augmentations import uaes
-from experiments.config import command, settled
+from experiments.config import settled
 from experiments.job import Job
 from experiments.run import versions
 from experiments.words import sentences
@@ -21,7 +18,7 @@ def work(config: AttackConfig) -> int:
     return min(TRACE_SIZE, settled(config.attack_size)) * settled(config.steps)
 
 
-def write(job: Job, args: Sequence[str]) -> None:
+def write(job: Job) -> None:
     """Draw the figures and write `report.md`, unless an earlier session has."""
     path = job.run.path("report.md")
     if path.exists():
@@ -29,11 +26,11 @@ def write(job: Job, args: Sequence[str]) -> None:
         return
     draw(job)
     temporary = path.with_name("report.md.part")
-    temporary.write_text(compose(job, args), encoding="utf-8")
+    temporary.write_text(compose(job), encoding="utf-8")
     temporary.replace(path)
 
 
-def compose(job: Job, args: Sequence[str]) -> str:
+def compose(job: Job) -> str:
     """The report as markdown."""
     config, summary = job.config, job.run.summary
     outcome, details = tables.sheets(config, summary)
@@ -64,7 +61,7 @@ def compose(job: Job, args: Sequence[str]) -> str:
         shown.get("examples", ""),
         shown.get("trace", ""),
         "## How it was made",
-        "    " + " ".join([command(type(config)), shlex.join(args)]),
+        f"    {job.invocation}",
         f"Training and attacking took {seconds:.0f} s in all. `metrics.json` holds every figure "
         "of every seed.",
         "| setting | value |\n| :-- | :-- |\n"
