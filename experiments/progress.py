@@ -51,6 +51,12 @@ class JobProgress:
     def __exit__(self, *error: Any) -> None:
         self._bar.stop()
 
+    @property
+    def fraction(self) -> float:
+        """How much of the job is done."""
+        task = self._bar.tasks[0]
+        return task.completed / (task.total or 1)
+
     @contextlib.contextmanager
     def stage(self, label: str, work: int) -> Iterator[None]:
         """A piece of the job; what it did not `advance` is counted when it ends."""

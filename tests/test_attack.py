@@ -298,7 +298,7 @@ def similarity_in_numpy(name, model, x, z):
     if name == "gaussian":
         x, z = rows(x), rows(z)
         squared = (x * z).sum(axis=1) ** 2 / ((x**2).sum(axis=1) * (z**2).sum(axis=1))
-        return -64 * np.log(1e-6 + (1 - 1e-6) * (1 - squared))
+        return -0.5 * np.log(1e-6 + (1 - 1e-6) * (1 - squared))
     return np.linalg.norm(rows(x - model(z).numpy()), axis=1)
 
 
@@ -358,6 +358,36 @@ def test_the_trace_tells_the_same_story(name):
         beta = attack.multiplier_step_size
         c = np.maximum((1 - beta / t**0.25) * c + beta * np.maximum(f, 0), 0)
         np.testing.assert_allclose(traced.trace["multiplier"][:, t - 1], c, atol=1e-12)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def anything(x, z):
+    return -tf.ones_like(x[:, 0, 0, 0])
+
+
+@pytest.mark.parametrize("similarity", ["gaussian", "l2", "reconstruction_loss"])
+@pytest.mark.parametrize("objective", ["minimize", "maximize"])
+def test_the_objective_points_downhill_or_uphill(similarity, objective):
+    attack = small_attack(criterion=anything, similarity=similarity, objective=objective)
+    found = generate(attack, tiny_models.images(COUNT), trace=True)
+    ascent = np.diff(found.trace["similarity"], axis=1)
+    assert (ascent < 0 if objective == "minimize" else ascent > 0).all()
+    assert (found.iteration == STEPS).all()
+
+
+def test_features_are_those_of_the_iterate_whatever_the_criterion_calls():
+    """A criterion that runs the model on x alone: its features are not those of z."""
+    model = tiny_models.convolutional()
+
+    def own(x, z):
+        return tf.reduce_mean(z, axis=[1, 2, 3]) - tf.reduce_mean(model(x), axis=[1, 2, 3])
+
+    attack, x = small_attack(model, criterion=own, similarity="l2"), tiny_models.images(COUNT)
+    found = generate(attack, x)
+    won = found.success
+    assert won.any()
+    expected = similarity_in_numpy("l2", model, x, found.x)
+    np.testing.assert_allclose(found.similarity[won], expected[won], rtol=1e-4)
 
 
 def test_a_trace_costs_one_more_graph_and_no_more():

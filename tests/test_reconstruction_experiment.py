@@ -11,9 +11,8 @@ from experiments import attacks, reconstruction, training
 from experiments.reconstruction import main
 from experiments.summary import LABELS
 
-SMALL = (
-    "--train-size 40 --attack-size 24 --epochs 1 --retraining-epochs 1 --batch-size 32 --steps 3"
-).split()
+SIZES = {"train-size": 40, "attack-size": 24, "epochs": 1, "retraining-epochs": 1}
+SMALL = [f"--{name}={value}" for name, value in {**SIZES, "batch-size": 32, "steps": 3}.items()]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,7 +68,7 @@ def test_everything_is_written(finished):
     assert settings.items() <= config["config"].items()
     assert {"keras_uae", "tensorflow", "keras", "numpy"} <= config["versions"].keys()
     report = (finished / "report.md").read_text()
-    assert "python -m experiments.reconstruction --train-size 40" in report
+    assert "python -m experiments.reconstruction --train-size=40" in report
     assert all(f"({name}.png)" in report for name in ("examples", "trace", "errors"))
     assert all(label in report for label in LABELS.values())
 
@@ -93,7 +92,9 @@ def test_summary_is_the_mean_and_std_of_the_records(finished):
         if name in ("original", "duplicate"):
             continue
         for reference in ("original", "duplicate"):
-            gains = [1 - rows[name]["test_error"] / rows[reference]["test_error"] for rows in by_seed]
+            gains = [
+                1 - rows[name]["test_error"] / rows[reference]["test_error"] for rows in by_seed
+            ]
             mean = summary[name][f"gain_{reference}"]["mean"]
             assert mean == pytest.approx(np.mean(gains), rel=1e-9)
 

@@ -46,11 +46,15 @@ class Gaussian(Similarity):
     """Per-sample mutual information under random sampling, in its closed form.
 
     Args:
-        dimension: Integer, dimension d' of the projections. Defaults to `128`.
+        dimension: Integer d', by which the mutual information of one coordinate is multiplied.
+            Defaults to `1`, not the 128 of random sampling: d' scales the similarity against
+            c·f⁺, and c, which starts at 0, does not catch up with a large one within T = 40
+            iterations (success rate on the dense autoencoder of MNIST, δ₀ in ±0.2: 92 % with 1,
+            76 % with 2, 1 % with 8, 0 % with 128).
         floor: Float in (0, 1): the value is at most (d'/2)·log(1/floor). Defaults to `1e-6`.
     """
 
-    dimension: int = 128
+    dimension: int = 1
     floor: float = 1e-6
 
     def __post_init__(self) -> None:
