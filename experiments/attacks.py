@@ -1,6 +1,7 @@
 """How experiments attack: the flags of an attack, and generation that can stop and go on."""
 
 import dataclasses
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 
 import keras_uae as uae
-from experiments.config import ExperimentConfig
+from experiments.config import ExperimentConfig, settled
 from experiments.datasets import Split
 from experiments.progress import JobProgress
 from keras_uae.attack import PRESETS
@@ -17,6 +18,9 @@ from keras_uae.checks import check_choice, check_integer
 from keras_uae.generation import auto_batch_size
 from models import get_recipe
 
+# An iteration of MINE on random projections, in training samples: hundreds of pairs of its own
+SAMPLING_WORK = 100
+SAVE_EVERY = 300  # seconds; Ctrl-C saves too, this is for the plug
 ATTACK_PRESETS = ("default", "paper", "published_code")
 
 
@@ -75,6 +79,11 @@ class AttackConfig(ExperimentConfig):
             "l2_uae", model, **start, steps=self.steps, epsilon=self.epsilon
         )
 
+    def attack_work(self, name: str = "mine") -> int:
+        """What attacking one sample takes, in the unit of `JobProgress`, and roughly."""
+        kind = "random" if self.similarity == "auto" and self.model != "conv" else self.similarity
+        return settled(self.steps) * (SAMPLING_WORK if kind == "random" and name == "mine" else 1)
+
 
 def generate(
     attack: uae.MinMaxAttack,
@@ -84,21 +93,25 @@ def generate(
     seed: int,
     progress: JobProgress,
     label: str,
+    work: int,
     trace: bool = False,
 ) -> uae.UAEs:
     """The UAEs of `x`, kept in the file `path`: what it holds already is not generated again.
+
+    `work` is what a sample counts for in `progress`.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; what was done by then is in the file.
     """
     parts = [uae.UAEs.load(path)] if path.exists() else []
     done = sum(map(len, parts))
-    progress.skip(done * attack.steps)
+    progress.skip(done * work)
     if done == len(x):
         return parts[0]
     size = min(auto_batch_size(attack, x.shape[1:]), len(x))
+    saved = time.monotonic()
     try:
-        with progress.stage(f"{label} · {done}/{len(x)}", (len(x) - done) * attack.steps):
+        with progress.stage(f"{label} · {done}/{len(x)}", (len(x) - done) * work):
             for start in range(done, len(x), size):
                 # one batch at a time: the file then ends where a batch begins, whenever we stop
                 rows = np.arange(start, min(start + size, len(x)))
@@ -106,9 +119,11 @@ def generate(
                     x[rows], batch_size=size, seed=seed, index=rows, trace=trace, verbose=0
                 )
                 parts.append(found)
-                progress.advance(len(rows) * attack.steps, f"{label} · {rows[-1] + 1}/{len(x)}")
+                progress.advance(len(rows) * work, f"{label} · {rows[-1] + 1}/{len(x)}")
+                if time.monotonic() - saved > SAVE_EVERY:
+                    uae.UAEs.concatenate(parts).save(path, overwrite=True)
+                    saved = time.monotonic()
     finally:
         if parts:
-            found = uae.UAEs.concatenate(parts)
-            found.save(path, overwrite=True)
-    return found
+            uae.UAEs.concatenate(parts).save(path, overwrite=True)
+    return uae.UAEs.concatenate(parts)

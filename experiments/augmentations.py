@@ -40,7 +40,15 @@ def uaes(job: Job, seed: int, name: str, original: keras.Model) -> uae.UAEs:
     before, begin = record.get("seconds", 0.0), time.perf_counter()
     label = job.label(seed, name) + " · attack"
     try:
-        found = generate(attack, job.images, path, seed=seed, progress=job.progress, label=label)
+        found = generate(
+            attack,
+            job.images,
+            path,
+            seed=seed,
+            progress=job.progress,
+            label=label,
+            work=job.config.attack_work(name),
+        )
     except KeyboardInterrupt:
         job.run.add(key, seconds=before + time.perf_counter() - begin)
         raise

@@ -99,11 +99,11 @@ def is_trained(run: Run, seed: int, name: str) -> bool:
 
 
 def work(config: AttackConfig, name: str) -> int:
-    """Samples in all the training steps, and iterations of the attack, that a row takes."""
+    """What a row takes for one seed, in the unit of `JobProgress`."""
     size, added = settled(config.train_size), settled(config.attack_size)
     if name == "original":
         return settled(config.epochs) * size
-    attack = added * settled(config.steps) if name in ATTACKS else 0
+    attack = added * config.attack_work(name) if name in ATTACKS else 0
     return settled(config.retraining_epochs) * (size + added) + attack
 
 

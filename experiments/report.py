@@ -2,9 +2,9 @@
 
 import keras
 
+import keras_uae as uae
 from experiments import figures, paper, tables
 from experiments.attacks import AttackConfig, generate
-from experiments.augmentations import uaes
 from experiments.config import settled
 from experiments.job import Job
 from experiments.run import versions
@@ -14,8 +14,8 @@ TRACE_SIZE = 256  # images whose attack is followed iteration by iteration
 
 
 def work(config: AttackConfig) -> int:
-    """Images times iterations that the report attacks on its own account."""
-    return min(TRACE_SIZE, settled(config.attack_size)) * settled(config.steps)
+    """What the report attacks on its own account."""
+    return min(TRACE_SIZE, settled(config.attack_size)) * config.attack_work()
 
 
 def write(job: Job) -> None:
@@ -92,7 +92,7 @@ def draw(job: Job) -> None:
         return
     seed = seeds[0]
     model = keras.models.load_model(run.path(f"seed-{seed}", "original.keras"))
-    found = uaes(job, seed, "mine", model)
+    found = uae.UAEs.load(run.path(f"seed-{seed}", "mine_uae.npz"))
     classes = job.data.y_train[: len(found)]
     figures.examples(run.path("examples.png"), model, job.images, classes, found)
     traced = generate(
@@ -102,6 +102,7 @@ def draw(job: Job) -> None:
         seed=seed,
         progress=job.progress,
         label="figures",
+        work=config.attack_work(),
         trace=True,
     )
     figures.trace(run.path("trace.png"), traced, config.similarity)

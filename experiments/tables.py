@@ -34,7 +34,7 @@ def sheets(config: AttackConfig, summary: Summary) -> list[Sheet]:
         "vs original": [gain(mean(row["gain_original"])) for row in ours],
         "vs duplicate": [gain(mean(row["gain_duplicate"])) for row in ours],
         "paper's error": [number(row.get("error"), ".5f") for row in theirs],
-        "vs original, paper": [gain(row.get("gain_original")) for row in theirs],
+        "paper, vs original": [gain(row.get("gain_original")) for row in theirs],
     }
     details = {
         "": rows,
@@ -42,7 +42,7 @@ def sheets(config: AttackConfig, summary: Summary) -> list[Sheet]:
         "paper's ASR": [number(row.get("asr"), ".1%") for row in theirs],
         "L2 of δ": [number(mean(row["l2"]), ".3f") for row in ours],
         "training error": [number(mean(row["train_error"]), ".5f") for row in ours],
-        "paper's": [number(row.get("train_error"), ".5f") for row in theirs],
+        "paper's training error": [number(row.get("train_error"), ".5f") for row in theirs],
         "attack": [number(mean(row["attack_seconds"]), ".1f", " s") for row in ours],
         "training": [number(mean(row["seconds"]), ".1f", " s") for row in ours],
     }
@@ -58,8 +58,11 @@ def show(console: Console, config: AttackConfig, summary: Summary) -> None:
     """Print the tables: gains in green, losses in red."""
     for sheet in sheets(config, summary):
         table = Table(title=sheet.title, title_justify="left", box=box.SIMPLE_HEAD)
-        for number_, heading in enumerate(sheet.columns):
-            table.add_column(heading, justify="right" if number_ else "left", no_wrap=not number_)
+        table.collapse_padding, table.pad_edge = True, False
+        for heading, cells in sheet.columns.items():
+            # headings are folded, figures are not: both tables fit into 80 columns
+            width = max(map(len, [*heading.split(), *cells]))
+            table.add_column(heading, justify="right" if heading else "left", width=width)
         for row in zip(*sheet.columns.values(), strict=True):
             table.add_row(*(Text(cell, style=_STYLES.get(cell[:1], "")) for cell in row))
         console.print(table)

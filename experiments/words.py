@@ -26,9 +26,11 @@ def sentences(config: AttackConfig, summary: Summary) -> list[str]:
 
 
 def difference(gain: float) -> str:
-    """How an error compares with a reference: "1.2% lower"."""
+    """How an error compares with a reference, from 1 − error / reference: "1.2% lower"."""
+    if gain < -1:
+        return f"{1 - gain:.1f} times as high"
     size = f"{abs(gain):.1%}"
-    return f"{size} {'lower' if gain >= 0 else 'higher'}" if float(size[:-1]) else "equal"
+    return f"{size} {'lower' if gain > 0 else 'higher'}" if float(size[:-1]) else "equal"
 
 
 def _row(name: str, row: dict[str, Any]) -> str:
@@ -57,7 +59,8 @@ def _row(name: str, row: dict[str, Any]) -> str:
 
 def _than(gain: dict[str, float], reference: str) -> str:
     words = difference(gain["mean"])
-    return f"{words} {'to' if words == 'equal' else 'than'} {reference}"
+    link = {"equal": "to", "high": "as"}.get(words.split()[-1], "than")
+    return f"{words} {link} {reference}"
 
 
 def _paper(row: dict[str, Any], theirs: dict[str, float], any_row: bool) -> str:
@@ -65,7 +68,7 @@ def _paper(row: dict[str, Any], theirs: dict[str, float], any_row: bool) -> str:
         return " The paper has no such row." if any_row else ""
     text = f" The paper prints {theirs['error']:.5f}"
     if "gain_original" in theirs:
-        text += f", {difference(theirs['gain_original'])} than its original"
+        text += f", {_than({'mean': theirs['gain_original']}, 'its original')}"
     if row["test_error"] is not None:
         text += f"; ours is {difference(1 - row['test_error']['mean'] / theirs['error'])}"
     return text + "."

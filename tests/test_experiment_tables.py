@@ -1,5 +1,7 @@
 """Summary, tables, sentences and figures of a reconstruction run, from made-up records."""
 
+import io
+
 import keras
 import numpy as np
 import pytest
@@ -69,10 +71,10 @@ def test_tables_show_our_figures_and_the_papers_with_signs():
     }
     assert cells["paper's error"]["mine"] == "0.00256"
     assert cells["paper's error"]["duplicate"] == "–"
-    assert cells["vs original, paper"]["mine"] == "+12.9%"
-    assert cells["vs original, paper"]["l2"] == "−23.8%"
+    assert cells["paper, vs original"]["mine"] == "+12.9%"
+    assert cells["paper, vs original"]["l2"] == "−23.8%"
     assert cells["paper's ASR"]["mine"] == "99.9%"
-    assert cells["paper's"]["original"] == "0.00301"
+    assert cells["paper's training error"]["original"] == "0.00301"
     assert cells["ASR"]["mine"] == "75.0%"
 
 
@@ -86,12 +88,14 @@ def test_tables_leave_out_what_the_paper_does_not_have():
 
 
 def test_final_table_is_printed_with_the_papers_numbers():
-    console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(record=True, width=80, file=io.StringIO())
     tables.show(console, config(), summarize(records()))
     text = console.export_text()
+    assert "0.00250 ± 0.00020" in text
     assert "0.00256" in text
     assert "+12.9%" in text
     assert "99.9%" in text
+    assert "…" not in text
 
 
 @pytest.mark.parametrize(
@@ -124,6 +128,19 @@ def test_sentences_compare_with_original_duplicate_and_paper():
     assert "23.8% higher than its original" in l2
     assert any("lowest mean error is that of GA σ = 0.001, 0.00230" in line for line in lines)
     assert any("60000 images and this run on 10000" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("gain", "text"),
+    [
+        (0.123, "12.3% lower"),
+        (-0.05, "5.0% higher"),
+        (0.0001, "equal"),
+        (-1.5, "2.5 times as high"),
+    ],
+)
+def test_differences_in_words(gain, text):
+    assert words.difference(gain) == text
 
 
 def test_diverged_trainings_are_reported_and_not_averaged(tmp_path):

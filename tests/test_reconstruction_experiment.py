@@ -8,6 +8,8 @@ import pytest
 
 import keras_uae as uae
 from experiments import attacks, reconstruction, training
+from experiments.config import settled
+from experiments.progress import JobProgress
 from experiments.reconstruction import main
 from experiments.summary import LABELS
 
@@ -27,8 +29,19 @@ def _two_batches():
 def finished(tmp_path_factory) -> Path:
     """The directory of a run over two seeds that nothing has disturbed."""
     output = tmp_path_factory.mktemp("runs") / "finished"
-    assert main([*SMALL, "--seeds", "0", "1", "--output", str(output)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        bars = watch_bars(patch)
+        assert main([*SMALL, "--seeds", "0", "1", "--output", str(output)]) == 0
+    assert [bar.fraction for bar in bars] == [1]
     return output
+
+
+def watch_bars(patch: pytest.MonkeyPatch) -> list[JobProgress]:
+    """The progress bars that are opened from now on."""
+    bars: list[JobProgress] = []
+    enter = JobProgress.__enter__
+    patch.setattr(JobProgress, "__enter__", lambda bar: (bars.append(bar), enter(bar))[1])
+    return bars
 
 
 def metrics(output: Path) -> dict:
@@ -171,17 +184,19 @@ def test_interrupted_run_goes_on_to_the_same_numbers(finished, tmp_path, monkeyp
     assert trained == [8, 16, 8]  # the rest of MINE-UAE, then L2-UAE
     assert not (output / "report.md").exists()
 
-    assert main(args) == 0
+    with monkeypatch.context() as patch:
+        bars = watch_bars(patch)
+        assert main(args) == 0
+    assert [bar.fraction for bar in bars] == [1]
     for stage in ("training", "attack"):
         assert records(output, stage, 0) == records(finished, stage, 0)
     assert (output / "report.md").exists()
 
 
-def test_work_of_the_job_is_what_the_stages_advance(finished):
-    """The bar must end at 100 %: every stage counts what `total_work` promised."""
+def test_work_counts_samples_of_training_and_attack():
     config = reconstruction.Config(seeds=(0, 1), train_size=40, attack_size=24, epochs=1).resolve()
     rows = {name: reconstruction.work(config, name) for name in LABELS}
-    retraining = 15 * 64
+    retraining = settled(config.retraining_epochs) * 64
     assert rows["duplicate"] == rows["ga_0.01"] == retraining
     assert rows["mine"] == rows["l2"] == retraining + 24 * 40
     assert rows["original"] == 40
