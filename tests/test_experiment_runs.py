@@ -12,9 +12,11 @@ from rich.console import Console
 
 import keras_uae as uae
 from experiments import training
+from experiments.config import settled
 from experiments.progress import JobProgress
-from experiments.reconstruction import Config, main
+from experiments.reconstruction import Config, main, total_work, work
 from experiments.run import Run
+from experiments.summary import LABELS
 from models import RECIPES
 
 
@@ -171,3 +173,13 @@ def test_equal_seeds_give_equal_models(digits):
             for each in data
         ]
     assert errors[0] == errors[1]
+
+
+def test_work_counts_samples_of_training_and_attack():
+    config = Config(seeds=(0, 1), train_size=40, attack_size=24, epochs=1).resolve()
+    rows = {name: work(config, name) for name in LABELS}
+    retraining = settled(config.retraining_epochs) * 64
+    assert rows["duplicate"] == rows["ga_0.01"] == retraining
+    assert rows["mine"] == rows["l2"] == retraining + 24 * 40
+    assert rows["original"] == 40
+    assert total_work(config) == 2 * sum(rows.values()) + 24 * 40

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import keras_uae as uae
-from experiments import attacks, reconstruction, training
-from experiments.config import settled
+from experiments import attacks, training
 from experiments.progress import JobProgress
 from experiments.reconstruction import main
 from experiments.summary import LABELS
@@ -191,13 +190,3 @@ def test_interrupted_run_goes_on_to_the_same_numbers(finished, tmp_path, monkeyp
     for stage in ("training", "attack"):
         assert records(output, stage, 0) == records(finished, stage, 0)
     assert (output / "report.md").exists()
-
-
-def test_work_counts_samples_of_training_and_attack():
-    config = reconstruction.Config(seeds=(0, 1), train_size=40, attack_size=24, epochs=1).resolve()
-    rows = {name: reconstruction.work(config, name) for name in LABELS}
-    retraining = settled(config.retraining_epochs) * 64
-    assert rows["duplicate"] == rows["ga_0.01"] == retraining
-    assert rows["mine"] == rows["l2"] == retraining + 24 * 40
-    assert rows["original"] == 40
-    assert reconstruction.total_work(config) == 2 * sum(rows.values()) + 24 * 40
