@@ -21,7 +21,7 @@ def sentences(config: AttackConfig, summary: Summary) -> list[str]:
     errors = {name: value for name, value in known.items() if value is not None}
     if errors:
         best = min(errors, key=errors.__getitem__)
-        lines.append(f"The lowest mean error is that of {names[best]}, {errors[best]:.5f}.")
+        lines.append(f"Lowest mean error: {names[best]}, {errors[best]:.5f}.")
     return [*lines, *_caveats(config, bool(printed))]
 
 

@@ -126,7 +126,7 @@ def test_sentences_compare_with_original_duplicate_and_paper():
     l2 = next(line for line in lines if line.startswith("**L2-UAE**"))
     assert "12.0% higher than the duplicate control (lower in 0 of 2 seeds)" in l2
     assert "23.8% higher than its original" in l2
-    assert any("lowest mean error is that of GA σ = 0.001, 0.00230" in line for line in lines)
+    assert any("Lowest mean error: GA σ = 0.001, 0.00230" in line for line in lines)
     assert any("60000 images and this run on 10000" in line for line in lines)
 
 
