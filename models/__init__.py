@@ -7,6 +7,7 @@ that registers its two penalty layers.
 
 from models.convolutional import convolutional_autoencoder
 from models.dense import dense_autoencoder
+from models.keras_autoencoder import deep_convolutional_autoencoder
 from models.penalties import KLPenalty, L1Penalty
 from models.recipes import RECIPES, Recipe, get_recipe
 from models.sparse import sparse_autoencoder
@@ -17,6 +18,7 @@ __all__ = [
     "L1Penalty",
     "Recipe",
     "convolutional_autoencoder",
+    "deep_convolutional_autoencoder",
     "dense_autoencoder",
     "get_recipe",
     "sparse_autoencoder",
