@@ -57,16 +57,21 @@ def sheets(config: AttackConfig, summary: Summary) -> list[Sheet]:
 def show(console: Console, config: AttackConfig, summary: Summary) -> None:
     """Print the tables: gains in green, losses in red."""
     for sheet in sheets(config, summary):
-        table = Table(title=sheet.title, title_justify="left", box=box.SIMPLE_HEAD)
-        table.collapse_padding, table.pad_edge = True, False
-        for heading, cells in sheet.columns.items():
-            # headings are folded, figures are not: both tables fit into 80 columns
-            width = max(map(len, [*heading.split(), *cells]))
-            table.add_column(heading, justify="right" if heading else "left", width=width)
-        for row in zip(*sheet.columns.values(), strict=True):
-            table.add_row(*(Text(cell, style=_STYLES.get(cell[:1], "")) for cell in row))
-        console.print(table)
+        print_sheet(console, sheet)
     console.print(LEGEND, style="dim", highlight=False)
+
+
+def print_sheet(console: Console, sheet: Sheet) -> None:
+    """Print a sheet, cells that start with a sign in its colour."""
+    table = Table(title=sheet.title, title_justify="left", box=box.SIMPLE_HEAD)
+    table.collapse_padding, table.pad_edge = True, False
+    for heading, cells in sheet.columns.items():
+        # headings are folded, figures are not: all tables fit into 80 columns
+        width = max(map(len, [*heading.split(), *cells]))
+        table.add_column(heading, justify="right" if heading else "left", width=width)
+    for row in zip(*sheet.columns.values(), strict=True):
+        table.add_row(*(Text(cell, style=_STYLES.get(cell[:1], "")) for cell in row))
+    console.print(table)
 
 
 def markdown(sheet: Sheet) -> str:
