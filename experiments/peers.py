@@ -1,0 +1,168 @@
+"""Projected gradient descent of other libraries, on the model and with the settings of ours.
+
+Both know classifiers only and ascend on a loss. So the clean samples stand where they expect
+labels, and the loss is minus the squared error of the reconstruction: like ours, they make it
+small. Both loop over the steps in Python and evaluate a Keras model operation by operation; here
+they get it as a `tf.function`, which made each two to three times as fast.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# How far the loss that an attack gains may be from what ours gains: the starts are other draws
+TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all are asked to do: L∞ attack `model` at `x`, from a random start in the ball."""
+
+    model: keras.Model
+    x: np.ndarray
+    epsilon: float
+    step_size: float
+    steps: int
+
+    def loss(self, z: np.ndarray) -> float:
+        """Mean squared error of x and what the model makes of z."""
+        return float(np.mean((self.model.predict_on_batch(z) - self.x) ** 2))
+
+    def compiled(self) -> Callable[..., tf.Tensor]:
+        """The model as one graph, its output flattened."""
+
+        def forward(x: tf.Tensor, training: bool = False) -> tf.Tensor:
+            del training
+            return tf.reshape(self.model(x, training=False), [tf.shape(x)[0], -1])
+
+        return tf.function(forward, autograph=False)
+
+
+class Peer(NamedTuple):
+    """An attack of another library.
+
+    Attributes:
+        package: Name and version.
+        run: Function that attacks all of the task, from NumPy arrays to NumPy arrays.
+        gradients: One entry for each gradient that it has asked for.
+    """
+
+    package: str
+    run: Callable[[], np.ndarray]
+    gradients: list[None]
+
+
+def art(task: Task) -> Peer:
+    """The adversarial robustness toolbox.
+
+    Its TensorFlow form keeps tensors from step to step; the general one converts each step to
+    NumPy. Unasked, it evaluates the model twice more after the loop to log the success.
+    """
+    evasion = importlib.import_module("art.attacks.evasion")
+    classification = importlib.import_module("art.estimators.classification")
+    gradients: list[None] = []
+
+    class Counting(classification.TensorFlowV2Classifier):  # type: ignore[name-defined]
+        def loss_gradient(self, *args: Any, **kwargs: Any) -> Any:
+            gradients.append(None)
+            return super().loss_gradient(*args, **kwargs)
+
+    clean = task.x.reshape(len(task.x), -1)
+    estimator = Counting(
+        task.compiled(),
+        nb_classes=clean.shape[1],
+        input_shape=task.x.shape[1:],
+        loss_object=lambda clean, output: -tf.reduce_sum((clean - output) ** 2),
+        clip_values=(0.0, 1.0),
+    )
+    attack = evasion.ProjectedGradientDescent(
+        estimator,
+        norm=np.inf,
+        eps=task.epsilon,
+        eps_step=task.step_size,
+        max_iter=task.steps,
+        num_random_init=1,
+        batch_size=len(task.x),
+        verbose=False,
+    )
+    package = f"ART {version('adversarial-robustness-toolbox')}"
+    return Peer(package, lambda: attack.generate(task.x, clean), gradients)
+
+
+def foolbox(task: Task) -> Peer:
+    """Foolbox, by `run`: calling the attack would also clip again and evaluate its success."""
+    fb = importlib.import_module("foolbox")
+    gradients: list[None] = []
+
+    class Reconstruction(fb.attacks.LinfProjectedGradientDescentAttack):  # type: ignore[name-defined]
+        def get_loss_fn(self, model: Any, labels: Any) -> Callable[[Any], Any]:
+            return lambda inputs: -(labels - model(inputs)).square().sum()
+
+        def value_and_grad(self, *args: Any, **kwargs: Any) -> Any:
+            gradients.append(None)
+            return super().value_and_grad(*args, **kwargs)
+
+    # named here, or foolbox asks a deprecated function of TensorFlow for it
+    device = "/GPU:0" if tf.config.list_physical_devices("GPU") else "/CPU:0"
+    model = fb.TensorFlowModel(task.compiled(), bounds=(0, 1), device=device)
+    attack = Reconstruction(abs_stepsize=task.step_size, steps=task.steps, random_start=True)
+
+    def run() -> np.ndarray:
+        x = tf.constant(task.x)
+        clean = fb.Misclassification(tf.reshape(x, [len(task.x), -1]))
+        return attack.run(model, x, clean, epsilon=task.epsilon).numpy()
+
+    return Peer(f"foolbox {version('foolbox')}", run, gradients)
+
+
+PEERS: dict[str, Callable[[Task], Peer]] = {"ART": art, "foolbox": foolbox}
+
+
+def prepare(task: Task, ours: np.ndarray) -> tuple[list[Peer], list[dict[str, Any]], list[str]]:
+    """The peers that do the task as we do, the figures of the check, and why others are left out.
+
+    `ours` is what our own attack makes of x in as many steps.
+    """
+    peers, checks, skipped = [], [], []
+    for name, make in PEERS.items():
+        try:
+            peer = make(task)
+            checks.append({"name": peer.package, **check(task, peer, ours)})
+            peers.append(peer)
+        except Exception as error:  # whatever another library does, ours is still timed
+            skipped.append(f"{name} skipped: {error or type(error).__name__}")
+    return peers, checks, skipped
+
+
+def check(task: Task, peer: Peer, ours: np.ndarray) -> dict[str, Any]:
+    """What the peer did in one run.
+
+    Raises:
+        ValueError: It was not T steps inside the ball and the bounds, or it did not change the
+            loss as ours did.
+    """
+    before = len(peer.gradients)
+    z = peer.run()
+    figures: dict[str, Any] = {
+        "steps": len(peer.gradients) - before,
+        "largest_change": float(np.abs(z - task.x).max()),
+        "loss_clean": task.loss(task.x),
+        "loss_ours": task.loss(ours),
+        "loss": task.loss(z),
+    }
+    gained = figures["loss"] - figures["loss_clean"]
+    expected = figures["loss_ours"] - figures["loss_clean"]
+    if figures["steps"] != task.steps:
+        raise ValueError(f"{figures['steps']} steps instead of {task.steps}")
+    rounding = 1e-5
+    if figures["largest_change"] > task.epsilon + rounding or not 0 <= z.min() <= z.max() <= 1:
+        raise ValueError(f"outside of the ball, largest change {figures['largest_change']:.4f}")
+    if abs(gained - expected) > TOLERANCE * abs(expected):
+        raise ValueError(f"changed the loss by {gained:+.5f}, ours by {expected:+.5f}")
+    return figures
