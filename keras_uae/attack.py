@@ -1,7 +1,5 @@
 """MinMaxAttack: unsupervised adversarial examples by Algorithm 1 of the paper."""
 
-import copy
-import functools
 from typing import Any, Self
 
 import keras
@@ -9,11 +7,11 @@ import tensorflow as tf
 
 from keras_uae import criteria, geometry
 from keras_uae import similarity as similarities
-from keras_uae.checks import check_bounds, check_choice, check_integer, check_number
-from keras_uae.generation import generate
+from keras_uae.base import Attack, Found
+from keras_uae.checks import check_choice, check_number
 from keras_uae.minmax import minmax
-from keras_uae.results import UAEs
 from keras_uae.settings import register
+from keras_uae.similarity.features import capture
 
 PRESETS: dict[str, dict[str, Any]] = {
     # real perturbations and a high success rate
@@ -33,7 +31,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 @register
-class MinMaxAttack(keras.layers.Layer):
+class MinMaxAttack(Attack):
     """Finds inputs far from x that the model handles no worse than x (Algorithm 1).
 
     For every sample of its own it solves
@@ -87,6 +85,20 @@ class MinMaxAttack(keras.layers.Layer):
         [Hsu et al., 2022](https://arxiv.org/abs/2103.01895), Algorithm 1.
     """
 
+    nested = ("criterion", "similarity")
+    plain = (
+        "objective",
+        "step_size",
+        "multiplier_step_size",
+        "epsilon",
+        "steps",
+        "bounds",
+        "initial_radius",
+        "initial_multiplier",
+        "step_rule",
+        "seed",
+    )
+
     def __init__(
         self,
         model: keras.Model,
@@ -105,34 +117,29 @@ class MinMaxAttack(keras.layers.Layer):
         seed: int = 0,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs, autocast=False)
+        super().__init__(
+            model,
+            criterion=criterion,
+            epsilon=epsilon,
+            steps=steps,
+            bounds=bounds,
+            seed=seed,
+            **kwargs,
+        )
         owner = type(self).__name__
-        if not isinstance(model, keras.Model) or not model.built:
-            raise ValueError(
-                f"`model` of {owner} must be a keras.Model that is built: give it an Input, or "
-                f"call it once on a batch. Received: model={model!r}."
-            )
         if initial_radius != "glorot":
             initial_radius = check_number(owner, "initial_radius", initial_radius, 0)
-        self.model = model
-        self.criterion = criteria.get(criterion, model)
         self.similarity = similarities.get(similarity, model)
         self.objective = check_choice(owner, "objective", objective, ("minimize", "maximize"))
         self.step_size = check_number(owner, "step_size", step_size, 0)
         self.multiplier_step_size = check_number(
             owner, "multiplier_step_size", multiplier_step_size, 0, 1
         )
-        self.epsilon = check_number(owner, "epsilon", epsilon, 0)
-        self.steps = check_integer(owner, "steps", steps, 1)
-        self.bounds = check_bounds(owner, bounds)
         self.initial_radius: float | str = initial_radius
         self.initial_multiplier = check_number(owner, "initial_multiplier", initial_multiplier, 0)
         self.step_rule = check_choice(owner, "step_rule", step_rule, geometry.STEP_RULES)
-        self.seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
         # where the similarity reads its features: refused here if the model has no such layer
         self.source = self.similarity.features.source(model)
-        self.built = True
-        self._compiled = tf.function(functools.partial(_isolated, self), autograph=False)
 
     @classmethod
     def from_preset(cls, preset: str, model: keras.Model, **settings: Any) -> Self:
@@ -148,56 +155,8 @@ class MinMaxAttack(keras.layers.Layer):
         check_choice(cls.__name__, "preset", preset, PRESETS)
         return cls(model, **{**PRESETS[preset], **settings})
 
-    def call(self, x: tf.Tensor, index: tf.Tensor | None = None) -> tf.Tensor:
-        x = tf.cast(x, self.variable_dtype)
-        index = tf.range(tf.shape(x)[0], dtype=tf.int64) if index is None else index
-        found, _ = self.search(x, index, tf.constant(self.seed, tf.int64))
-        return found["x"]
-
-    def generate(
-        self,
-        x: Any,
-        *,
-        batch_size: int | str = "auto",
-        seed: int = 0,
-        index: Any = None,
-        trace: bool = False,
-        verbose: int | str = "auto",
-    ) -> UAEs:
-        """Attack a whole data set, however large.
-
-        The result for a sample depends on the settings, the model, the sample, `seed` and the
-        sample's `index`; not on batch size, order or the other samples (up to rounding).
-
-        Args:
-            x: Array `(n, ...)` inside `bounds`; may be memory-mapped.
-            batch_size: Integer, or "auto" for one that suits the caches. Defaults to `"auto"`.
-            seed: Integer, fixes δ₀ and everything that the estimator draws. Defaults to `0`.
-            index: Integers `(n,)`, the place of each sample in its data set, which keys δ₀.
-                Defaults to `None`: 0, 1, …, n − 1.
-            trace: Boolean, also return similarity, criterion, c and stationarity gap of every
-                iteration. Defaults to `False`.
-            verbose: 0 for silence, 1 for a progress bar with the time left. Defaults to
-                `"auto"`: 1.
-
-        Returns:
-            `UAEs`: per-sample arrays `x`, `success`, `similarity`, `criterion`, `multiplier`,
-            `iteration`, `frozen`, and `trace`.
-
-        Raises:
-            ValueError: `x` is empty, not finite, outside `bounds`, of another shape than the
-                model takes, or the model does not suit the criterion.
-            GenerationInterrupted: Ctrl-C; carries what was done by then.
-        """
-        return generate(
-            self, x, batch_size=batch_size, seed=seed, index=index, trace=trace, verbose=verbose
-        )
-
-    def search(
-        self, x: tf.Tensor, index: tf.Tensor, seed: tf.Tensor, trace: bool = False
-    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        """`minmax` on a batch of tensors, compiled once a shape and dtype."""
-        return self._compiled(x, index, seed, trace=trace)
+    def run(self, x: tf.Tensor, index: tf.Tensor, seed: tf.Tensor, trace: bool) -> Found:
+        return minmax(self, x, index, seed, trace)
 
     def radius(self, shape: tf.TensorShape) -> float:
         """Half width of δ₀ for samples of `shape`."""
@@ -205,61 +164,24 @@ class MinMaxAttack(keras.layers.Layer):
             return geometry.glorot_radius(tuple(shape))
         return self.initial_radius
 
-    def compute_output_shape(self, x: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return x
+    def check(self, x: tf.Tensor) -> None:
+        super().check(x)
+        self._captured(x)
 
-    def compute_output_spec(self, x: Any, index: Any = None) -> Any:
-        del index
-        return keras.KerasTensor(x.shape, dtype=self.variable_dtype)
+    def values_per_sample(self, shape: tuple[int, ...]) -> int:
+        captured = self._captured(tf.zeros((1, *shape), self.variable_dtype))
+        return super().values_per_sample(shape) + self.similarity.features.size(captured.shape[1:])
 
-    def __repr__(self) -> str:
-        names = ("criterion", "similarity", *_PLAIN_SETTINGS)
-        settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
-        return f"{type(self).__name__}({self.model.name!r}, {settings})"
-
-    def get_config(self) -> dict[str, Any]:
-        if self.criterion.model is not self.model:
+    def _captured(self, x: tf.Tensor) -> tf.Tensor:
+        """What the similarity reads its features from."""
+        if self.source is None:
+            return x
+        with capture(self.source) as seen, keras.StatelessScope():
+            self.model(x, training=False)
+        if not seen:
             raise ValueError(
-                f"`criterion` of {type(self).__name__} must judge the attacked model, or it cannot "
-                f"be saved with the attack. Received: criterion={self.criterion!r} for another one."
+                f"`similarity` of {type(self).__name__} reads a layer that does not run when the "
+                f"model is called. Received: layer {self.source.name!r} of model "
+                f"{self.model.name!r}."
             )
-        serialize = keras.saving.serialize_keras_object
-        return {
-            **super().get_config(),
-            "model": serialize(self.model),
-            "criterion": serialize(self.criterion),
-            "similarity": serialize(self.similarity),
-            **{name: getattr(self, name) for name in _PLAIN_SETTINGS},
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        config = copy.deepcopy(config)  # Keras takes the nested ones apart
-        for name in ("model", "criterion", "similarity"):
-            config[name] = keras.saving.deserialize_keras_object(config[name])
-        return cls(**config)
-
-
-def _isolated(
-    attack: MinMaxAttack, x: tf.Tensor, index: tf.Tensor, seed: tf.Tensor, trace: bool
-) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-    """`minmax`, with no effect on the model nor on a gradient tape around it."""
-    # the model's losses, metrics and seed generators must not pick up tensors of this graph
-    with keras.StatelessScope():
-        results = minmax(attack, x, index, seed, trace)
-    # stopped in here, or the tape would make the loop keep all of its intermediates
-    return tf.nest.map_structure(tf.stop_gradient, results)
-
-
-_PLAIN_SETTINGS = (
-    "objective",
-    "step_size",
-    "multiplier_step_size",
-    "epsilon",
-    "steps",
-    "bounds",
-    "initial_radius",
-    "initial_multiplier",
-    "step_rule",
-    "seed",
-)
+        return seen[0]

@@ -32,12 +32,12 @@ class Criterion(Settings):
         """This criterion for `model`, unless it has a model already."""
         return self if self.model is not None else dataclasses.replace(self, model=model)
 
-    def check(self, x: tf.Tensor) -> None:
-        """Raise ValueError unless samples like `x`, a small batch, can be judged by this."""
+    def check(self, x: tf.Tensor, owner: str) -> None:
+        """Raise ValueError unless samples like `x`, a small batch, can be judged for `owner`."""
         shape = tf.convert_to_tensor(self(x, x)).shape
         if shape != x.shape[:1]:
             raise ValueError(
-                f"`criterion` of MinMaxAttack must give one value a sample, shape (batch,). "
+                f"`criterion` of {owner} must give one value a sample, shape (batch,). "
                 f"Received: shape {tuple(shape)} for a batch of {x.shape[0]}."
             )
 
@@ -96,7 +96,8 @@ class Reconstruction(Criterion):
     def __post_init__(self) -> None:
         check_number("Reconstruction", "kappa", self.kappa, 0)
 
-    def check(self, x: tf.Tensor) -> None:
+    def check(self, x: tf.Tensor, owner: str) -> None:
+        del owner  # the message is about this criterion's own model
         shapes = [tuple(output.shape[1:]) for output in keras.tree.flatten(self._reconstruct(x))]
         if shapes != [tuple(x.shape[1:])]:
             raise ValueError(
@@ -146,14 +147,14 @@ class FunctionCriterion(Criterion):
         return {"function": keras.saving.serialize_keras_object(self.function)}
 
 
-def get(criterion: Any, model: keras.Model) -> Criterion:
+def get(criterion: Any, model: keras.Model, owner: str = "MinMaxAttack") -> Criterion:
     """A criterion bound to `model`: `None` stands for `Reconstruction()`."""
     if criterion is None:
         criterion = Reconstruction()
     if not isinstance(criterion, Criterion):
         if not callable(criterion) or isinstance(criterion, type):
             raise ValueError(
-                f"`criterion` of MinMaxAttack must be a Criterion or a callable f(x, z) that gives "
+                f"`criterion` of {owner} must be a Criterion or a callable f(x, z) that gives "
                 f"one value a sample. Received: criterion={criterion!r}."
             )
         criterion = FunctionCriterion(function=criterion)

@@ -10,10 +10,9 @@ import tensorflow as tf
 
 from keras_uae.checks import check_integer, check_samples
 from keras_uae.results import GenerationInterrupted, UAEs
-from keras_uae.similarity.features import capture
 
 if TYPE_CHECKING:
-    from keras_uae.attack import MinMaxAttack
+    from keras_uae.base import Attack
 
 # Values of features and input that a batch may hold; see `auto_batch_size`.
 _BATCH_VALUES = 2**22
@@ -21,7 +20,7 @@ _LARGEST_BATCH = 512
 
 
 def generate(
-    attack: MinMaxAttack,
+    attack: Attack,
     x: Any,
     *,
     batch_size: int | str,
@@ -30,7 +29,7 @@ def generate(
     trace: bool,
     verbose: int | str,
 ) -> UAEs:
-    """What `MinMaxAttack.generate` does; the arguments are described there."""
+    """What `Attack.generate` does; the arguments are described there."""
     owner = f"{type(attack).__name__}.generate"
     x = check_samples(owner, x, bounds=attack.bounds)
     check_model_takes(attack, x, owner)
@@ -64,15 +63,14 @@ def generate(
     return _collect(out)
 
 
-def auto_batch_size(attack: MinMaxAttack, shape: tuple[int, ...]) -> int:
+def auto_batch_size(attack: Attack, shape: tuple[int, ...]) -> int:
     """A power of two that keeps features and inputs of a batch within a few megabytes."""
-    captured = _captured(attack, tf.zeros((1, *shape), attack.variable_dtype))
-    values = int(np.prod(shape)) + attack.similarity.features.size(captured.shape[1:])
-    return int(np.clip(2 ** int(np.log2(_BATCH_VALUES / values)), 1, _LARGEST_BATCH))
+    size = 2 ** int(np.log2(_BATCH_VALUES / attack.values_per_sample(shape)))
+    return int(np.clip(size, 1, _LARGEST_BATCH))
 
 
-def check_model_takes(attack: MinMaxAttack, x: np.ndarray, owner: str) -> None:
-    """Raise ValueError unless the model takes samples of this shape and suits the criterion."""
+def check_model_takes(attack: Attack, x: np.ndarray, owner: str) -> None:
+    """Raise ValueError unless the model takes samples of this shape and suits the attack."""
     expected = getattr(attack.model, "input_shape", None)
     if isinstance(expected, (list, dict)):
         raise ValueError(
@@ -90,24 +88,7 @@ def check_model_takes(attack: MinMaxAttack, x: np.ndarray, owner: str) -> None:
             )
     # two rows: one value a sample and one value in all differ
     two = tf.constant(np.asarray(x)[[0, 0]], attack.variable_dtype)
-    with keras.StatelessScope():
-        attack.criterion.check(two)
-    _captured(attack, two)
-
-
-def _captured(attack: MinMaxAttack, x: tf.Tensor) -> tf.Tensor:
-    """What the similarity reads its features from."""
-    if attack.source is None:
-        return x
-    with capture(attack.source) as seen, keras.StatelessScope():
-        attack.model(x, training=False)
-    if not seen:
-        raise ValueError(
-            f"`similarity` of {type(attack).__name__} reads a layer that does not run when the "
-            f"model is called. Received: layer {attack.source.name!r} of model "
-            f"{attack.model.name!r}."
-        )
-    return seen[0]
+    attack.check(two)
 
 
 def _check_index(owner: str, index: Any, count: int) -> np.ndarray:
@@ -123,7 +104,7 @@ def _check_index(owner: str, index: Any, count: int) -> np.ndarray:
 
 
 def _attack_batch(
-    attack: MinMaxAttack, x: np.ndarray, index: np.ndarray, seed: int, batch_size: int, trace: bool
+    attack: Attack, x: np.ndarray, index: np.ndarray, seed: int, batch_size: int, trace: bool
 ) -> list[tuple[str, np.ndarray]]:
     """Fields of `UAEs` for one batch; a short last batch is padded, so nothing is traced anew."""
     count = len(x)

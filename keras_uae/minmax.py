@@ -15,20 +15,12 @@ import numpy as np
 import tensorflow as tf
 
 from keras_uae import geometry
-from keras_uae.geometry import expand, flatten
+from keras_uae.geometry import all_finite, flatten
+from keras_uae.loop import Best, outcome, repeat, select
 from keras_uae.similarity.features import capture
 
 if TYPE_CHECKING:
     from keras_uae.attack import MinMaxAttack
-
-
-class Best(NamedTuple):
-    """The successful iterate with the best similarity so far; iteration 0 stands for none."""
-
-    z: tf.Tensor
-    similarity: tf.Tensor
-    criterion: tf.Tensor
-    iteration: tf.Tensor
 
 
 class Search(NamedTuple):
@@ -39,6 +31,7 @@ class Search(NamedTuple):
     estimator: Any  # state of the similarity, with MINE its θ
     alive: tf.Tensor  # false once a value of the sample was not finite
     best: Best
+    similarity: tf.Tensor  # of the best
 
 
 def minmax(
@@ -69,7 +62,7 @@ def minmax(
     u = features(projection, captured)
     drawn = similarity.draw(seed, u.shape[1:], attack.steps, x.dtype)
 
-    def iterate(t: tf.Tensor, now: Search, history: Any) -> tuple[tf.Tensor, Search, Any]:
+    def iterate(t: tf.Tensor, now: Search) -> tuple[Search, dict[str, tf.Tensor]]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(now.z)
             f, captured = _observe(attack, lambda: criterion.value(reference, x, now.z), now.z)
@@ -82,28 +75,24 @@ def minmax(
             objective, now.z, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
 
-        finite = tf.math.is_finite(f) & tf.math.is_finite(value)
-        finite &= tf.reduce_all(tf.math.is_finite(flatten(gradient)), axis=1)
-        alive = now.alive & finite
-        better = alive & (f <= 0) & (sign * value < sign * now.best.similarity)
+        alive = now.alive & tf.math.is_finite(f) & tf.math.is_finite(value) & all_finite(gradient)
+        better = alive & (f <= 0) & (sign * value < sign * now.similarity)
+        best, best_value = select(
+            better, (Best(now.z, f, tf.fill(tf.shape(f), t + 1)), value), (now.best, now.similarity)
+        )
         step = attack.step_size * geometry.step_direction(gradient, attack.step_rule)
         following = Search(
-            z=tf.where(expand(alive, x), tf.clip_by_value(now.z - step, low, high), now.z),
-            multiplier=tf.where(alive, c, now.multiplier),
+            z=select(alive, tf.clip_by_value(now.z - step, low, high), now.z),
+            multiplier=select(alive, c, now.multiplier),
             estimator=estimator,
             alive=alive,
-            best=Best(
-                z=tf.where(expand(better, x), now.z, now.best.z),
-                similarity=tf.where(better, value, now.best.similarity),
-                criterion=tf.where(better, f, now.best.criterion),
-                iteration=tf.where(better, t + 1, now.best.iteration),
-            ),
+            best=best,
+            similarity=best_value,
         )
-        if trace:
-            gap = _stationarity_gap(now.z, gradient, violation, low, high)
-            row = {"similarity": value, "criterion": f, "multiplier": c, "gap": gap}
-            history = {name: history[name].write(t, row[name]) for name in row}
-        return t + 1, following, history
+        if not trace:
+            return following, {}
+        gap = _stationarity_gap(now.z, gradient, violation, low, high)
+        return following, {"similarity": value, "criterion": f, "multiplier": c, "gap": gap}
 
     batch = tf.shape(x)[:1]
     delta = geometry.initial_delta(x, index, attack.radius(x.shape[1:]), seed)
@@ -112,23 +101,12 @@ def minmax(
         multiplier=tf.fill(batch, tf.constant(attack.initial_multiplier, x.dtype)),
         estimator=similarity.init(drawn, x, u),
         alive=tf.fill(batch, True),
-        best=Best(
-            z=x,
-            similarity=tf.fill(batch, tf.constant(sign * np.inf, x.dtype)),
-            criterion=tf.fill(batch, tf.constant(np.nan, x.dtype)),
-            iteration=tf.zeros(batch, tf.int32),
-        ),
+        best=Best.none(x),
+        similarity=tf.fill(batch, tf.constant(sign * np.inf, x.dtype)),
     )
     names = ("similarity", "criterion", "multiplier", "gap") if trace else ()
-    history = {name: tf.TensorArray(x.dtype, attack.steps) for name in names}
-    _, end, history = tf.while_loop(
-        lambda t, *_: t < attack.steps,
-        iterate,
-        (tf.constant(0), start, history),
-        parallel_iterations=1,
-        maximum_iterations=attack.steps,
-    )
-    return _outcome(x, end), {name: tf.transpose(history[name].stack()) for name in names}
+    end, history = repeat(iterate, start, attack.steps, names, x.dtype)
+    return outcome(x, end.best, end.alive, end.similarity, end.multiplier), history
 
 
 def _observe(
@@ -159,19 +137,3 @@ def _stationarity_gap(
     """‖L(δ, c)‖ of Theorem 1: the proximal gradients of both players, zero at a solution."""
     moved = z - tf.clip_by_value(z - gradient, low, high)
     return tf.sqrt(tf.reduce_sum(flatten(moved) ** 2, axis=1) + violation**2)
-
-
-def _outcome(x: tf.Tensor, end: Search) -> dict[str, tf.Tensor]:
-    """The fields of `UAEs`; an example that equals its original is none."""
-    moved = tf.reduce_any(flatten(end.best.z) != flatten(x), axis=1)
-    success = (end.best.iteration > 0) & moved
-    nan = tf.constant(np.nan, x.dtype)
-    return {
-        "x": tf.where(expand(success, x), end.best.z, x),
-        "success": success,
-        "similarity": tf.where(success, end.best.similarity, nan),
-        "criterion": tf.where(success, end.best.criterion, nan),
-        "multiplier": end.multiplier,
-        "iteration": tf.where(success, end.best.iteration, 0),
-        "frozen": ~end.alive,
-    }
