@@ -2,8 +2,10 @@
 
 Both know classifiers only and ascend on a loss. So the clean samples stand where they expect
 labels, and the loss is minus the squared error of the reconstruction: like ours, they make it
-small. Both loop over the steps in Python and evaluate a Keras model operation by operation; here
-they get it as a `tf.function`, which made each two to three times as fast.
+small. Both loop over the steps in Python, evaluate a Keras model operation by operation, and
+compute the gradients of its weights only to throw them away. Here they get it as a `tf.function`
+with constant weights, which spares them both: 1.6 times as fast in batches of 128, 4 to 6 times in
+batches of 1.
 """
 
 import importlib
@@ -35,11 +37,15 @@ class Task:
         return float(np.mean((self.model.predict_on_batch(z) - self.x) ** 2))
 
     def compiled(self) -> Callable[..., tf.Tensor]:
-        """The model as one graph, its output flattened."""
+        """The model as one graph with its weights as constants, its output flattened."""
+        parts = (self.model.trainable_variables, self.model.non_trainable_variables)
+        weights = [[variable.numpy() for variable in part] for part in parts]
 
         def forward(x: tf.Tensor, training: bool = False) -> tf.Tensor:
             del training
-            return tf.reshape(self.model(x, training=False), [tf.shape(x)[0], -1])
+            constants = ([tf.constant(value) for value in part] for part in weights)
+            output, _ = self.model.stateless_call(*constants, x, training=False)
+            return tf.reshape(output, [tf.shape(x)[0], -1])
 
         return tf.function(forward, autograph=False)
 
