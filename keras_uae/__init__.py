@@ -7,6 +7,7 @@ from keras_uae.augmentation import UAEAugmentation, epoch_order
 from keras_uae.baselines import gaussian_noise
 from keras_uae.criteria import Criterion, FunctionCriterion, Reconstruction
 from keras_uae.evaluation import criterion_values, reconstruction_error, success_rate
+from keras_uae.pgd import PGDAttack
 from keras_uae.results import GenerationInterrupted, UAEs
 from keras_uae.retraining import RefreshUAEs, Round, augment_in_rounds
 
@@ -15,6 +16,7 @@ __all__ = [
     "FunctionCriterion",
     "GenerationInterrupted",
     "MinMaxAttack",
+    "PGDAttack",
     "Reconstruction",
     "RefreshUAEs",
     "Round",

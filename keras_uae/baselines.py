@@ -1,8 +1,8 @@
 """What UAEs are compared with: Gaussian augmentation (GA) of section 4.4.
 
-The other baselines need no code of their own: L2-UAE is `MinMaxAttack.from_preset("l2_uae", …)`,
-and the duplicate control, as many samples and steps without perturbation, is
-`UAEAugmentation(x, x)`.
+Projected gradient descent is `PGDAttack`. The other baselines need no code of their own: L2-UAE is
+`MinMaxAttack.from_preset("l2_uae", …)`, and the duplicate control, as many samples and steps
+without perturbation, is `UAEAugmentation(x, x)`.
 """
 
 from typing import Any

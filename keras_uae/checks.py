@@ -30,6 +30,16 @@ def check_integer(owner: str, name: str, value: Any, low: int, high: float = mat
     return int(value)
 
 
+def check_boolean(owner: str, name: str, value: Any) -> bool:
+    """Return `value` if it is true or false itself, not merely something with a truth value."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(
+            f"`{name}` of {owner} must be True or False. "
+            f"Received: {name}={value!r} (of type {type(value).__name__})."
+        )
+    return bool(value)
+
+
 def check_choice(owner: str, name: str, value: Any, choices: Iterable[str]) -> str:
     """Return `value` if it is one of `choices`; otherwise suggest the nearest one."""
     choices = list(choices)

@@ -24,13 +24,15 @@ class UAEs:
         x: Array `(n, ...)`, the examples; the original where `success` is false.
         success: Booleans `(n,)`, whether `x` is an example: criterion ≤ 0 and not the original.
         similarity: Array `(n,)`, the similarity objective at `x`: mutual information in nats for
-            MINE and the Gaussian form. NaN where `success` is false.
+            MINE and the Gaussian form. NaN where `success` is false, and of `PGDAttack`, which
+            has no such objective.
         criterion: Array `(n,)`, the attack criterion f_x at `x`.
-        multiplier: Array `(n,)`, the final c of Algorithm 1.
+        multiplier: Array `(n,)`, the final c of Algorithm 1; NaN of `PGDAttack`.
         iteration: Integers `(n,)`, the iteration (from 1) that gave `x`; 0 where none did.
         frozen: Booleans `(n,)`, samples that stopped early because a value was not finite.
         trace: Mapping from `similarity`, `criterion`, `multiplier` and `gap` (the stationarity
-            gap ‖L(δ, c)‖ of Theorem 1) to arrays `(n, steps)`; empty unless asked for.
+            gap ‖L(δ, c)‖ of Theorem 1) to arrays `(n, steps)`; empty unless asked for. Of
+            `PGDAttack` the criterion alone.
     """
 
     x: np.ndarray

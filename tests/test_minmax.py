@@ -1,8 +1,5 @@
 """Algorithm 1 against a NumPy transcription, step for step, on a linear autoencoder."""
 
-from collections import Counter
-
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,6 +7,8 @@ import tensorflow as tf
 from keras_uae import MinMaxAttack
 from keras_uae.geometry import initial_delta
 from keras_uae.similarity import MINE, Cosine, Gaussian, RandomSampling
+from tests import tiny_models
+from tests.graphs import operations
 from tests.test_mine import algorithm_2
 
 DIMENSION = 6
@@ -17,16 +16,7 @@ DIMENSION = 6
 
 @pytest.fixture
 def linear():
-    """Φ(z) = zA in float64, A near the identity."""
-    model = keras.Sequential(
-        [
-            keras.Input((DIMENSION,), dtype="float64"),
-            keras.layers.Dense(DIMENSION, use_bias=False, dtype="float64"),
-        ]
-    )
-    rng = np.random.default_rng(0)
-    model.set_weights([0.9 * np.eye(DIMENSION) + 0.1 * rng.normal(size=(DIMENSION, DIMENSION))])
-    return model
+    return tiny_models.linear(DIMENSION)
 
 
 @pytest.fixture
@@ -204,20 +194,7 @@ def test_the_stationarity_gap_shrinks(linear, samples):
 
 
 def test_an_iteration_is_one_forward_and_one_backward_pass():
-    inputs = keras.Input((8, 8, 1))
-    maps = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(inputs)
-    model = keras.Model(inputs, keras.layers.Conv2D(1, 3, padding="same")(maps))
-    attack = MinMaxAttack(model)
-    graph = attack._compiled.get_concrete_function(
-        tf.zeros((2, 8, 8, 1)), tf.range(2, dtype=tf.int64), tf.constant(0, tf.int64), trace=False
-    ).graph.as_graph_def()
-    bodies = [
-        Counter(node.op for node in function.node_def)
-        for function in graph.library.function
-        if "while_body" in function.signature.name
-    ]
-    (inside,) = [body for body in bodies if body["Conv2D"]]
-    outside = Counter(node.op for node in graph.node)
+    inside, outside = operations(MinMaxAttack(tiny_models.convolutional()))
     # two convolutions: the estimator reads the first one's output, and calls nothing again
     assert (inside["Conv2D"], inside["Conv2DBackpropInput"]) == (2, 2)
     assert (outside["Conv2D"], outside["Conv2DBackpropInput"]) == (2, 0)

@@ -1,6 +1,7 @@
 """Untrained autoencoders of every kind that Keras knows, small enough to attack in milliseconds.
 
-All take and give images of `SHAPE`. About every second perturbation of theirs is an example.
+All but `linear` take and give images of `SHAPE`. About every second perturbation of theirs is an
+example.
 """
 
 import keras
@@ -72,6 +73,19 @@ def rescaled(dtype: str = "float32") -> keras.Model:
     outputs = layers.Conv2D(1, 3, padding="same", activation="sigmoid", dtype=dtype)(maps)
     outputs = layers.Rescaling(255.0, dtype=dtype)(outputs)
     return keras.Model(inputs, outputs, name="rescaled")
+
+
+def linear(dimension: int) -> keras.Model:
+    """Φ(z) = zA on vectors, in float64, A near the identity."""
+    model = keras.Sequential(
+        [
+            keras.Input((dimension,), dtype="float64"),
+            layers.Dense(dimension, use_bias=False, dtype="float64"),
+        ]
+    )
+    noise = np.random.default_rng(0).normal(size=(dimension, dimension))
+    model.set_weights([0.9 * np.eye(dimension) + 0.1 * noise])
+    return model
 
 
 @keras.saving.register_keras_serializable(package="tests")
