@@ -58,8 +58,8 @@ def minmax(
     low, high = geometry.feasible_box(x, attack.epsilon, attack.bounds)
 
     reference, captured = _observe(attack, lambda: criterion.reference(x), x)
-    projection = features.draw(seed, captured.shape[1:], x.dtype)
-    u = features(projection, captured)
+    projection = features.draw(seed, captured)
+    u = features.reference(projection, captured)
     drawn = similarity.draw(seed, u.shape[1:], attack.steps, x.dtype)
 
     def iterate(t: tf.Tensor, now: Search) -> tuple[Search, dict[str, tf.Tensor]]:

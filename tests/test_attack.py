@@ -320,7 +320,7 @@ def test_the_reported_estimate_can_be_made_again(name):
     features, seed = similarity.features, tf.constant(SEED, tf.int64)
     reads = model if name == "random" else keras.Model(model.input, model.layers[1].output)
     u, v = (of if name == "random" else reads(of) for of in (tf.constant(x), tf.constant(found.x)))
-    projection = features.draw(seed, u.shape[1:], tf.float64)
+    projection = features.draw(seed, u)
     u, v = features(projection, u), features(projection, v)
     drawn = similarity.draw(seed, u.shape[1:], STEPS, tf.float64)
     for i in np.flatnonzero(found.success):

@@ -1,5 +1,7 @@
 """Feature maps: which layer is read, what is captured of it, and random projections."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from keras_uae import MinMaxAttack, similarity
 from keras_uae.similarity import (
     L2,
     MINE,
+    BivariateSampling,
     Convolution,
     Cosine,
     Gaussian,
@@ -197,10 +200,9 @@ def seed_of(number):
 
 def test_random_sampling_law():
     features = RandomSampling(samples=60, dimension=16)
-    shape = tf.TensorShape(SHAPE)
-    drawn = features.draw(seed_of(0), shape, tf.float64).numpy()
+    drawn = features.draw(seed_of(0), tf.zeros((1, *SHAPE), tf.float64)).numpy()
     assert drawn.shape == (36, 16 * 60)
-    assert features.size(shape) == 16 * 60
+    assert features.size(tf.TensorShape(SHAPE)) == 16 * 60
     deviation, count = 1 / 16, drawn.size
     assert abs(drawn.mean()) < 4 * deviation / count**0.5
     assert drawn.std() == pytest.approx(deviation, rel=4 / (2 * count) ** 0.5)
@@ -210,16 +212,18 @@ def test_random_sampling_law():
     assert np.abs(correlation).max() < 5 / (16 * 60) ** 0.5
 
 
-def test_random_sampling_is_keyed_by_its_seed():
-    features = RandomSampling(samples=3, dimension=2)
-    draw = [features.draw(seed_of(s), tf.TensorShape(SHAPE), tf.float32).numpy() for s in (1, 1, 2)]
+@pytest.mark.parametrize("sampling", [RandomSampling, BivariateSampling])
+def test_random_sampling_is_keyed_by_its_seed(sampling, x):
+    features = sampling(samples=3, dimension=2)
+    drawn = [features.draw(seed_of(seed), tf.constant(x)) for seed in (1, 1, 2)]
+    draw = [each.numpy() if sampling is RandomSampling else each.directions for each in drawn]
     np.testing.assert_array_equal(draw[0], draw[1])
-    assert (draw[0] != draw[2]).all()
+    assert np.all(draw[0] != draw[2])
 
 
 def test_random_sampling_projects(x):
     features = RandomSampling(samples=3, dimension=2)
-    drawn = features.draw(seed_of(0), tf.TensorShape(SHAPE), tf.float32)
+    drawn = features.draw(seed_of(0), tf.constant(x))
     projected = features(drawn, tf.constant(x)).numpy()
     assert projected.shape == (COUNT, 2, 3)
     matrices = drawn.numpy().reshape(36, 2, 3)
@@ -231,11 +235,111 @@ def test_random_sampling_projects(x):
 def test_pairs_of_projections_have_the_cosine_as_correlation(x):
     """What makes −(d'/2)·log(1 − ρ²) the true mutual information."""
     features = RandomSampling(samples=2000, dimension=10)
-    drawn = features.draw(seed_of(0), tf.TensorShape(SHAPE), tf.float32)
+    drawn = features.draw(seed_of(0), tf.constant(x))
     u, v = (features(drawn, tf.constant(x[i : i + 1])).numpy().ravel() for i in (0, 1))
     a, b = x[0].ravel(), x[1].ravel()
     cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
     assert u @ v / np.linalg.norm(u) / np.linalg.norm(v) == pytest.approx(cosine, abs=0.03)
+
+
+def literal_twin(plane, x, z, outside):
+    """A projection (d, d', K) in float64 that maps x̂ to a_k and ẑ⊥ to b_k; else it is `outside`."""
+    along = x / np.linalg.norm(x)
+    apart = z - (z @ along) * along
+    apart /= np.linalg.norm(apart)
+    rest = np.eye(len(x)) - np.outer(along, along) - np.outer(apart, apart)
+    a, b = plane.directions.numpy()
+    return (
+        np.multiply.outer(along, a)
+        + np.multiply.outer(apart, b)
+        + np.tensordot(rest, outside, axes=1)
+    )
+
+
+def test_bivariate_sampling_has_the_law_of_the_literal_one(x):
+    """For any M: what M_k makes of x and z is what the plane makes of M_k x̂ and M_k ẑ⊥."""
+    features = BivariateSampling(samples=4, dimension=3)
+    x = x.reshape(COUNT, 36).astype("float64")
+    z = x + np.random.default_rng(0).normal(size=x.shape)
+    plane = features.draw(seed_of(0), tf.constant(x))
+    u, v = features.reference(plane, tf.constant(x)), features(plane, tf.constant(z))
+    assert (u.shape, v.shape) == ((1, 3, 4), (COUNT, 3, 4))
+    for i in range(COUNT):
+        outside = np.random.default_rng(i).normal(size=(36, 3, 4))
+        matrix = literal_twin(plane, x[i], z[i], outside)
+        norm = np.linalg.norm(x[i])
+        np.testing.assert_allclose(norm * u[0], np.tensordot(x[i], matrix, 1), atol=1e-12)
+        np.testing.assert_allclose(norm * v[i], np.tensordot(z[i], matrix, 1), atol=1e-12)
+
+
+def test_bivariate_directions_are_independent_gaussians():
+    features = BivariateSampling(samples=400, dimension=50)
+    draw = features.draw(seed_of(0), tf.ones((1, 2), tf.float64)).directions.numpy() * 50
+    a, b = np.sort(draw.reshape(2, -1))
+    count = a.size
+    for values in (a, b):  # Kolmogorov-Smirnov, 0.1 % level
+        cdf = np.array([(1 + math.erf(value / 2**0.5)) / 2 for value in values])
+        assert np.abs(cdf - (np.arange(count) + 0.5) / count).max() < 1.95 / count**0.5
+    flat = draw.reshape(2, -1)
+    assert abs(np.mean(flat[0] * flat[1])) < 4 / count**0.5
+
+
+def test_the_gradient_of_bivariate_sampling_is_the_expectation_of_the_literal_one(x):
+    """Outside the plane of x and z, M is symmetric: M and its mirror image average it out."""
+    mine = MINE(features=BivariateSampling(samples=8, dimension=3), steps=5, hidden_units=4)
+    x = x.reshape(COUNT, 36).astype("float64")
+    z = x + np.random.default_rng(0).normal(size=x.shape)
+    seed = seed_of(3)
+    drawn = mine.draw(seed, tf.TensorShape([3, 8]), 1, tf.float64)
+
+    def estimate(u, features_of, x, z):
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            state = mine.init(drawn, x, u)
+            _, value = mine.estimate(drawn, state, features_of(z), tf.constant(0))
+        return value.numpy(), tape.gradient(value, z).numpy()
+
+    plane = mine.features.draw(seed, tf.constant(x))
+    u = mine.features.reference(plane, tf.constant(x))
+    values, gradients = estimate(
+        u, lambda z: mine.features(plane, z), tf.constant(x), tf.constant(z)
+    )
+    literal = RandomSampling(samples=8, dimension=3)
+    for i in range(COUNT):
+        outside = np.random.default_rng(i).normal(size=(36, 3, 8))
+        mirrored = []
+        for sign in (1, -1):
+            matrix = tf.reshape(literal_twin(plane, x[i], z[i], sign * outside), [36, 24])
+            one, other = tf.constant(x[i : i + 1]), tf.constant(z[i : i + 1])
+            value, gradient = estimate(
+                literal(matrix, one), lambda z, matrix=matrix: literal(matrix, z), one, other
+            )
+            np.testing.assert_allclose(value[0], values[i], atol=1e-12)
+            mirrored.append(gradient[0])
+        np.testing.assert_allclose(np.mean(mirrored, axis=0), gradients[i], atol=1e-12)
+        # a single literal gradient is another one: there is something to average out
+        assert np.abs(mirrored[0] - gradients[i]).max() > 1e-3 * np.abs(gradients[i]).max()
+
+
+def test_bivariate_sampling_where_there_is_no_plane(x):
+    features = BivariateSampling(samples=3, dimension=2)
+    x = tf.constant(np.concatenate([x[:1], 0 * x[:1], x[1:2]]))
+    z = tf.concat([x[:1], x[2:3], 0 * x[:1]], axis=0)  # z = x; x = 0; z = 0
+    plane = features.draw(seed_of(0), x)
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        v = features(plane, z)
+    a, b = plane.directions.numpy()
+    np.testing.assert_array_equal(v[0], a)
+    np.testing.assert_allclose(v[1], np.linalg.norm(z[1]) * b, rtol=1e-5)
+    np.testing.assert_array_equal(v[2], 0 * a)
+    assert np.isfinite(tape.gradient(v, z)).all()
+
+
+@pytest.mark.parametrize("attribute", ["samples", "dimension"])
+def test_bivariate_sampling_checks_its_settings(attribute):
+    with pytest.raises(ValueError, match=f"`{attribute}` of BivariateSampling.*{attribute}=-1"):
+        BivariateSampling(**{attribute: -1})
 
 
 @pytest.mark.parametrize(

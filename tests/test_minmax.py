@@ -88,7 +88,7 @@ def initial_deltas(attack, count):
 def mine_in_numpy(attack, x):
     similarity, features = attack.similarity, attack.similarity.features
     seed = tf.constant(7, tf.int64)
-    projection = features.draw(seed, tf.TensorShape([DIMENSION]), tf.float64).numpy()
+    projection = features.draw(seed, tf.zeros((1, DIMENSION), tf.float64)).numpy()
     shape = tf.TensorShape([features.dimension, features.samples])
     w_x, w_y, training, report = (
         each.numpy() for each in similarity.draw(seed, shape, attack.steps, tf.float64)

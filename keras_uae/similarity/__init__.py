@@ -7,7 +7,9 @@ import keras
 from keras_uae.checks import check_choice
 from keras_uae.similarity.base import Similarity
 from keras_uae.similarity.distances import L2, Cosine, ReconstructionLoss
+from keras_uae.similarity.donsker_varadhan import donsker_varadhan
 from keras_uae.similarity.features import (
+    BivariateSampling,
     Convolution,
     FeatureMap,
     Output,
@@ -16,11 +18,12 @@ from keras_uae.similarity.features import (
     starts_with_convolution,
 )
 from keras_uae.similarity.gaussian import Gaussian, gaussian_mutual_information
-from keras_uae.similarity.mine import MINE, donsker_varadhan
+from keras_uae.similarity.mine import MINE
 
 __all__ = [
     "L2",
     "MINE",
+    "BivariateSampling",
     "Convolution",
     "Cosine",
     "FeatureMap",

@@ -7,14 +7,14 @@ of it is ever transposed.
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from keras_uae.checks import check_integer
 from keras_uae.draws import PROJECTION, normal, stream
-from keras_uae.geometry import flatten
+from keras_uae.geometry import flatten, l2_norm
 from keras_uae.settings import Settings, register
 
 _CONVOLUTIONS = (
@@ -37,14 +37,18 @@ class FeatureMap(Settings):
         del model
         return None
 
-    def draw(self, seed: tf.Tensor, shape: tf.TensorShape, dtype: tf.DType) -> Any:
-        """What must be drawn at random once a run, given the shape of one captured sample."""
-        del seed, shape, dtype
+    def draw(self, seed: tf.Tensor, captured: tf.Tensor) -> Any:
+        """What stays the same all run: random draws, and what is known of x from `captured`."""
+        del seed, captured
         return ()
 
     def size(self, shape: tf.TensorShape) -> int:
         """Number of values d'·K that become of one captured sample of `shape`."""
         return shape.num_elements()
+
+    def reference(self, drawn: Any, captured: tf.Tensor) -> tf.Tensor:
+        """Features u of x itself, `(batch, d', K)`, or `(1, d', K)` if all samples share them."""
+        return self(drawn, captured)
 
     def __call__(self, drawn: Any, captured: tf.Tensor) -> tf.Tensor:
         """Features `(batch, d', K)` of what was captured."""
@@ -117,18 +121,66 @@ class RandomSampling(FeatureMap):
     dimension: int = 128
 
     def __post_init__(self) -> None:
-        check_integer("RandomSampling", "samples", self.samples, 2)
-        check_integer("RandomSampling", "dimension", self.dimension, 1)
+        check_integer(type(self).__name__, "samples", self.samples, 2)
+        check_integer(type(self).__name__, "dimension", self.dimension, 1)
 
     def size(self, shape: tf.TensorShape) -> int:
         return self.dimension * self.samples
 
-    def draw(self, seed: tf.Tensor, shape: tf.TensorShape, dtype: tf.DType) -> tf.Tensor:
-        size = (shape.num_elements(), self.dimension * self.samples)
-        return normal(stream(seed, PROJECTION), size, dtype) / self.dimension
+    def draw(self, seed: tf.Tensor, captured: tf.Tensor) -> Any:
+        size = (captured.shape[1:].num_elements(), self.dimension * self.samples)
+        return normal(stream(seed, PROJECTION), size, captured.dtype) / self.dimension
 
-    def __call__(self, drawn: tf.Tensor, captured: tf.Tensor) -> tf.Tensor:
+    def __call__(self, drawn: Any, captured: tf.Tensor) -> tf.Tensor:
         return tf.reshape(flatten(captured) @ drawn, [-1, self.dimension, self.samples])
+
+
+class Plane(NamedTuple):
+    """What `BivariateSampling` draws, and x."""
+
+    directions: tf.Tensor  # (2, d', K): a_k and b_k
+    x: tf.Tensor  # (batch, d)
+    square: tf.Tensor  # (batch, 1): ‖x‖², 1 where x is all zeros
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class BivariateSampling(RandomSampling):
+    """Random projections of x and z with the law of `RandomSampling`, and without projecting.
+
+    Write z = p·x̂ + q·ẑ⊥, x̂ the direction of x and ẑ⊥ that of the rest of z. Then
+    M_k x = ‖x‖·a_k and M_k z = p·a_k + q·b_k with a_k = M_k x̂ and b_k = M_k ẑ⊥, which are
+    independent Gaussian vectors, whatever x and z. They are drawn here in place of M_k, once for
+    all samples: the d·d'·K numbers of the projection become two coordinates a sample. All is
+    measured in units of ‖x‖.
+
+    An estimate has the law of the literal one, and its gradient is the literal one's expectation
+    over what M_k does outside the plane of x and z. From z = x no plane is known: the gradient
+    along q is 0 there.
+
+    Args:
+        samples: Number of projections K. Defaults to `500`.
+        dimension: Dimension d' of each. Defaults to `128`.
+    """
+
+    def draw(self, seed: tf.Tensor, captured: tf.Tensor) -> Plane:
+        size = (2, self.dimension, self.samples)
+        directions = normal(stream(seed, PROJECTION), size, captured.dtype) / self.dimension
+        x = flatten(captured)
+        square = tf.reduce_sum(x**2, axis=1, keepdims=True)
+        return Plane(directions, x, tf.where(square != 0, square, 1.0))
+
+    def reference(self, drawn: Plane, captured: tf.Tensor) -> tf.Tensor:
+        return drawn.directions[:1]
+
+    def __call__(self, drawn: Plane, captured: tf.Tensor) -> tf.Tensor:
+        z, x = flatten(captured), drawn.x
+        along = tf.reduce_sum(x * z, axis=1, keepdims=True) / drawn.square
+        apart = l2_norm(z - along * x)[:, tf.newaxis] / tf.sqrt(drawn.square)
+        plane = tf.concat([along, apart], axis=1)
+        return tf.reshape(
+            plane @ tf.reshape(drawn.directions, [2, -1]), [-1, self.dimension, self.samples]
+        )
 
 
 def flat_layers(model: keras.Model) -> list[keras.Layer]:
