@@ -9,7 +9,7 @@ from tests import tiny_models
 
 
 def operations(attack: Attack) -> tuple[Counter[str], Counter[str]]:
-    """How often each operation occurs in the body of the loop, and outside of all loops.
+    """How often each operation occurs in an iteration of the loop, and outside of all loops.
 
     The attacked model is one on images of `tiny_models.SHAPE`, with convolutions.
     """
@@ -19,10 +19,14 @@ def operations(attack: Attack) -> tuple[Counter[str], Counter[str]]:
         tf.constant(0, tf.int64),
         trace=False,
     ).graph.as_graph_def()
-    bodies = [
-        Counter(node.op for node in function.node_def)
-        for function in graph.library.function
-        if "while_body" in function.signature.name
-    ]
-    (inside,) = [body for body in bodies if body["Conv2D"]]
-    return inside, Counter(node.op for node in graph.node)
+    functions = {each.signature.name: each for each in graph.library.function}
+    bodies = [each for name, each in functions.items() if "while_body" in name]
+    calls = [node for body in bodies for node in body.node_def if "PartitionedCall" in node.op]
+    called = [functions[call.attr["f"].func.name] for call in calls]
+    (iteration,) = [each for each in called if "iterate" in each.signature.name]
+    # inlined, it would be part of a cycle: see `loop.repeat`
+    assert iteration.attr["_noinline"].b
+    return (
+        Counter(node.op for node in iteration.node_def),
+        Counter(node.op for node in graph.node),
+    )
