@@ -202,13 +202,21 @@ def pretended(task: peers.Task, z: np.ndarray, steps: int) -> peers.Peer:
 
 def test_a_peer_is_timed_if_it_does_what_ours_does(task, monkeypatch):
     z = ours(task)
-    monkeypatch.setattr(peers, "PEERS", {"one": lambda task: pretended(task, z, 40)})
-    (peer,), (figures,), skipped = peers.prepare(task, z)
-    assert peer.package == figures["name"] == "pretended 1.0"
-    assert figures["steps"] == 40
-    assert figures["largest_change"] <= 0.3 + 1e-6
-    assert figures["loss"] == figures["loss_ours"] < figures["loss_clean"]
+    monkeypatch.setattr(peers, "PEERS", {"one": lambda task, model: pretended(task, z, 40)})
+    found, checks, skipped = peers.prepare(task, z)
+    names = ["pretended 1.0, Keras model", "pretended 1.0, frozen graph"]
+    assert [peer.package for peer in found] == [each["name"] for each in checks] == names
+    for figures in checks:
+        assert figures["steps"] == 40
+        assert figures["largest_change"] <= 0.3 + 1e-6
+        assert figures["loss"] == figures["loss_ours"] < figures["loss_clean"]
     assert skipped == []
+
+
+@pytest.mark.parametrize("form", peers.FORMS)
+def test_the_model_of_a_peer_is_ours_in_rows(task, form):
+    output = peers.FORMS[form](task)(tf.constant(task.x))
+    np.testing.assert_allclose(output, task.model(task.x).numpy().reshape(6, 64), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +231,7 @@ def test_a_peer_is_timed_if_it_does_what_ours_does(task, monkeypatch):
 def test_a_peer_that_does_something_else_is_skipped(task, monkeypatch, change, steps, reason):
     z = ours(task)
     wrong = pretended(task, change(task.x, z), steps)
-    monkeypatch.setattr(peers, "PEERS", {"one": lambda task: wrong})
+    monkeypatch.setattr(peers, "PEERS", {"one": lambda task, model: wrong})
     found, checks, (line,) = peers.prepare(task, z)
     assert found == checks == []
     assert line.startswith("one skipped: ")
@@ -232,12 +240,13 @@ def test_a_peer_that_does_something_else_is_skipped(task, monkeypatch, change, s
 
 
 @pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("form", peers.FORMS)
 @pytest.mark.parametrize(("module", "name"), [("art.attacks", "ART"), ("foolbox", "foolbox")])
-def test_real_peers_do_what_ours_does(task, module, name):
+def test_real_peers_do_what_ours_does(task, module, name, form):
     pytest.importorskip(module)
     np.random.seed(0)  # noqa: NPY002  ART draws its start from it
     tf.random.set_seed(0)
-    figures = peers.check(task, peers.PEERS[name](task), ours(task))
+    figures = peers.check(task, peers.PEERS[name](task, peers.FORMS[form](task)), ours(task))
     assert figures["steps"] == 40
 
 
