@@ -1,6 +1,7 @@
 """What the graph of an attack is made of."""
 
 from collections import Counter
+from typing import Any
 
 import tensorflow as tf
 
@@ -30,3 +31,12 @@ def operations(attack: Attack) -> tuple[Counter[str], Counter[str]]:
         Counter(node.op for node in iteration.node_def),
         Counter(node.op for node in graph.node),
     )
+
+
+def all_operations(function: Any) -> Counter[str]:
+    """How often each operation occurs in a concrete function and all that it calls."""
+    graph = function.graph.as_graph_def()
+    found = Counter(node.op for node in graph.node)
+    for each in graph.library.function:
+        found.update(node.op for node in each.node_def)
+    return found

@@ -8,7 +8,6 @@ from keras_uae import MinMaxAttack
 from keras_uae.geometry import initial_delta
 from keras_uae.similarity import MINE, Cosine, Gaussian, RandomSampling
 from tests import tiny_models
-from tests.graphs import operations
 from tests.test_mine import algorithm_2
 
 DIMENSION = 6
@@ -191,10 +190,3 @@ def test_the_stationarity_gap_shrinks(linear, samples):
     rate = 1.2 * 10**-0.25
     assert gaps[1] < rate * gaps[0]
     assert gaps[2] < rate * gaps[1]
-
-
-def test_an_iteration_is_one_forward_and_one_backward_pass():
-    inside, outside = operations(MinMaxAttack(tiny_models.convolutional()))
-    # two convolutions: the estimator reads the first one's output, and calls nothing again
-    assert (inside["Conv2D"], inside["Conv2DBackpropInput"]) == (2, 2)
-    assert (outside["Conv2D"], outside["Conv2DBackpropInput"]) == (2, 0)

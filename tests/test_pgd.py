@@ -13,7 +13,6 @@ from keras_uae.generation import auto_batch_size
 from keras_uae.geometry import initial_delta
 from keras_uae.results import ROW_FIELDS
 from tests import tiny_models
-from tests.graphs import operations
 from tests.test_attack import assert_close, assert_same_bits, generate, reconstruction_in_numpy
 from tests.test_generation import Fragile, changed
 
@@ -205,12 +204,6 @@ def test_a_sample_without_a_gradient_stays_where_it_is(x):
 
 
 # the graph and the layer
-
-
-def test_an_iteration_is_one_forward_and_one_backward_pass():
-    inside, outside = operations(small_attack())
-    assert (inside["Conv2D"], inside["Conv2DBackpropInput"]) == (2, 2)
-    assert (outside["Conv2D"], outside["Conv2DBackpropInput"]) == (2, 0)
 
 
 def test_settings_survive_json():

@@ -1,0 +1,107 @@
+"""What an attack costs, counted and not timed: passes of the model, graphs, tensors kept."""
+
+import gc
+from collections import Counter
+
+import keras
+import pytest
+import tensorflow as tf
+
+from keras_uae import MinMaxAttack, PGDAttack
+from keras_uae.similarity import MINE, BivariateSampling, RandomSampling
+from tests import tiny_models
+from tests.graphs import all_operations, operations
+
+STEPS = 6
+SMALL = {"samples": 6, "dimension": 3}
+ATTACKS = {
+    "pgd": lambda model: PGDAttack(model, steps=STEPS),
+    "mine_conv": lambda model: MinMaxAttack(model, steps=STEPS, similarity="conv"),
+    "mine_random": lambda model: MinMaxAttack(
+        model, steps=STEPS, similarity=MINE(features=RandomSampling(**SMALL), steps=3)
+    ),
+    "mine_bivariate": lambda model: MinMaxAttack(
+        model, steps=STEPS, similarity=MINE(features=BivariateSampling(**SMALL), steps=3)
+    ),
+    "gaussian": lambda model: MinMaxAttack(model, steps=STEPS, similarity="gaussian"),
+    "l2_uae": lambda model: MinMaxAttack.from_preset("l2_uae", model, steps=STEPS),
+}
+
+
+class Counted(keras.layers.Layer):
+    """The identity; counts how often it really runs, forwards and backwards."""
+
+    def __init__(self):
+        super().__init__()
+        self.passes = {name: tf.Variable(0) for name in ("forward", "backward")}
+
+    def call(self, x):
+        @tf.custom_gradient
+        def identity(x):
+            def gradient(upstream):
+                self.passes["backward"].assign_add(1)
+                return tf.identity(upstream)
+
+            return tf.identity(x), gradient
+
+        self.passes["forward"].assign_add(1)
+        return identity(x)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_t_iterations_are_t_forward_and_t_backward_passes(name):
+    inputs = keras.Input(tiny_models.SHAPE)
+    counted = Counted()
+    model = keras.Model(inputs, tiny_models.convolutional()(counted(inputs)))
+    attack = ATTACKS[name](model)
+    x = tf.constant(tiny_models.images(4))
+    arguments = x, tf.range(4, dtype=tf.int64), tf.constant(0, tf.int64)
+    attack.search(*arguments)
+    for variable in counted.passes.values():
+        variable.assign(0)
+    attack.search(*arguments)
+    # and one forward pass of x itself, which f_x is measured from
+    passes = {key: int(variable) for key, variable in counted.passes.items()}
+    assert passes == {"forward": STEPS + 1, "backward": STEPS}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_nothing_of_a_pass_is_computed_twice(name):
+    inside, outside = operations(ATTACKS[name](tiny_models.convolutional()))
+    # two convolutions: the estimator reads the first one's output, and calls nothing again
+    assert (inside["Conv2D"], inside["Conv2DBackpropInput"]) == (2, 2)
+    assert (outside["Conv2D"], outside["Conv2DBackpropInput"]) == (2, 0)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_the_loop_keeps_nothing_for_a_gradient_that_nobody_asks_for(name):
+    """A tape around a loop makes it pile up the intermediates of all iterations."""
+    attack = ATTACKS[name](tiny_models.convolutional())
+    scale = tf.Variable(1.0)
+
+    @tf.function
+    def step(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(attack(scale * x))
+        return tape.gradient(loss, scale, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    found = all_operations(step.get_concrete_function(tf.zeros((2, *tiny_models.SHAPE))))
+    assert found["While"] + found["StatelessWhile"] > 0
+    # map_fn, which draws δ₀, collects its results in a list; nothing else does
+    assert found["TensorListPushBack"] == 0
+    assert found["Conv2DBackpropInput"] == 2
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_calls_leave_no_graph_and_no_tensor_behind(name):
+    attack = ATTACKS[name](tiny_models.convolutional())
+    x = tiny_models.images(6)
+    alive = []
+    for _ in range(4):
+        attack.generate(x, batch_size=4, verbose=0)
+        gc.collect()
+        kept = [each for each in gc.get_objects() if isinstance(each, (tf.Tensor, tf.Graph))]
+        kinds = Counter(type(each).__name__ for each in kept)
+        alive.append(kinds)
+    assert alive[1] == alive[2] == alive[3]
+    assert attack._compiled.experimental_get_tracing_count() == 1
