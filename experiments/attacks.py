@@ -19,7 +19,7 @@ from keras_uae.generation import auto_batch_size
 from models import get_recipe
 
 # An iteration of MINE on random projections, in training samples: hundreds of pairs of its own
-SAMPLING_WORK = 100
+SAMPLING_WORK = {"random": 100, "bivariate": 40}
 SAVE_EVERY = 300  # seconds; Ctrl-C saves too, this is for the plug
 ATTACK_PRESETS = ("default", "paper", "published_code")
 
@@ -38,7 +38,7 @@ class AttackConfig(ExperimentConfig):
     epsilon: float = 1.0
     """Largest change ε of any pixel."""
     similarity: str = "auto"
-    """What the attack minimises: auto, conv or random (MINE), gaussian, l2, cosine."""
+    """What the attack minimises: auto, conv, random or bivariate (MINE), gaussian, l2, cosine."""
     target: str = "self"
     """What a model trained on x + δ restores: self (x + δ, as the paper does) or clean (x)."""
 
@@ -82,7 +82,7 @@ class AttackConfig(ExperimentConfig):
     def attack_work(self, name: str = "mine") -> int:
         """What attacking one sample takes, in the unit of `JobProgress`, and roughly."""
         kind = "random" if self.similarity == "auto" and self.model != "conv" else self.similarity
-        return settled(self.steps) * (SAMPLING_WORK if kind == "random" and name == "mine" else 1)
+        return settled(self.steps) * (SAMPLING_WORK.get(kind, 1) if name == "mine" else 1)
 
 
 def generate(

@@ -17,7 +17,7 @@ LABELS = {
 
 CONTROLS = ("original", "duplicate")  # nothing to compare with the duplicate control
 # the similarities that MINE estimates
-MINE = ("auto", "conv", "random")
+MINE = ("auto", "conv", "random", "bivariate")
 
 Records = list[dict[str, Any]]
 Summary = dict[str, dict[str, Any]]

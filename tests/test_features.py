@@ -159,6 +159,7 @@ def test_what_the_names_stand_for(kind):
         "auto": MINE(features=RandomSampling() if kind == "dense" else Convolution()),
         "conv": MINE(features=Convolution()),
         "random": MINE(features=RandomSampling(samples=500, dimension=128)),
+        "bivariate": MINE(features=BivariateSampling(samples=500, dimension=128)),
         "gaussian": Gaussian(),
         "l2": L2(features=maps),
         "cosine": Cosine(features=maps),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_uae.similarity import ascent
 from keras_uae.similarity.ascent import DualState, PrimalState
 from keras_uae.similarity.donsker_varadhan import donsker_varadhan, objective_gradients
 from keras_uae.similarity.features import Pixels
@@ -220,6 +221,50 @@ def test_samples_do_not_see_each_other(form, warm_start):
     values, _ = run(mine, u, poisoned, iterations=3)
     assert np.isnan(values[:, 0]).all()
     np.testing.assert_array_equal(values[:, 1:], together[:, 1:])
+
+
+@pytest.mark.parametrize("form", ["dual", "primal"])
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_features_of_x_that_all_samples_share_need_not_be_repeated(form, warm_start):
+    u, v = pairs(batch=4)
+    mine = MINE(form=form, warm_start=warm_start, steps=4)
+    shared, repeated = u[:1], tf.repeat(u[:1], 4, axis=0)
+    drawn = mine.draw(tf.constant(0, tf.int64), u.shape[1:], 2, u.dtype)
+    got, expected = (mine.init(drawn, u, each) for each in (shared, repeated))
+    for t in range(2):
+        results = []
+        for state in (got, expected):
+            with tf.GradientTape() as tape:
+                tape.watch(v)
+                state, value = mine.estimate(drawn, state, v, tf.constant(t))
+            results.append((state, value, tape.gradient(value, v)))
+        (got, *ours), (expected, *theirs) = results
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("batch", "a_sample", "cores", "parts"),
+    [
+        (256, 1000, 2, 2),  # one a core
+        (64, 2**18 - 64, 2, 8),  # eight samples are as much as a core's cache holds
+        (6, 2**20, 2, 3),
+        (7, 1000, 2, 7),  # equal parts only
+        (1, 2**30, 8, 1),
+        (4, 2**30, 2, 4),
+    ],
+)
+def test_parts_are_equal_occupy_all_cores_and_fit_their_caches(
+    batch, a_sample, cores, parts, monkeypatch
+):
+    monkeypatch.setattr(ascent.os, "cpu_count", lambda: cores)
+    rows = tf.TensorSpec((batch, a_sample // 4), tf.float32)
+    shared = tf.TensorSpec((1, 10), tf.float32)
+    assert ascent._part_count((rows, shared)) == parts
+
+
+def test_a_batch_of_unknown_size_is_one_part():
+    assert ascent._part_count((tf.TensorSpec((None, 3), tf.float32),)) == 1
 
 
 def test_features_that_are_all_zero_carry_no_information():

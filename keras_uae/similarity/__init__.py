@@ -38,7 +38,7 @@ __all__ = [
     "get",
 ]
 
-NAMES = ("auto", "conv", "random", "gaussian", "l2", "cosine", "reconstruction_loss")
+NAMES = ("auto", "conv", "random", "bivariate", "gaussian", "l2", "cosine", "reconstruction_loss")
 
 
 def get(similarity: Any, model: keras.Model) -> Similarity:
@@ -47,9 +47,9 @@ def get(similarity: Any, model: keras.Model) -> Similarity:
     Args:
         similarity: A `Similarity`, or "auto" ("conv" where the first layer with weights is a
             convolution, otherwise "random": the rule of section 3.1), "conv" and "random" (MINE
-            on feature maps or random projections), "gaussian" (the closed form of "random"),
-            "l2" and "cosine" (Table 13: on feature maps where there are any, otherwise on the
-            input), "reconstruction_loss" (L2-UAE).
+            on feature maps or random projections), "bivariate" ("random" by its exact law, faster),
+            "gaussian" (the closed form of "random"), "l2" and "cosine" (Table 13: on feature maps
+            where there are any, otherwise on the input), "reconstruction_loss" (L2-UAE).
         model: The attacked model.
     """
     if isinstance(similarity, Similarity):
@@ -62,6 +62,7 @@ def get(similarity: Any, model: keras.Model) -> Similarity:
     return {
         "conv": MINE(features=Convolution()),
         "random": MINE(features=RandomSampling()),
+        "bivariate": MINE(features=BivariateSampling()),
         "gaussian": Gaussian(),
         "l2": L2(features=maps),
         "cosine": Cosine(features=maps),
