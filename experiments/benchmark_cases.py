@@ -78,25 +78,26 @@ class Case:
 
 
 def attack_cases(scale: Scale) -> list[Case]:
-    """Every attack on every model, in the batches that the library takes for MINE-UAE.
+    """Every attack on every model, in batches of the size that the library takes for it.
 
-    Where these differ, as they may for the two forms of random sampling, there is a case for each,
-    with a PGD of its own.
+    Those of one size are a case, with a PGD of its own.
     """
     cases = []
     for name in scale.models:
         model, shape = build(name)
+        attacks = {
+            **mine_attacks(model, scale),
+            "Gaussian UAE": mine_max(model, Gaussian(), scale),
+            "L2-UAE": uae.MinMaxAttack.from_preset("l2_uae", model, steps=scale.steps),
+        }
         groups: dict[int, dict[str, uae.MinMaxAttack]] = {}
-        for label, attack in mine_attacks(model, scale).items():
+        for label, attack in attacks.items():
             groups.setdefault(auto_batch_size(attack, shape), {})[label] = attack
-        first, *_ = groups.values()
-        first["Gaussian UAE"] = mine_max(model, Gaussian(), scale)
-        first["L2-UAE"] = uae.MinMaxAttack.from_preset("l2_uae", model, steps=scale.steps)
-        for batch, attacks in groups.items():
+        for batch, group in groups.items():
             x = images(shape, batch)
             methods = [search(REFERENCE, uae.PGDAttack(model, steps=scale.steps), x)]
-            methods += [search(label, attack, x) for label, attack in attacks.items()]
-            methods += [noise(x)] if attacks is first else []
+            methods += [search(label, attack, x) for label, attack in group.items()]
+            methods += [noise(x)] if "L2-UAE" in group else []
             cases.append(Case(name, batch, methods))
     return cases
 

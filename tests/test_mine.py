@@ -248,7 +248,7 @@ def test_features_of_x_that_all_samples_share_need_not_be_repeated(form, warm_st
     [
         (256, 1000, 2, 2),  # one a core
         (64, 2**18 - 64, 2, 8),  # eight samples are as much as a core's cache holds
-        (6, 2**20, 2, 3),
+        (6, 2**20 - 64, 2, 3),
         (7, 1000, 2, 7),  # equal parts only
         (1, 2**30, 8, 1),
         (4, 2**30, 2, 4),
