@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from keras_uae.base import Attack
 
 # Values of features and input that a batch may hold; see `auto_batch_size`.
-_BATCH_VALUES = 2**22
+_BATCH_VALUES = 2**23
 _LARGEST_BATCH = 512
 
 
