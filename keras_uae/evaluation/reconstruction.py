@@ -1,4 +1,4 @@
-"""Figures of the paper's tables: reconstruction error and attack success rate (ASR)."""
+"""Figures of Tables 2 to 4: reconstruction error and attack success rate (ASR)."""
 
 from typing import Any
 
