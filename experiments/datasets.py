@@ -1,8 +1,9 @@
-"""Image data sets as plain arrays: `load("mnist")` is all that a script needs to know.
+"""Data sets as plain arrays: `load("mnist")` is all that a script needs to know.
 
 `digits` comes with scikit-learn. All others are read by tensorflow-datasets from `data_dir`, by
 default the directory in the environment variable TFDS_DATA_DIR, or else ~/tensorflow_datasets.
-What is prepared there is read without the network; the rest is downloaded.
+What is prepared there is read without the network; the rest is downloaded. Those of `TABULAR` are
+also read from the files of their publishers, if these are in `data_dir`.
 """
 
 import os
@@ -13,7 +14,8 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from keras_uae.checks import check_integer
+from experiments.tabular import PROTOCOLS, TABULAR, load_tabular
+from keras_uae.checks import check_choice, check_integer
 
 # Training and test images of the sets that the experiments use; `load` checks them.
 COUNTS = {
@@ -27,7 +29,10 @@ COUNTS = {
 
 
 class Split(NamedTuple):
-    """Images `(n, height, width, channels)`, float32 in [0, 1], and labels `(n,)`, int64."""
+    """Samples, float32 in [0, 1], and labels `(n,)`, int64.
+
+    Samples are images `(n, height, width, channels)`, or features `(n, features)`.
+    """
 
     x_train: np.ndarray
     y_train: np.ndarray
@@ -41,17 +46,22 @@ def load(
     data_dir: str | os.PathLike | None = None,
     train_size: int | None = None,
     seed: int = 0,
+    protocol: str = "clean",
 ) -> Split:
-    """Return the training and test images of a data set with their labels.
+    """Return the training and test samples of a data set with their labels.
 
     Args:
-        name: One of `COUNTS`, or any image data set of tensorflow-datasets whose images have one
-            size; `name/config` and `name:version` work too.
-        data_dir: Directory of tensorflow-datasets. See the top of this file for the default.
-        train_size: Keep the first so many training images, in the order of the data set: a smaller
+        name: One of `COUNTS` or `TABULAR`, or any image data set of tensorflow-datasets whose
+            images have one size; `name/config` and `name:version` work too.
+        data_dir: Directory of tensorflow-datasets, or of the files of a tabular data set. See the
+            top of this file for the default.
+        train_size: Keep the first so many training samples, in the order of the data set: a smaller
             set is the beginning of a larger one. Defaults to all.
-        seed: Fixes the split of `digits`, which is stratified by label. All other data sets come
-            with a split of their own.
+        seed: Fixes the split of data sets that come without one, stratified by label: `digits`,
+            `coil20`, `mice_protein`, and `isolet` where the file is the one of 1560 samples.
+        protocol: `"clean"`, where nothing of the test samples is used to fill in or to scale, or
+            `"published"`, the way of the paper's code; see experiments/tabular/preparation.py. All
+            the same for the image data sets except `coil20`.
 
     Raises:
         ValueError: The name is unknown, the data set is not one of labelled images in a training
@@ -59,13 +69,20 @@ def load(
         FileNotFoundError: The data set is not in `data_dir` and cannot be downloaded.
         OSError: Its files are damaged.
     """
+    check_choice("load", "protocol", protocol, PROTOCOLS)
+    seed = check_integer("load", "seed", seed, 0, 2**32 - 1)
     if name == "digits":
         return _load_digits(train_size, seed)
+    folder = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
+    folder = folder.expanduser()
+    if isinstance(name, str) and name in TABULAR:
+        split = Split(*load_tabular(name, folder, protocol=protocol, seed=seed))
+        size = _check_size(train_size, len(split.x_train))
+        return split._replace(x_train=split.x_train[:size], y_train=split.y_train[:size])
     # Imported here: tensorflow-datasets is an extra, and takes seconds.
     from experiments.tfds_images import find_images, read_images
 
-    folder = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
-    builder = find_images(name, str(folder.expanduser()), COUNTS)
+    builder = find_images(name, str(folder), [*COUNTS, *TABULAR])
     counts = tuple(builder.info.splits[part].num_examples for part in ("train", "test"))
     if counts != COUNTS.get(builder.name, counts):
         raise ValueError(
@@ -82,7 +99,7 @@ def _load_digits(train_size: int | None, seed: int) -> Split:
         (data.images[..., None] / 16).astype(np.float32),
         data.target.astype(np.int64),
         test_size=COUNTS["digits"][1],
-        random_state=check_integer("load", "seed", seed, 0, 2**32 - 1),
+        random_state=seed,
         stratify=data.target,
     )
     size = _check_size(train_size, len(x_train))

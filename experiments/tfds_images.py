@@ -37,18 +37,26 @@ def find_images(name: str, data_dir: str, known: Collection[str]) -> tfds.core.D
 
 def read_images(builder: tfds.core.DatasetBuilder, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the images of `split` as float32 in [0, 1] and the labels, in the stored order."""
+    images, labels = read_columns(builder, split, "image")
+    return np.divide(images, 255, dtype=np.float32), labels.astype(np.int64)
+
+
+def read_columns(
+    builder: tfds.core.DatasetBuilder, split: str, key: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the feature `key` and the labels of `split` as they are stored."""
     order = tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1)
     rows = builder.as_dataset(split=split, read_config=order)
     count = builder.info.splits[split].num_examples
     try:
-        whole = rows.map(lambda row: (row["image"], row["label"])).batch(count)
-        images, labels = (column.numpy() for column in whole.get_single_element())
+        whole = rows.map(lambda row: (row[key], row["label"])).batch(count)
+        values, labels = (column.numpy() for column in whole.get_single_element())
     except tf.errors.OpError as error:
         raise OSError(
             f"the files of {builder.info.full_name} are damaged: delete {builder.data_dir} and "
             f"prepare the data set again ({error.message})"
         ) from error
-    return np.divide(images, 255, dtype=np.float32), labels.astype(np.int64)
+    return values, labels
 
 
 def _download(name: str, data_dir: str, known: Collection[str]) -> tfds.core.DatasetBuilder:
@@ -59,18 +67,32 @@ def _download(name: str, data_dir: str, known: Collection[str]) -> tfds.core.Dat
             raise _unavailable(name, data_dir, "there is no download of it") from None
         raise _unknown(name, known) from None
     _check_features(name, builder)
-    settings = tfds.download.DownloadConfig(try_download_gcs=False)
-    try:
-        _check_network(builder)
-        builder.download_and_prepare(download_config=settings)
-    except (ConnectionError, requests.RequestException, tfds.download.DownloadError) as error:
-        raise _unavailable(name, data_dir, error) from None
+    download(builder, name, data_dir)
     return builder
 
 
-def _check_network(builder: tfds.core.DatasetBuilder) -> None:
+def download(
+    builder: tfds.core.DatasetBuilder, name: str, data_dir: str, url: str | None = None
+) -> None:
+    """Download and prepare a data set, by default from the first address that it has registered.
+
+    Raises:
+        FileNotFoundError: It cannot be downloaded; the message says what to do.
+    """
+    settings = tfds.download.DownloadConfig(try_download_gcs=False)
+    try:
+        _check_network(url or _first_url(builder))
+        builder.download_and_prepare(download_config=settings)
+    except (ConnectionError, requests.RequestException, tfds.download.DownloadError) as error:
+        raise _unavailable(name, data_dir, error) from None
+
+
+def _first_url(builder: tfds.core.DatasetBuilder) -> str | None:
+    return next((url for url in builder.url_infos or () if url.startswith("http")), None)
+
+
+def _check_network(url: str | None) -> None:
     """Raise at once where the download would fail: tensorflow-datasets retries for minutes."""
-    url = next((url for url in builder.url_infos or () if url.startswith("http")), None)
     if url is None:
         return
     try:
