@@ -5,13 +5,17 @@ from keras_uae._version import __version__
 from keras_uae.attack import MinMaxAttack
 from keras_uae.augmentation import UAEAugmentation, epoch_order
 from keras_uae.baselines import gaussian_noise
+from keras_uae.concrete import AnnealTemperature, StopWhenSelected, concrete_network
 from keras_uae.criteria import Criterion, FunctionCriterion, Reconstruction
 from keras_uae.evaluation import criterion_values, reconstruction_error, success_rate
+from keras_uae.layers import ConcreteSelect
 from keras_uae.pgd import PGDAttack
 from keras_uae.results import GenerationInterrupted, UAEs
 from keras_uae.retraining import RefreshUAEs, Round, augment_in_rounds
 
 __all__ = [
+    "AnnealTemperature",
+    "ConcreteSelect",
     "Criterion",
     "FunctionCriterion",
     "GenerationInterrupted",
@@ -20,10 +24,12 @@ __all__ = [
     "Reconstruction",
     "RefreshUAEs",
     "Round",
+    "StopWhenSelected",
     "UAEAugmentation",
     "UAEs",
     "__version__",
     "augment_in_rounds",
+    "concrete_network",
     "criterion_values",
     "epoch_order",
     "gaussian_noise",

@@ -1,10 +1,11 @@
 """Keras models of the paper and the settings they were trained with.
 
 Each builder is a plain function that returns a functional `keras.Model`, so every model saves and
-loads without further ado. A saved sparse autoencoder needs `import models` before it is loaded:
-that registers its two penalty layers.
+loads without further ado. A saved sparse or concrete autoencoder needs `import models` before it is
+loaded: that registers the layers of this project.
 """
 
+from models.concrete import concrete_autoencoder
 from models.convolutional import convolutional_autoencoder
 from models.dense import dense_autoencoder
 from models.keras_autoencoder import deep_convolutional_autoencoder
@@ -17,6 +18,7 @@ __all__ = [
     "KLPenalty",
     "L1Penalty",
     "Recipe",
+    "concrete_autoencoder",
     "convolutional_autoencoder",
     "deep_convolutional_autoencoder",
     "dense_autoencoder",

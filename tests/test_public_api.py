@@ -12,7 +12,7 @@ import keras_uae.similarity
 
 PACKAGE = Path(keras_uae.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-DEPENDENCIES = {"keras", "keras_uae", "numpy", "sklearn", "tensorflow"}  # of setup.cfg
+DEPENDENCIES = {"keras", "keras_uae", "numpy", "scipy", "sklearn", "tensorflow"}  # of setup.cfg
 
 
 @pytest.mark.parametrize("module", [keras_uae, keras_uae.similarity], ids=lambda m: m.__name__)
