@@ -78,6 +78,7 @@ def download(
 
     Raises:
         FileNotFoundError: It cannot be downloaded; the message says what to do.
+        OSError: What came has not the registered checksum.
     """
     settings = tfds.download.DownloadConfig(try_download_gcs=False)
     try:
@@ -85,6 +86,8 @@ def download(
         builder.download_and_prepare(download_config=settings)
     except (ConnectionError, requests.RequestException, tfds.download.DownloadError) as error:
         raise _unavailable(name, data_dir, error) from None
+    except tfds.core.download.download_manager.NonMatchingChecksumError as error:
+        raise OSError(f"the download of {name} is not what it was: {error}") from None
 
 
 def _first_url(builder: tfds.core.DatasetBuilder) -> str | None:

@@ -1,10 +1,13 @@
 """The tabular data sets: files in their original formats, filling in, scaling, splits, builders."""
 
+import functools
 import gzip
+import http.server
 import re
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -559,6 +562,75 @@ def test_builder_keeps_an_official_split(tmp_path, monkeypatch, shorten, no_netw
     by_file = load("isolet", data_dir=tmp_path)
     shutil.rmtree(folder)
     assert all(map(np.array_equal, by_file, load("isolet", data_dir=tmp_path)))
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A folder, and the address at which a server on this machine has it."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = functools.partial(Quiet, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def publish(monkeypatch, shorten):
+    """Let the first source of a data set have other addresses and fewer samples."""
+    from experiments.tabular.builders import BUILDERS
+
+    def publish(name, rows, urls):
+        data = shorten(name, rows)
+        first = replace(data.sources[0], urls=urls)
+        data = replace(data, sources=(first, *data.sources[1:]))
+        monkeypatch.setitem(TABULAR, name, data)
+        monkeypatch.setattr(BUILDERS[name], "DATA", data)
+
+    return publish
+
+
+def test_an_archive_is_downloaded_and_unpacked(tmp_path, served, publish):
+    folder, address = served
+    (tmp_path / "dataset_uci").mkdir()
+    write_activity(tmp_path / "dataset_uci")
+    shutil.make_archive(str(folder / "dataset_uci"), "zip", tmp_path, "dataset_uci")
+    publish("activity", (12, 6), (f"{address}/dataset_uci.zip",))
+    split = load("activity", data_dir=tmp_path / "data")
+    expected = load("activity", data_dir=tmp_path)
+    assert all(map(np.array_equal, split, expected))
+    shutil.rmtree(folder)
+    assert all(map(np.array_equal, load("activity", data_dir=tmp_path / "data"), expected))
+
+
+def test_packed_files_are_downloaded(tmp_path, served, publish):
+    folder, address = served
+    write_isolet(folder, suffix=".Z")
+    files = ("isolet1+2+3+4.data.Z", "isolet5.data.Z")
+    publish("isolet", (52, 26), tuple(f"{address}/{file}" for file in files))
+    split = load("isolet", data_dir=tmp_path / "data")
+    assert all(map(np.array_equal, split, load("isolet", data_dir=folder)))
+
+
+def test_a_download_with_another_checksum_is_refused(tmp_path, served, publish, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    from experiments.tabular.builders import MiceProtein
+
+    folder, address = served
+    write_mice(folder)
+    url = f"{address}/Data_Cortex_Nuclear.csv"
+    publish("mice_protein", (1080, 0), (url,))
+    known = tfds.core.download.checksums.UrlInfo(1, "0" * 64, "Data_Cortex_Nuclear.csv")
+    monkeypatch.setattr(MiceProtein, "url_infos", {url: known})
+    with pytest.raises(OSError, match=r"download of mice_protein is not what it was.*checksum"):
+        load("mice_protein", data_dir=tmp_path / "data")
 
 
 def test_downloads_have_checksums_where_a_copy_was_at_hand():
