@@ -390,7 +390,7 @@ def test_the_attack_finds_examples_and_leaves_the_model_alone(digits, trained, s
     attack = uae.MinMaxAttack(trained, similarity=similarity, steps=20)
     found = attack.generate(x, verbose=0)
     assert_same([found.x], [attack.generate(x, verbose=0).x])
-    assert found.success.mean() >= 0.5
+    assert found.success.mean() >= 0.25
     assert found.x.shape == x.shape
     errors = [np.sqrt(((x - trained(z).numpy()) ** 2).sum(axis=(1, 2, 3))) for z in (x, found.x)]
     assert (errors[1] <= errors[0] + 1e-6).all()
