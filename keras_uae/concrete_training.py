@@ -27,8 +27,8 @@ class Batches(NamedTuple):
     def forever(self) -> tf.data.Dataset:
         """Batches `(input, target)`, epoch after epoch."""
         x = tf.constant(self.x if self.columns is None else self.x[:, self.columns])
-        y = tf.constant(self.x if self.y is None else self.y)
         same = self.columns is None and self.y is None
+        y = x if same else tf.constant(self.x if self.y is None else self.y)
         count = len(self.x)
 
         def epoch(number: tf.Tensor) -> tf.data.Dataset:

@@ -19,6 +19,8 @@ from keras_uae.concrete import DECODERS, AnnealTemperature, StopWhenSelected, co
 from keras_uae.concrete_training import Batches, apply, assign_columns, train
 from keras_uae.layers import GRADIENT_ESTIMATORS
 
+__all__ = ["ConcreteFeatureSelector"]
+
 TARGETS = ("reconstruction", "classification", "regression")
 DUPLICATES = ("allow", "resolve")
 

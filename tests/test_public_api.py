@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 import keras_uae
+import keras_uae.feature_selection
 import keras_uae.similarity
 
 PACKAGE = Path(keras_uae.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
+PUBLIC = [keras_uae, keras_uae.feature_selection, keras_uae.similarity]
 DEPENDENCIES = {"keras", "keras_uae", "numpy", "scipy", "sklearn", "tensorflow"}  # of setup.cfg
 
 
-@pytest.mark.parametrize("module", [keras_uae, keras_uae.similarity], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
 def test_every_public_name_exists_and_is_documented(module):
     assert sorted(set(module.__all__)) == sorted(module.__all__)
     for name in module.__all__:
@@ -26,7 +28,7 @@ def test_every_public_name_exists_and_is_documented(module):
             assert not item.__doc__.startswith(f"{name}("), name
 
 
-@pytest.mark.parametrize("module", [keras_uae, keras_uae.similarity], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
 def test_public_methods_are_documented(module):
     for name in module.__all__:
         item = getattr(module, name)
