@@ -382,15 +382,20 @@ def trained(digits):
     return model
 
 
-@pytest.mark.parametrize("similarity", ["gaussian", "bivariate", "random"])
-def test_the_attack_finds_examples_and_leaves_the_model_alone(digits, trained, similarity):
+# the closed form outweighs the criterion unless c starts high: on digits one in seven without it
+@pytest.mark.parametrize(
+    ("similarity", "multiplier"), [("gaussian", 10.0), ("bivariate", 0.0), ("random", 0.0)]
+)
+def test_the_attack_leaves_the_model_alone(digits, trained, similarity, multiplier):
     x = digits.x_test[:8]
     before = [variable.numpy() for variable in trained.variables]  # seed generators included
     outputs = trained(x).numpy()
-    attack = uae.MinMaxAttack(trained, similarity=similarity, steps=20)
+    attack = uae.MinMaxAttack(
+        trained, similarity=similarity, initial_multiplier=multiplier, steps=20
+    )
     found = attack.generate(x, verbose=0)
     assert_same([found.x], [attack.generate(x, verbose=0).x])
-    assert found.success.mean() >= 0.25
+    assert found.success.mean() >= 0.5
     assert found.x.shape == x.shape
     errors = [np.sqrt(((x - trained(z).numpy()) ** 2).sum(axis=(1, 2, 3))) for z in (x, found.x)]
     assert (errors[1] <= errors[0] + 1e-6).all()
