@@ -229,11 +229,11 @@ def test_seed_fixes_the_run_and_nothing_else_does():
     results = []
     for seed, noise in ((1, 10), (1, 20), (2, 10)):
         keras.utils.set_random_seed(noise)
-        model = network(seed=seed)
-        fit(model, 2, [uae.AnnealTemperature()])
-        results.append(state(model))
+        select = uae.ConcreteSelect(K, seed=seed)
+        results.append([select(DATA, training=True).numpy() for _ in range(3)] + state(select))
     assert_same(results[0], results[1])
-    assert (results[0][0] != results[2][0]).all()
+    for one, other in zip(results[0][:4], results[2][:4], strict=True):
+        assert (one != other).all()
 
 
 def test_a_frozen_layer_selects_in_training_too():
@@ -247,7 +247,7 @@ def test_a_frozen_layer_selects_in_training_too():
     assert_same([select(DATA, training=True)], [DATA[:, select.indices().numpy()]])
 
 
-@pytest.mark.parametrize("dtype", ["float64", "mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("dtype", ["float64", "mixed_float16"])
 def test_other_precisions(dtype):
     model = network(dtype)
     policy = keras.DTypePolicy(dtype)
