@@ -286,7 +286,7 @@ def test_the_largest_batch_is_bounded_by_what_it_holds(attack, model):
     projections = RandomSampling(samples=500, dimension=128)
     by_sampling = MinMaxAttack(model, similarity=MINE(features=projections))
     size = auto_batch_size(by_sampling, SHAPE)
-    assert size * (36 + 64000) <= 2**22 < 2 * size * (36 + 64000)
+    assert size * (36 + 64000) <= 2**23 < 2 * size * (36 + 64000)
     huge = RandomSampling(samples=5000, dimension=1000)
     assert auto_batch_size(MinMaxAttack(model, similarity=MINE(features=huge)), SHAPE) == 1
 
