@@ -17,7 +17,7 @@ and compare the reconstruction errors on the test images.
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import keras
 
@@ -27,6 +27,7 @@ from experiments import command, report, tables, training
 from experiments.attacks import AttackConfig
 from experiments.augmentations import ATTACKS, additions
 from experiments.config import settled
+from experiments.datasets import Split
 from experiments.job import Job
 from experiments.run import Run
 from experiments.summary import LABELS, summarize
@@ -40,6 +41,15 @@ class Config(AttackConfig):
     """Do UAEs improve reconstruction? Table 4 of the paper, with a duplicate control."""
 
     experiment = "reconstruction"
+
+    def complete(self, data: Split) -> Self:
+        """As of every attack; and the data must be images, of which the report shows some."""
+        if data.x_train.ndim != 4:
+            raise ValueError(
+                f"`dataset` of {type(self).__name__} must hold images. Received: "
+                f"dataset={self.dataset!r} with samples of shape {data.x_train.shape[1:]}."
+            )
+        return super().complete(data)
 
 
 def perform(job: Job) -> None:

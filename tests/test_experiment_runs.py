@@ -11,7 +11,7 @@ import tyro
 from rich.console import Console
 
 import keras_uae as uae
-from experiments import training
+from experiments import command, training
 from experiments.config import settled
 from experiments.progress import JobProgress
 from experiments.reconstruction import Config, main, total_work, work
@@ -88,6 +88,16 @@ def test_wrong_settings_are_one_line_and_exit_code_2(flags, hint, tmp_path, caps
     assert printed.err.count("\n") == 1
     assert "Received: " in printed.err
     assert printed.out == ""
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_that_are_no_images_are_refused_before_the_work(tmp_path, capsys, monkeypatch):
+    digits = dummy_data(40)
+    x_train, x_test = (x.reshape(len(x), -1) for x in (digits.x_train, digits.x_test))
+    vectors = digits._replace(x_train=x_train, x_test=x_test)
+    monkeypatch.setattr(command, "load", lambda *args, **settings: vectors)
+    assert main(["--model", "dense", "--output", str(tmp_path / "run")]) == 2
+    assert "must hold images. Received: dataset='digits'" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
