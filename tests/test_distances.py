@@ -206,7 +206,7 @@ def test_weights_that_cannot_be_had_are_said_to_be(monkeypatch):
 
     monkeypatch.setattr(keras.applications, "InceptionV3", fail)
     message = (
-        r"could not be loaded: URL fetch failure .* unreachable .*Received: weights='imagenet'"
+        r"could not be loaded: URL fetch failure .* unreachable\. .*Received: weights='imagenet'"
     )
     with pytest.raises(OSError, match=message):
         inception_v3((32, 32, 3))
