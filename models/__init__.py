@@ -5,6 +5,14 @@ loads without further ado. A saved sparse or concrete autoencoder needs `import 
 loaded: that registers the layers of this project.
 """
 
+from models.classifiers import (
+    CLASSIFIERS,
+    ClassifierRecipe,
+    cifar_classifier,
+    get_classifier,
+    mnist_classifier,
+    small_classifier,
+)
 from models.concrete import concrete_autoencoder
 from models.convolutional import convolutional_autoencoder
 from models.dense import dense_autoencoder
@@ -14,14 +22,20 @@ from models.recipes import RECIPES, Recipe, get_recipe
 from models.sparse import sparse_autoencoder
 
 __all__ = [
+    "CLASSIFIERS",
     "RECIPES",
+    "ClassifierRecipe",
     "KLPenalty",
     "L1Penalty",
     "Recipe",
+    "cifar_classifier",
     "concrete_autoencoder",
     "convolutional_autoencoder",
     "deep_convolutional_autoencoder",
     "dense_autoencoder",
+    "get_classifier",
     "get_recipe",
+    "mnist_classifier",
+    "small_classifier",
     "sparse_autoencoder",
 ]
