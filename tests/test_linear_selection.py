@@ -28,10 +28,11 @@ def test_every_step_is_that_of_brute_force(seed):
 
 
 def test_digits_in_parts_and_as_images(digits, monkeypatch):
-    chosen = greedy_linear_selection(digits.x_train, 8)
-    assert chosen.tolist() == brute_force(digits.x_train.reshape(-1, 64), 8)
-    monkeypatch.setattr("keras_uae.linear_selection._ROWS", 100)
-    assert greedy_linear_selection(digits.x_train, 8).tolist() == chosen.tolist()
+    x = digits.x_train[:200]
+    chosen = greedy_linear_selection(x, 8)
+    assert chosen.tolist() == brute_force(x.reshape(-1, 64), 8)
+    monkeypatch.setattr("keras_uae.linear_selection._ROWS", 64)
+    assert greedy_linear_selection(x, 8).tolist() == chosen.tolist()
 
 
 def test_offsets_do_not_matter(digits):
