@@ -20,6 +20,7 @@ from models.keras_autoencoder import deep_convolutional_autoencoder
 from models.penalties import KLPenalty, L1Penalty
 from models.recipes import RECIPES, Recipe, get_recipe
 from models.sparse import sparse_autoencoder
+from models.trades import load_trades_classifier
 
 __all__ = [
     "CLASSIFIERS",
@@ -35,6 +36,7 @@ __all__ = [
     "dense_autoencoder",
     "get_classifier",
     "get_recipe",
+    "load_trades_classifier",
     "mnist_classifier",
     "small_classifier",
     "sparse_autoencoder",
