@@ -6,7 +6,12 @@ from keras_uae.attack import MinMaxAttack
 from keras_uae.augmentation import UAEAugmentation, epoch_order
 from keras_uae.baselines import gaussian_noise
 from keras_uae.concrete import AnnealTemperature, StopWhenSelected, concrete_network
-from keras_uae.criteria import Criterion, FunctionCriterion, Reconstruction
+from keras_uae.criteria import (
+    Criterion,
+    FunctionCriterion,
+    Misclassification,
+    Reconstruction,
+)
 from keras_uae.evaluation import criterion_values, reconstruction_error, success_rate
 from keras_uae.layers import ConcreteSelect
 from keras_uae.pgd import PGDAttack
@@ -20,6 +25,7 @@ __all__ = [
     "FunctionCriterion",
     "GenerationInterrupted",
     "MinMaxAttack",
+    "Misclassification",
     "PGDAttack",
     "Reconstruction",
     "RefreshUAEs",

@@ -69,6 +69,7 @@ class MinMaxAttack(Attack):
         x: Tensor `(batch, ...)` inside `bounds`.
         index: Integers `(batch,)`, the place of each sample in its data set, which keys δ₀.
             Defaults to `None`: its place in the batch.
+        y: Labels `(batch,)`, if the criterion takes any. Defaults to `None`.
 
     Returns:
         Tensor like `x`: the examples, and the original where none was found. No gradient flows
@@ -155,8 +156,15 @@ class MinMaxAttack(Attack):
         check_choice(cls.__name__, "preset", preset, PRESETS)
         return cls(model, **{**PRESETS[preset], **settings})
 
-    def run(self, x: tf.Tensor, index: tf.Tensor, seed: tf.Tensor, trace: bool) -> Found:
-        return minmax(self, x, index, seed, trace)
+    def run(
+        self,
+        x: tf.Tensor,
+        index: tf.Tensor,
+        seed: tf.Tensor,
+        y: tf.Tensor | None = None,
+        trace: bool = False,
+    ) -> Found:
+        return minmax(self, x, index, seed, y, trace)
 
     def radius(self, shape: tf.TensorShape) -> float:
         """Half width of δ₀ for samples of `shape`."""

@@ -53,15 +53,18 @@ class Attack(keras.layers.Layer):
         self.built = True
         self._compiled = tf.function(functools.partial(_isolated, self), autograph=False)
 
-    def call(self, x: tf.Tensor, index: tf.Tensor | None = None) -> tf.Tensor:
+    def call(
+        self, x: tf.Tensor, index: tf.Tensor | None = None, y: tf.Tensor | None = None
+    ) -> tf.Tensor:
         x = tf.cast(x, self.variable_dtype)
         index = tf.range(tf.shape(x)[0], dtype=tf.int64) if index is None else index
-        found, _ = self.search(x, index, tf.constant(self.seed, tf.int64))
+        found, _ = self.search(x, index, tf.constant(self.seed, tf.int64), y)
         return found["x"]
 
     def generate(
         self,
         x: Any,
+        y: Any = None,
         *,
         batch_size: int | str = "auto",
         seed: int = 0,
@@ -76,6 +79,7 @@ class Attack(keras.layers.Layer):
 
         Args:
             x: Array `(n, ...)` inside `bounds`; may be memory-mapped.
+            y: Labels `(n,)`, if the criterion takes any. Defaults to `None`.
             batch_size: Integer, or "auto" for one that suits the caches. Defaults to `"auto"`.
             seed: Integer, fixes δ₀ and everything that the estimator draws. Defaults to `0`.
             index: Integers `(n,)`, the place of each sample in its data set, which keys δ₀.
@@ -91,18 +95,32 @@ class Attack(keras.layers.Layer):
 
         Raises:
             ValueError: `x` is empty, not finite, outside `bounds`, of another shape than the
-                model takes, or the model does not suit the criterion.
+                model takes, or the model or the labels do not suit the criterion.
             GenerationInterrupted: Ctrl-C; carries what was done by then.
         """
         return generate(
-            self, x, batch_size=batch_size, seed=seed, index=index, trace=trace, verbose=verbose
+            self, x, y, batch_size=batch_size, seed=seed, index=index, trace=trace, verbose=verbose
         )
 
-    def search(self, x: tf.Tensor, index: tf.Tensor, seed: tf.Tensor, trace: bool = False) -> Found:
+    def search(
+        self,
+        x: tf.Tensor,
+        index: tf.Tensor,
+        seed: tf.Tensor,
+        y: tf.Tensor | None = None,
+        trace: bool = False,
+    ) -> Found:
         """`run` on a batch of tensors, compiled once a shape and dtype."""
-        return self._compiled(x, index, seed, trace=trace)
+        return self._compiled(x, index, seed, y, trace=trace)
 
-    def run(self, x: tf.Tensor, index: tf.Tensor, seed: tf.Tensor, trace: bool) -> Found:
+    def run(
+        self,
+        x: tf.Tensor,
+        index: tf.Tensor,
+        seed: tf.Tensor,
+        y: tf.Tensor | None = None,
+        trace: bool = False,
+    ) -> Found:
         """The loop of the attack; see `minmax` for arguments and results."""
         raise NotImplementedError
 
@@ -118,8 +136,8 @@ class Attack(keras.layers.Layer):
     def compute_output_shape(self, x: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return x
 
-    def compute_output_spec(self, x: Any, index: Any = None) -> Any:
-        del index
+    def compute_output_spec(self, x: Any, index: Any = None, y: Any = None) -> Any:
+        del index, y
         return keras.KerasTensor(x.shape, dtype=self.variable_dtype)
 
     def __repr__(self) -> str:
@@ -149,11 +167,16 @@ class Attack(keras.layers.Layer):
 
 
 def _isolated(
-    attack: Attack, x: tf.Tensor, index: tf.Tensor, seed: tf.Tensor, trace: bool
+    attack: Attack,
+    x: tf.Tensor,
+    index: tf.Tensor,
+    seed: tf.Tensor,
+    y: tf.Tensor | None = None,
+    trace: bool = False,
 ) -> Found:
     """`attack.run`, with no effect on the model nor on a gradient tape around it."""
     # the model's losses, metrics and seed generators must not pick up tensors of this graph
     with keras.StatelessScope():
-        results = attack.run(x, index, seed, trace)
+        results = attack.run(x, index, seed, y, trace)
     # stopped in here, or the tape would make the loop keep all of its intermediates
     return tf.nest.map_structure(tf.stop_gradient, results)

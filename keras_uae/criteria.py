@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from keras_uae.checks import check_number
+from keras_uae.checks import check_boolean, check_number
 from keras_uae.geometry import flatten, l2_norm
 from keras_uae.settings import Settings, register
 
@@ -18,7 +19,8 @@ class Criterion(Settings):
     """Base of the criteria: `criterion(x, z)` is f_x(z) for every sample, `(batch,)`.
 
     An attack evaluates it in two parts, because what depends on x alone need not be computed at
-    each iteration: `reference(x)` once, then `value(reference, x, z)`.
+    each iteration: `reference(x, y)` once, then `value(reference, x, z)`. Labels y are `None`
+    unless the user has given some.
 
     Args:
         model: The attacked model; `None` leaves it to the attack to fill in (see `bind`).
@@ -32,6 +34,15 @@ class Criterion(Settings):
         """This criterion for `model`, unless it has a model already."""
         return self if self.model is not None else dataclasses.replace(self, model=model)
 
+    def check_labels(self, y: Any, x: np.ndarray, owner: str) -> np.ndarray | None:
+        """The labels `y` of the samples `x` as an array, or ValueError; most criteria take none."""
+        if y is not None:
+            raise ValueError(
+                f"`y` of {owner} must be None: {type(self).__name__} uses no labels. "
+                f"Received: y={y!r}."
+            )
+        return None
+
     def check(self, x: tf.Tensor, owner: str) -> None:
         """Raise ValueError unless samples like `x`, a small batch, can be judged for `owner`."""
         shape = tf.convert_to_tensor(self(x, x)).shape
@@ -41,9 +52,9 @@ class Criterion(Settings):
                 f"Received: shape {tuple(shape)} for a batch of {x.shape[0]}."
             )
 
-    def reference(self, x: tf.Tensor) -> Any:
-        """What `value` needs to know of x: any nest of tensors with the batch in front."""
-        del x
+    def reference(self, x: tf.Tensor, y: tf.Tensor | None = None) -> Any:
+        """What `value` needs to know of x and its label: a nest of tensors, batch in front."""
+        del x, y
         return ()
 
     def value(self, reference: Any, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
@@ -55,9 +66,9 @@ class Criterion(Settings):
         """
         raise NotImplementedError
 
-    def __call__(self, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+    def __call__(self, x: tf.Tensor, z: tf.Tensor, y: tf.Tensor | None = None) -> tf.Tensor:
         x, z = _real(x), _real(z)
-        return self.value(self.reference(x), x, z)
+        return self.value(self.reference(x, y), x, z)
 
     def get_config(self) -> dict[str, Any]:
         """The settings; the model belongs to the attack and is saved there."""
@@ -106,7 +117,8 @@ class Reconstruction(Criterion):
                 f"{', '.join(map(str, shapes))}."
             )
 
-    def reference(self, x: tf.Tensor) -> tf.Tensor:
+    def reference(self, x: tf.Tensor, y: tf.Tensor | None = None) -> tf.Tensor:
+        del y
         return self._error(x, x)
 
     def value(self, reference: tf.Tensor, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
@@ -119,12 +131,101 @@ class Reconstruction(Criterion):
         return l2_norm(difference)
 
     def _reconstruct(self, z: tf.Tensor) -> tf.Tensor:
-        if self.model is None:
+        return evaluated_model(self)(z, training=False)
+
+
+@register
+@dataclass(frozen=True)
+class Misclassification(Criterion):
+    """f_x(z) = logit_y(z) − max_{j ≠ y} logit_j(z) + κ (section 3.1).
+
+    z is a supervised adversarial example of x, of class y, if the classifier gives it another
+    class, by a margin κ. Targeted, y is the class to be reached and the difference turns round.
+    The attack that goes with it *maximises* the similarity: `objective="maximize"`.
+
+    Args:
+        model: Classifier whose output has the shape `(batch, classes)`, best logits. Of
+            probabilities f has the same sign, other gradients, and κ another unit. Defaults to
+            `None`: the model of the attack.
+        targeted: Boolean, whether the labels are classes to be reached rather than left. Defaults
+            to `False`.
+        kappa: Float ≥ 0, margin κ, in the units of the output. Defaults to `0`.
+
+    Labels are given to `attack.generate(x, y)` or to the call, integers `(batch,)`. Without any,
+    the class to be left is the one that the model gives to x itself.
+
+    Example:
+
+        >>> attack = uae.MinMaxAttack(
+        ...     classifier, criterion=uae.Misclassification(), objective="maximize"
+        ... )
+        >>> found = attack.generate(x_test, y_test)
+
+    Reference:
+        [Carlini and Wagner, 2017](https://arxiv.org/abs/1608.04644), f₆.
+    """
+
+    targeted: bool = field(default=False, kw_only=True)
+    kappa: float = field(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_boolean("Misclassification", "targeted", self.targeted)
+        check_number("Misclassification", "kappa", self.kappa, 0)
+
+    def check_labels(self, y: Any, x: np.ndarray, owner: str) -> np.ndarray | None:
+        if y is None:
+            if self.targeted:
+                raise ValueError(
+                    f"`y` of {owner} must hold the class that each sample is to reach. "
+                    f"Received: y=None."
+                )
+            return None
+        y = np.asarray(y)
+        if y.shape != (len(x),) or y.dtype.kind not in "iu":
             raise ValueError(
-                "`model` of Reconstruction must be set to evaluate it outside an attack. "
-                "Received: model=None."
+                f"`y` of {owner} must hold one integer a sample, shape ({len(x)},). "
+                f"Received: y of shape {y.shape} and dtype {y.dtype}."
             )
-        return self.model(z, training=False)
+        classes = self._classes(tf.convert_to_tensor(x[:1], keras.config.floatx()), owner)
+        if y.min() < 0 or y.max() >= classes:
+            raise ValueError(
+                f"`y` of {owner} must be in [0, {classes - 1}], the model's classes. "
+                f"Received: y from {y.min()} to {y.max()}."
+            )
+        return y.astype(np.int64)
+
+    def check(self, x: tf.Tensor, owner: str) -> None:
+        self._classes(x, owner)
+
+    def reference(self, x: tf.Tensor, y: tf.Tensor | None = None) -> tf.Tensor:
+        if y is None:
+            if self.targeted:
+                raise ValueError(
+                    "`y` of Misclassification must be given where it is targeted. Received: y=None."
+                )
+            y = tf.argmax(self._logits(x), axis=1)
+        return tf.cast(y, tf.int64)
+
+    def value(self, reference: tf.Tensor, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        logits = tf.cast(self._logits(z), x.dtype)
+        chosen = tf.one_hot(reference, tf.shape(logits)[1], dtype=logits.dtype)
+        own = tf.reduce_sum(logits * chosen, axis=1)
+        # far below every other, so that the class itself is never the greatest of the others
+        other = tf.reduce_max(logits - chosen * (logits.dtype.max / 4), axis=1)
+        return (other - own if self.targeted else own - other) + self.kappa
+
+    def _classes(self, x: tf.Tensor, owner: str) -> int:
+        shape = tf.convert_to_tensor(self._logits(x)).shape
+        if shape.rank != 2 or shape[1] < 2:
+            raise ValueError(
+                f"`model` of {owner} must be a classifier with outputs of shape (batch, classes), "
+                f"two classes or more. Received: a model with outputs of shape {tuple(shape)} for "
+                f"a batch of {x.shape[0]}."
+            )
+        return int(shape[1])
+
+    def _logits(self, z: tf.Tensor) -> tf.Tensor:
+        return evaluated_model(self)(z, training=False)
 
 
 @register
@@ -159,6 +260,16 @@ def get(criterion: Any, model: keras.Model, owner: str = "MinMaxAttack") -> Crit
             )
         criterion = FunctionCriterion(function=criterion)
     return criterion.bind(model)
+
+
+def evaluated_model(criterion: Criterion) -> keras.Model:
+    """The model of a criterion that is to be evaluated."""
+    if criterion.model is None:
+        raise ValueError(
+            f"`model` of {type(criterion).__name__} must be set to evaluate it outside an attack. "
+            "Received: model=None."
+        )
+    return criterion.model
 
 
 def _real(x: Any) -> tf.Tensor:

@@ -22,6 +22,7 @@ _LARGEST_BATCH = 512
 def generate(
     attack: Attack,
     x: Any,
+    y: Any,
     *,
     batch_size: int | str,
     seed: int,
@@ -33,6 +34,7 @@ def generate(
     owner = f"{type(attack).__name__}.generate"
     x = check_samples(owner, x, bounds=attack.bounds)
     check_model_takes(attack, x, owner)
+    y = attack.criterion.check_labels(y, x, owner)
     index = _check_index(owner, index, len(x))
     seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
     if batch_size == "auto":
@@ -49,7 +51,9 @@ def generate(
     try:
         for start in range(0, len(x), batch_size):
             rows = slice(start, min(start + batch_size, len(x)))
-            for name, part in _attack_batch(attack, x[rows], index[rows], seed, batch_size, trace):
+            labels = None if y is None else y[rows]
+            batch = _attack_batch(attack, x[rows], labels, index[rows], seed, batch_size, trace)
+            for name, part in batch:
                 if name not in out:
                     out[name] = np.empty((len(x), *part.shape[1:]), part.dtype)
                 out[name][rows] = part
@@ -104,7 +108,13 @@ def _check_index(owner: str, index: Any, count: int) -> np.ndarray:
 
 
 def _attack_batch(
-    attack: Attack, x: np.ndarray, index: np.ndarray, seed: int, batch_size: int, trace: bool
+    attack: Attack,
+    x: np.ndarray,
+    y: np.ndarray | None,
+    index: np.ndarray,
+    seed: int,
+    batch_size: int,
+    trace: bool,
 ) -> list[tuple[str, np.ndarray]]:
     """Fields of `UAEs` for one batch; a short last batch is padded, so nothing is traced anew."""
     count = len(x)
@@ -113,6 +123,7 @@ def _attack_batch(
         tf.constant(np.asarray(x)[rows], attack.variable_dtype),
         tf.constant(index[rows]),
         tf.constant(seed, tf.int64),
+        None if y is None else tf.constant(y[rows]),
         trace=trace,
     )
     fields = {**found, **{f"trace/{name}": value for name, value in history.items()}}

@@ -35,7 +35,12 @@ class Search(NamedTuple):
 
 
 def minmax(
-    attack: MinMaxAttack, x: tf.Tensor, index: tf.Tensor, seed: tf.Tensor, trace: bool = False
+    attack: MinMaxAttack,
+    x: tf.Tensor,
+    index: tf.Tensor,
+    seed: tf.Tensor,
+    y: tf.Tensor | None = None,
+    trace: bool = False,
 ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
     """Run Algorithm 1 on every sample of `x`.
 
@@ -44,6 +49,7 @@ def minmax(
         x: Tensor `(batch, ...)`.
         index: Integers `(batch,)` that key δ₀.
         seed: Integer scalar.
+        y: Labels `(batch,)`, if the criterion takes any. Defaults to `None`.
         trace: Boolean, keep the history. Defaults to `False`.
 
     Returns:
@@ -57,7 +63,7 @@ def minmax(
     sign = 1.0 if attack.objective == "minimize" else -1.0
     low, high = geometry.feasible_box(x, attack.epsilon, attack.bounds)
 
-    reference, captured = _observe(attack, lambda: criterion.reference(x), x)
+    reference, captured = _observe(attack, lambda: criterion.reference(x, y), x)
     projection = features.draw(seed, captured)
     u = features.reference(projection, captured)
     drawn = similarity.draw(seed, u.shape[1:], attack.steps, x.dtype)

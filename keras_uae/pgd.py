@@ -45,6 +45,7 @@ class PGDAttack(Attack):
         x: Tensor `(batch, ...)` inside `bounds`.
         index: Integers `(batch,)`, the place of each sample in its data set, which keys δ₀.
             Defaults to `None`: its place in the batch.
+        y: Labels `(batch,)`, if the criterion takes any. Defaults to `None`.
 
     Returns:
         Tensor like `x`: the examples, and the original where none was found. No gradient flows
@@ -91,8 +92,15 @@ class PGDAttack(Attack):
         self.step_size = step_size
         self.random_start = check_boolean(owner, "random_start", random_start)
 
-    def run(self, x: tf.Tensor, index: tf.Tensor, seed: tf.Tensor, trace: bool) -> Found:
-        return pgd(self, x, index, seed, trace)
+    def run(
+        self,
+        x: tf.Tensor,
+        index: tf.Tensor,
+        seed: tf.Tensor,
+        y: tf.Tensor | None = None,
+        trace: bool = False,
+    ) -> Found:
+        return pgd(self, x, index, seed, y, trace)
 
 
 class Descent(NamedTuple):
@@ -104,7 +112,12 @@ class Descent(NamedTuple):
 
 
 def pgd(
-    attack: PGDAttack, x: tf.Tensor, index: tf.Tensor, seed: tf.Tensor, trace: bool = False
+    attack: PGDAttack,
+    x: tf.Tensor,
+    index: tf.Tensor,
+    seed: tf.Tensor,
+    y: tf.Tensor | None = None,
+    trace: bool = False,
 ) -> Found:
     """Descend on the criterion for every sample of `x`; arguments and results as of `minmax`.
 
@@ -114,7 +127,7 @@ def pgd(
     criterion = attack.criterion
     alpha = 2.5 * attack.epsilon / attack.steps if attack.step_size is None else attack.step_size
     low, high = geometry.feasible_box(x, attack.epsilon, attack.bounds)
-    reference = criterion.reference(x)
+    reference = criterion.reference(x, y)
 
     def iterate(t: tf.Tensor, now: Descent) -> tuple[Descent, dict[str, tf.Tensor]]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
