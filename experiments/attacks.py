@@ -2,22 +2,24 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import keras
 import numpy as np
 
 import keras_uae as uae
-from experiments.config import ExperimentConfig, settled
+from experiments.config import ExperimentConfig
 from experiments.datasets import Split
+from experiments.job import Job
 from experiments.progress import JobProgress
-from keras_uae.attack import PRESETS
 from keras_uae.checks import check_choice, check_integer
 from keras_uae.generation import auto_batch_size
-from models import get_recipe
 
+# the similarities that MINE estimates
+MINE = ("auto", "conv", "random", "bivariate")
 # An iteration of MINE on random projections, in training samples: hundreds of pairs of its own
 SAMPLING_WORK = {"random": 100, "bivariate": 40}
 SAVE_EVERY = 300  # seconds; Ctrl-C saves too, this is for the plug
@@ -29,21 +31,23 @@ class AttackConfig(ExperimentConfig):
     """Settings of experiments that attack a model."""
 
     attack_size: int | None = None
-    """Augment the first so many training images. Every augmentation adds exactly these, so does
+    """Augment the first so many training samples. Every augmentation adds exactly these, so does
     the duplicate control. Default: all."""
     attack_preset: str = "default"
     """Settings of the attack: default, paper (the letter of Algorithm 1) or published_code."""
     steps: int | None = None
     """Iterations T of the attack. Preset: 40; smoke: 10."""
     epsilon: float = 1.0
-    """Largest change ε of any pixel."""
+    """Largest change ε of any value of a sample."""
     similarity: str = "auto"
     """What the attack minimises: auto, conv, random or bivariate (MINE), gaussian, l2, cosine."""
-    target: str = "self"
-    """What a model trained on x + δ restores: self (x + δ, as the paper does) or clean (x)."""
+
+    def preset_settings(self) -> dict[str, Any]:
+        """As of every experiment, and the iterations."""
+        return {**super().preset_settings(), "steps": 10 if self.preset == "smoke" else 40}
 
     def complete(self, data: Split) -> Self:
-        """This configuration with the sizes that "all images" stands for.
+        """This configuration with the sizes that "all samples" stands for.
 
         Raises:
             ValueError: A setting does not suit the data, the model or the others.
@@ -51,38 +55,73 @@ class AttackConfig(ExperimentConfig):
         size = len(data.x_train)
         added = size if self.attack_size is None else self.attack_size
         check_integer(type(self).__name__, "attack_size", added, 1, size)
-        check_choice(type(self).__name__, "target", self.target, ("self", "clean"))
-        if self.target == "clean" and added < size:
-            raise ValueError(
-                f"`attack_size` of {type(self).__name__} must be {size}, all training images, "
-                f"where the target is clean. Received: attack_size={added}."
-            )
         # what the attack itself refuses
-        self.attack(get_recipe(self.model).build(data.x_train.shape[1:]))
-        return dataclasses.replace(self, train_size=size, attack_size=added)
+        self.attack(self.untrained(data.x_train.shape[1:]))
+        return dataclasses.replace(super().complete(data), attack_size=added)
 
-    def attack(self, model: keras.Model) -> uae.MinMaxAttack:
-        """The attack that finds UAEs of `model`."""
+    def untrained(self, shape: Sequence[int]) -> keras.Model:
+        """A model like those that are attacked, for samples of `shape`."""
+        raise NotImplementedError
+
+    def attack(self, model: keras.Model, **settings: Any) -> uae.MinMaxAttack:
+        """The attack that finds UAEs of `model`; `settings` override those of its preset."""
         check_choice(type(self).__name__, "attack_preset", self.attack_preset, ATTACK_PRESETS)
         return uae.MinMaxAttack.from_preset(
             self.attack_preset,
             model,
-            similarity=self.similarity,
+            **{"similarity": self.similarity, **settings},
             steps=self.steps,
             epsilon=self.epsilon,
         )
 
-    def l2_attack(self, model: keras.Model) -> uae.MinMaxAttack:
-        """The baseline L2-UAE, in all else like `attack`."""
-        start = PRESETS[self.attack_preset]
-        return uae.MinMaxAttack.from_preset(
-            "l2_uae", model, **start, steps=self.steps, epsilon=self.epsilon
-        )
 
-    def attack_work(self, name: str = "mine") -> int:
-        """What attacking one sample takes, in the unit of `JobProgress`, and roughly."""
-        kind = "random" if self.similarity == "auto" and self.model != "conv" else self.similarity
-        return settled(self.steps) * (SAMPLING_WORK.get(kind, 1) if name == "mine" else 1)
+def attack_work(similarity: str, steps: int) -> int:
+    """What attacking one sample takes, in the unit of `JobProgress`, and roughly."""
+    return steps * SAMPLING_WORK.get(similarity, 1)
+
+
+def uae_label(similarity: str) -> str:
+    """How the UAEs of an attack that minimises `similarity` are called."""
+    return "MINE-UAE" if similarity in MINE else f"UAE ({similarity})"
+
+
+def attacked(job: Job) -> np.ndarray:
+    """The training samples that are augmented."""
+    return job.data.x_train[: job.config.attack_size]
+
+
+def uaes(
+    job: Job, seed: int, name: str, attack: uae.MinMaxAttack, x: np.ndarray, work: int
+) -> uae.UAEs:
+    """The UAEs of `x`, from the file of an earlier session as far as it goes, and their record.
+
+    `work` is what a sample counts for in the job's progress.
+    """
+    key = {"stage": "attack", "seed": seed, "name": name}
+    record = job.run.find(**key) or {}
+    path = job.run.path(f"seed-{seed}", f"{name}_uae.npz")
+    before, begin = record.get("seconds", 0.0), time.perf_counter()
+    label = job.label(seed, name) + " · attack"
+    try:
+        found = generate(attack, x, path, seed=seed, progress=job.progress, label=label, work=work)
+    except KeyboardInterrupt:
+        job.run.add(key, seconds=before + time.perf_counter() - begin)
+        raise
+    if "asr" not in record:
+        seconds = before + time.perf_counter() - begin
+        figures = attack_figures(x, found.x, found.success)
+        job.run.add(key, **figures, frozen=int(found.frozen.sum()), seconds=seconds)
+        job.progress.say(f"{label}: ASR {found.success_rate:.1%} ({seconds:.1f} s)")
+    return found
+
+
+def attack_figures(x: np.ndarray, z: np.ndarray, success: np.ndarray) -> dict[str, Any]:
+    """ASR, and the mean L2 norm of the perturbation where the attack succeeded."""
+    norms = np.linalg.norm((z - x).reshape(len(x), -1), axis=1)
+    return {
+        "asr": float(success.mean()),
+        "l2": float(norms[success].mean()) if success.any() else None,
+    }
 
 
 def generate(

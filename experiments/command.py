@@ -2,15 +2,15 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import tyro
 from rich.console import Console
 
-from experiments.attacks import AttackConfig
-from experiments.datasets import load
+from experiments import tables
+from experiments.config import ExperimentConfig
 from experiments.job import Job
 from experiments.progress import JobProgress
 from experiments.run import Records, Run
@@ -25,14 +25,18 @@ class Experiment:
         work: Function of the settings: the work of the whole job, in the unit of `JobProgress`.
         perform: Function of the job that does what is not done yet.
         summarize: Function of the records of a run that gives its summary, ready for JSON.
-        show: Function of a console, the settings and the summary that prints the final table.
+        labels: Function of the settings: how the rows are called.
+        sheets: Function of the settings and the summary that gives the final tables.
+        legend: What their columns mean.
     """
 
-    config: type[AttackConfig]
+    config: type[ExperimentConfig]
     work: Callable[[Any], int]
-    perform: Callable[[Job], None]
+    perform: Callable[[Job[Any]], None]
     summarize: Callable[[Records], Any]
-    show: Callable[[Console, Any, Any], None]
+    labels: Callable[[Any], Mapping[str, str]]
+    sheets: Callable[[Any, Any], Sequence[tables.Sheet]]
+    legend: str
 
 
 def run(experiment: Experiment, args: Sequence[str] | None = None) -> int:
@@ -49,7 +53,7 @@ def run(experiment: Experiment, args: Sequence[str] | None = None) -> int:
     console, errors = Console(), Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         config = config.resolve()
-        data = load(config.dataset, data_dir=config.data_dir, train_size=config.train_size)
+        data = config.load()
         config = config.complete(data)
         directory = Run(config, experiment.summarize)
     except (ValueError, OSError) as error:
@@ -60,7 +64,9 @@ def run(experiment: Experiment, args: Sequence[str] | None = None) -> int:
         return 130
     try:
         with JobProgress(experiment.work(config), console, config.quiet) as progress:
-            job = Job(config, data, directory, progress, shlex.join([*program.split(), *args]))
+            invocation = shlex.join([*program.split(), *args])
+            labels = experiment.labels(config)
+            job = Job(config, data, directory, progress, invocation, labels)
             experiment.perform(job)
     except KeyboardInterrupt:
         errors.print(
@@ -68,5 +74,5 @@ def run(experiment: Experiment, args: Sequence[str] | None = None) -> int:
             "command goes on from there"
         )
         return 130
-    experiment.show(console, config, directory.summary)
+    tables.show(console, experiment.sheets(config, directory.summary), experiment.legend)
     return 0

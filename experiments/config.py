@@ -1,52 +1,46 @@
-"""What every experiment can be told on the command line, and the presets that fill in the rest."""
+"""What every experiment can be told on the command line; a preset fills in the rest."""
 
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
-from experiments.datasets import COUNTS
+from experiments.datasets import Split, load
 from keras_uae.checks import check_choice, check_integer
-from models import RECIPES
 
 PRESETS = ("smoke", "quick", "paper")
-
-# 8×8 images and 1437 of them: smaller batches, and as many epochs as it takes to train for real
-DIGITS_BATCH_SIZE = 32
-DIGITS_EPOCHS = {"conv": (10, 15), "dense": (60, 90), "sparse": (80, 120)}
 
 
 @dataclass(frozen=True)
 class ExperimentConfig:
-    """Settings that the experiments share. `None` leaves a setting to the preset."""
+    """Settings that the experiments share. `None` leaves a setting to the preset.
+
+    A subclass says what it is called and what its presets decide.
+    """
 
     experiment: ClassVar[str]
     # what may differ when a run is taken up again: it has no influence on the numbers
     incidental: ClassVar[tuple[str, ...]] = ("output", "data_dir", "quiet")
+    # settings that count something: at least 1, where they are not `None`
+    counts: ClassVar[tuple[str, ...]] = ("train_size", "epochs")
 
     dataset: str = "digits"
     """digits (comes with scikit-learn), mnist, fashion_mnist, svhn_cropped, cifar10, or any other
     image data set of tensorflow-datasets."""
-    model: str = "conv"
-    """Autoencoder: conv, dense or sparse."""
     preset: str = "quick"
-    """smoke: see it run, in a minute or two. quick: 10 000 images (digits: all). paper: all
-    images and the paper's epochs. Every flag below overrides the preset."""
+    """smoke: see it run, in a minute or two. quick: 10 000 samples (digits: all). paper: all
+    samples and the paper's epochs. Every flag below overrides the preset."""
     seeds: tuple[int, ...] | None = None
     """One run for each; the tables show mean ± standard deviation. Preset: 0 1 2; smoke: 0."""
     output: Path | None = None
-    """Directory of the run; one that holds a part of it is continued. Default:
-    out/EXPERIMENT/DATASET-MODEL-PRESET."""
+    """Directory of the run; one that holds a part of it is continued. Default: a directory in
+    out/EXPERIMENT that is named after data set and preset."""
     data_dir: Path | None = None
     """Directory of tensorflow-datasets. Default: $TFDS_DATA_DIR or ~/tensorflow_datasets."""
     train_size: int | None = None
-    """Take the first so many training images."""
+    """Take the first so many training samples."""
     epochs: int | None = None
     """Epochs of the original model."""
-    retraining_epochs: int | None = None
-    """Epochs of the trainings on originals and additions together (the paper: about 1.5 ×)."""
-    batch_size: int | None = None
-    """Images a training step."""
     quiet: bool = False
     """Print nothing but the final table."""
 
@@ -57,16 +51,14 @@ class ExperimentConfig:
             ValueError: A name is unknown, or a number is out of range.
         """
         owner = type(self).__name__
-        check_choice(owner, "model", self.model, RECIPES)
         check_choice(owner, "preset", self.preset, PRESETS)
-        defaults = preset_settings(self.preset, self.dataset, self.model)
-        name = f"{self.dataset}-{self.model}-{self.preset}".replace("/", "-").replace(":", "-")
-        defaults["output"] = Path("out", self.experiment, name)
+        name = "-".join(self.name_parts).replace("/", "-").replace(":", "-")
+        defaults = {"output": Path("out", self.experiment, name), **self.preset_settings()}
         missing = {
             key: value for key, value in defaults.items() if getattr(self, key, value) is None
         }
         config = dataclasses.replace(self, **missing)
-        for key in ("train_size", "epochs", "retraining_epochs", "batch_size"):
+        for key in self.counts:
             if getattr(config, key) is not None:
                 check_integer(owner, key, getattr(config, key), 1)
         for seed in config.seeds or ():
@@ -78,6 +70,27 @@ class ExperimentConfig:
             )
         return config
 
+    @property
+    def name_parts(self) -> tuple[str, ...]:
+        """What the directory of a run is named after."""
+        return self.dataset, self.preset
+
+    def preset_settings(self) -> dict[str, Any]:
+        """What the preset decides, settings by name; those of all experiments are here."""
+        return {"seeds": (0,) if self.preset == "smoke" else (0, 1, 2)}
+
+    def load(self) -> Split:
+        """The data set."""
+        return load(self.dataset, data_dir=self.data_dir, train_size=self.train_size)
+
+    def complete(self, data: Split) -> Self:
+        """This configuration with what only the data can tell.
+
+        Raises:
+            ValueError: A setting does not suit the data.
+        """
+        return dataclasses.replace(self, train_size=len(data.x_train))
+
     def as_json(self) -> dict[str, Any]:
         """The settings by name, as JSON would give them back."""
         values = dataclasses.asdict(self)
@@ -85,29 +98,6 @@ class ExperimentConfig:
         for kind, convert in plain.items():
             values.update({k: convert(v) for k, v in values.items() if isinstance(v, kind)})
         return values
-
-
-def preset_settings(preset: str, dataset: str, model: str) -> dict[str, Any]:
-    """What a preset decides for a data set and a model."""
-    recipe = RECIPES[model]
-    settings: dict[str, Any] = {
-        "seeds": (0, 1, 2),
-        "train_size": None,  # all
-        "epochs": recipe.epochs,
-        "retraining_epochs": recipe.retraining_epochs,
-        "batch_size": recipe.batch_size,
-        "steps": 40,  # of an attack, where there is one
-    }
-    if preset == "smoke":
-        small = {"seeds": (0,), "train_size": 300, "epochs": 4, "retraining_epochs": 6, "steps": 10}
-        settings.update(small, batch_size=DIGITS_BATCH_SIZE)
-    elif preset == "quick" and dataset == "digits":
-        epochs, retraining_epochs = DIGITS_EPOCHS[model]
-        settings.update(epochs=epochs, retraining_epochs=retraining_epochs)
-        settings.update(batch_size=DIGITS_BATCH_SIZE)
-    elif preset == "quick":
-        settings.update(train_size=min(10_000, COUNTS.get(dataset, (10_000,))[0]))
-    return settings
 
 
 Value = TypeVar("Value")

@@ -1,30 +1,26 @@
 """What the parts of an experiment share while it runs."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Generic, NamedTuple, TypeVar
 
-import numpy as np
-
-from experiments.attacks import AttackConfig
+from experiments.config import ExperimentConfig
 from experiments.datasets import Split
 from experiments.progress import JobProgress
 from experiments.run import Run
-from experiments.summary import labels
+
+Config = TypeVar("Config", bound=ExperimentConfig, covariant=True)
 
 
-class Job(NamedTuple):
+class Job(NamedTuple, Generic[Config]):
     """A run under way: its settings, its data, and where its results and its progress go."""
 
-    config: AttackConfig
+    config: Config
     data: Split
     run: Run
     progress: JobProgress
     invocation: str  # the command line
+    labels: Mapping[str, str]  # names of the rows in the files → in tables and on the bar
 
-    @property
-    def images(self) -> np.ndarray:
-        """The training images that are augmented."""
-        return self.data.x_train[: self.config.attack_size]
-
-    def label(self, seed: int, name: str) -> str:
-        """How the progress bar calls a piece of work."""
-        return f"seed {seed} · {labels(self.config.similarity)[name]}"
+    def label(self, seed: int | None, name: str) -> str:
+        """How the progress bar calls a piece of work; that of no seed serves all of them."""
+        return self.labels[name] if seed is None else f"seed {seed} · {self.labels[name]}"

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from experiments.summary import MINE
+from experiments.attacks import MINE
 
 Rows = dict[str, dict[str, float]]
 

@@ -1,15 +1,12 @@
-"""The tables of a reconstruction run, on the console and in markdown."""
+"""Tables of strings, on the console and in markdown, and how numbers are written in them."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-
-from experiments import paper
-from experiments.attacks import AttackConfig
-from experiments.summary import Summary, labels
 
 NONE = "–"
 
@@ -21,44 +18,11 @@ class Sheet(NamedTuple):
     columns: dict[str, list[str]]
 
 
-def sheets(config: AttackConfig, summary: Summary) -> list[Sheet]:
-    """What came out and what it took, the paper's figures beside ours where it has any."""
-    names = labels(config.similarity)
-    printed = paper.reconstruction(config.dataset, config.model, config.similarity)
-    ours = list(summary.values())
-    theirs = [printed.get(name, {}) for name in summary]
-    rows = [names[name] for name in summary]
-    outcome = {
-        "": rows,
-        "test error": [error(row) for row in ours],
-        "vs original": [gain(mean(row["gain_original"])) for row in ours],
-        "vs duplicate": [gain(mean(row["gain_duplicate"])) for row in ours],
-        "paper's error": [number(row.get("error"), ".5f") for row in theirs],
-        "paper, vs original": [gain(row.get("gain_original")) for row in theirs],
-    }
-    details = {
-        "": rows,
-        "ASR": [number(mean(row["asr"]), ".1%") for row in ours],
-        "paper's ASR": [number(row.get("asr"), ".1%") for row in theirs],
-        "L2 of δ": [number(mean(row["l2"]), ".3f") for row in ours],
-        "training error": [number(mean(row["train_error"]), ".5f") for row in ours],
-        "paper's training error": [number(row.get("train_error"), ".5f") for row in theirs],
-        "attack": [number(mean(row["attack_seconds"]), ".1f", " s") for row in ours],
-        "training": [number(mean(row["seconds"]), ".1f", " s") for row in ours],
-    }
-    seeds = ", ".join(map(str, config.seeds or ()))
-    title = f"{config.dataset}, {config.model} autoencoder, {config.preset} preset"
-    return [
-        Sheet(f"Reconstruction error on the test images · {title} · seeds {seeds}", _used(outcome)),
-        Sheet("Attack on the training images, training error, time for one seed", _used(details)),
-    ]
-
-
-def show(console: Console, config: AttackConfig, summary: Summary) -> None:
-    """Print the tables: gains in green, losses in red."""
-    for sheet in sheets(config, summary):
+def show(console: Console, sheets: Iterable[Sheet], legend: str) -> None:
+    """Print tables: gains in green, losses in red."""
+    for sheet in sheets:
         print_sheet(console, sheet)
-    console.print(LEGEND, style="dim", highlight=False)
+    console.print(legend, style="dim", highlight=False)
 
 
 def print_sheet(console: Console, sheet: Sheet) -> None:
@@ -82,22 +46,21 @@ def markdown(sheet: Sheet) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-LEGEND = (
-    "Error: mean squared error per pixel, mean ± std over the seeds. vs: + is a lower error than "
-    "that of the original or the duplicate of the same seed, − a higher one, mean over the seeds. "
-    "ASR: the fraction of training images that the original model reconstructs from the perturbed "
-    "image no worse than before; δ: the perturbation where it succeeded."
-)
-
-
 def error(row: dict[str, Any]) -> str:
     """Mean ± std of the test error of a row of the summary, and whether trainings diverged."""
     value = row["test_error"]
     if value is None:
         return "diverged"
-    spread = f" ± {value['std']:.5f}" if value["count"] > 1 else ""
     diverged = f" ({row['diverged']} diverged)" if row["diverged"] else ""
-    return f"{value['mean']:.5f}{spread}{diverged}"
+    return mean_and_std(value, ".5f") + diverged
+
+
+def mean_and_std(value: dict[str, float] | None, form: str) -> str:
+    """A figure of the summary; without ± if there is but one value."""
+    if value is None:
+        return NONE
+    spread = f" ± {value['std']:{form}}" if value["count"] > 1 else ""
+    return f"{value['mean']:{form}}{spread}"
 
 
 def gain(value: float | None) -> str:
@@ -105,19 +68,14 @@ def gain(value: float | None) -> str:
     return NONE if value is None else f"{value:+.1%}".replace("-", "−")
 
 
-def mean(spread: dict[str, float] | None) -> float | None:
-    """The mean of a figure of the summary, if there is one."""
-    return None if spread is None else spread["mean"]
-
-
 def number(value: float | None, form: str, unit: str = "") -> str:
     """A number, or a dash where there is none."""
     return NONE if value is None else f"{value:{form}}{unit}"
 
 
-_STYLES = {"+": "green", "−": "red"}
-
-
-def _used(columns: dict[str, list[str]]) -> dict[str, list[str]]:
+def used(columns: dict[str, list[str]]) -> dict[str, list[str]]:
     """The columns that hold anything."""
     return {heading: cells for heading, cells in columns.items() if set(cells) != {NONE}}
+
+
+_STYLES = {"+": "green", "−": "red"}

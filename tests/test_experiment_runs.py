@@ -11,12 +11,14 @@ import tyro
 from rich.console import Console
 
 import keras_uae as uae
-from experiments import command, training
+from experiments import config as settings
+from experiments import training
 from experiments.config import settled
 from experiments.progress import JobProgress
-from experiments.reconstruction import Config, main, total_work, work
+from experiments.reconstruction.config import Config
+from experiments.reconstruction.protocol import main, total_work, work
+from experiments.reconstruction.summary import LABELS
 from experiments.run import Run
-from experiments.summary import LABELS
 from models import RECIPES
 
 
@@ -95,7 +97,7 @@ def test_data_that_are_no_images_are_refused_before_the_work(tmp_path, capsys, m
     digits = dummy_data(40)
     x_train, x_test = (x.reshape(len(x), -1) for x in (digits.x_train, digits.x_test))
     vectors = digits._replace(x_train=x_train, x_test=x_test)
-    monkeypatch.setattr(command, "load", lambda *args, **settings: vectors)
+    monkeypatch.setattr(settings, "load", lambda *args, **settings: vectors)
     assert main(["--model", "dense", "--output", str(tmp_path / "run")]) == 2
     assert "must hold images. Received: dataset='digits'" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

@@ -9,8 +9,8 @@ import pytest
 import keras_uae as uae
 from experiments import attacks, training
 from experiments.progress import JobProgress
-from experiments.reconstruction import main
-from experiments.summary import LABELS
+from experiments.reconstruction.protocol import main
+from experiments.reconstruction.summary import LABELS
 
 SIZES = {"train-size": 40, "attack-size": 24, "epochs": 1, "retraining-epochs": 1}
 SMALL = [f"--{name}={value}" for name, value in {**SIZES, "batch-size": 32, "steps": 3}.items()]

@@ -8,9 +8,15 @@ import pytest
 from rich.console import Console
 
 import keras_uae as uae
-from experiments import figures, paper, tables, words
-from experiments.reconstruction import Config
-from experiments.summary import LABELS, labels, spread, summarize
+from experiments import paper
+from experiments.reconstruction import figures
+from experiments.reconstruction.config import Config
+from experiments.reconstruction.summary import LABELS, labels, summarize
+from experiments.reconstruction.tables import LEGEND, sheets
+from experiments.reconstruction.words import sentences
+from experiments.summary import spread
+from experiments.tables import show
+from experiments.words import difference
 from models import RECIPES
 
 ERRORS = {
@@ -41,8 +47,8 @@ def config(**settings) -> Config:
 
 def columns(errors=ERRORS, **settings) -> dict[str, dict[str, str]]:
     """All columns of both tables, by heading and augmentation."""
-    sheets = tables.sheets(config(**settings), summarize(records(errors)))
-    merged = {heading: cells for sheet in sheets for heading, cells in sheet.columns.items()}
+    shown = sheets(config(**settings), summarize(records(errors)))
+    merged = {heading: cells for sheet in shown for heading, cells in sheet.columns.items()}
     return {heading: dict(zip(errors, cells, strict=True)) for heading, cells in merged.items()}
 
 
@@ -84,12 +90,12 @@ def test_tables_leave_out_what_the_paper_does_not_have():
     assert cells["paper's error"]["mine"] == "–"
     assert cells["paper's error"]["l2"] == "0.00364"
     assert cells[""]["mine"] == "UAE (gaussian)"
-    assert labels("random") == LABELS
+    assert labels(config(similarity="random")) == LABELS
 
 
 def test_final_table_is_printed_with_the_papers_numbers():
     console = Console(record=True, width=80, file=io.StringIO())
-    tables.show(console, config(), summarize(records()))
+    show(console, sheets(config(), summarize(records())), LEGEND)
     text = console.export_text()
     assert "0.00250 ± 0.00020" in text
     assert "0.00256" in text
@@ -117,7 +123,7 @@ def test_paper_has_no_numbers_for_other_data():
 
 
 def test_sentences_compare_with_original_duplicate_and_paper():
-    lines = words.sentences(config(train_size=10_000), summarize(records()))
+    lines = sentences(config(train_size=10_000), summarize(records()))
     mine = next(line for line in lines if line.startswith("**MINE-UAE**"))
     assert "22.0% lower than the original" in mine
     assert "0.2% lower than the duplicate control (lower in 1 of 2 seeds)" in mine
@@ -140,7 +146,7 @@ def test_sentences_compare_with_original_duplicate_and_paper():
     ],
 )
 def test_differences_in_words(gain, text):
-    assert words.difference(gain) == text
+    assert difference(gain) == text
 
 
 def test_diverged_trainings_are_reported_and_not_averaged(tmp_path):
@@ -149,13 +155,13 @@ def test_diverged_trainings_are_reported_and_not_averaged(tmp_path):
     assert cells["test error"]["mine"] == "0.00270 (1 diverged)"
     assert cells["test error"]["l2"] == "diverged"
     assert cells["vs duplicate"]["l2"] == "–"
-    text = "\n".join(words.sentences(config(), summarize(records(errors))))
+    text = "\n".join(sentences(config(), summarize(records(errors))))
     assert "1 of the trainings diverged and is left out of the mean" in text
     assert "**L2-UAE**: every training diverged" in text
-    figures.errors(tmp_path / "errors.png", records(errors), "auto", {})
+    figures.errors(tmp_path / "errors.png", records(errors), LABELS, {})
     nothing = {name: (None, None) for name in ERRORS}
-    figures.errors(tmp_path / "nothing.png", records(nothing), "auto", {})
-    assert words.sentences(config(), summarize(records(nothing)))
+    figures.errors(tmp_path / "nothing.png", records(nothing), LABELS, {})
+    assert sentences(config(), summarize(records(nothing)))
 
 
 def some_uaes(x: np.ndarray, success: np.ndarray) -> uae.UAEs:
@@ -192,6 +198,6 @@ def test_examples_show_successes_of_different_classes_first():
 
 def test_paper_errors_are_drawn(tmp_path):
     printed = paper.reconstruction("mnist", "conv")
-    figures.errors(tmp_path / "errors.png", records(), "auto", printed)
+    figures.errors(tmp_path / "errors.png", records(), LABELS, printed)
     assert (tmp_path / "errors.png").stat().st_size > 10_000
     assert keras.utils.img_to_array(keras.utils.load_img(tmp_path / "errors.png")).std() > 1

@@ -1,4 +1,4 @@
-"""The figures of a reconstruction run. Nothing else imports matplotlib."""
+"""The figures of a reconstruction run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,30 +7,16 @@ from typing import Any
 import keras
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 import keras_uae as uae
-from experiments.summary import LABELS, MINE, by_seed, labels
+from experiments import plots
+from experiments.attacks import MINE
+from experiments.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, RED, STYLE
+from experiments.summary import by_seed
 
-BLUE, RED, GREY = "#2f6db5", "#c23b4b", "#7a7a7a"
-COLORS = {"mine": BLUE, "l2": "#d9772b", "ga_0.01": "#3f9a6d", "ga_0.001": "#86bfa3"}
-STYLE: dict[Any, Any] = {
-    "font.size": 11,
-    "axes.axisbelow": True,
-    "axes.edgecolor": "#888888",
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 11,
-    "grid.color": "#eeeeee",
-    "legend.frameon": False,
-    "savefig.dpi": 140,
-    "text.color": "#222222",
-    "xtick.color": "#555555",
-    "ytick.color": "#555555",
-}
+COLORS = {"mine": BLUE, "l2": ORANGE, "ga_0.01": GREEN, "ga_0.001": LIGHT_GREEN}
 
 
 def examples(
@@ -67,7 +53,7 @@ def examples(
         if not colour:
             marks: dict[str, Any] = {"ticks": [-scale, 0, scale], "format": "%.2g"}
             figure.colorbar(shown, ax=grid[-1, :], fraction=0.02, pad=0.01, **marks)
-        _save(figure, path)
+        plots.save(figure, path)
 
 
 def trace(path: Path, traced: uae.UAEs, similarity: str) -> None:
@@ -103,65 +89,50 @@ def trace(path: Path, traced: uae.UAEs, similarity: str) -> None:
             axes.set_xlabel("iteration")
         title = f"{len(traced)} images, success rate {traced.success_rate:.1%}"
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)
-        _save(figure, path)
+        plots.save(figure, path)
 
 
 def errors(
-    path: Path, records: list[dict[str, Any]], similarity: str, printed: Mapping[str, Any]
+    path: Path,
+    records: list[dict[str, Any]],
+    labels: Mapping[str, str],
+    printed: Mapping[str, Any],
 ) -> None:
     """Test errors with those of the paper, and the gain over the duplicate, seed by seed."""
-    values = {name: _errors(records, name) for name in LABELS}
+    values = {name: _errors(records, name) for name in labels}
     names = [name for name in COLORS if values[name]]
     with rc_context(STYLE):
         figure = Figure(figsize=(11, 4.6), layout="constrained")
         left, right = figure.subplots(1, 2)
         for position, name in enumerate(names):
-            _dots(left, position, list(values[name].values()), COLORS[name])
+            plots.dots(left, position, list(values[name].values()), COLORS[name])
             shared = values[name].keys() & values["duplicate"].keys()
             gains = [1 - values[name][seed] / values["duplicate"][seed] for seed in sorted(shared)]
             if gains:
-                _dots(right, position, [100 * gain for gain in gains], COLORS[name])
+                plots.dots(right, position, [100 * gain for gain in gains], COLORS[name])
             if name in printed:
-                error = printed[name]["error"]
-                text = None if left.get_legend_handles_labels()[1] else "paper"
-                mark: dict[str, Any] = {"ms": 8, "mfc": "none", "mec": RED, "mew": 1.6}
-                left.plot(position + 0.3, error, "D", label=text, **mark)
+                plots.paper_mark(left, position, printed[name]["error"])
         for name, dashes in (("original", ":"), ("duplicate", "--")):
             if values[name]:
                 seeds = list(values[name].values())
-                _line(left, LABELS[name].lower(), np.mean(seeds), np.std(seeds), dashes, GREY)
+                average, width = np.mean(seeds), np.std(seeds)
+                plots.line(left, labels[name].lower(), average, width, dashes, GREY)
         if printed:
-            _line(left, "original, paper", printed["original"]["error"], 0, ":", RED)
+            plots.line(left, "original, paper", printed["original"]["error"], 0, ":", RED)
         right.axhline(0, color=GREY, lw=1.4, ls="--")
         left.set_title("test error: mean ± std, a dot for each seed")
         right.set_title("gain over the duplicate of the same seed (%)")
         for axes in (left, right):
-            axes.set_xticks(range(len(names)), [labels(similarity)[name] for name in names])
-            axes.set_xlim(-0.6, len(names) - 0.4)
-            axes.grid(axis="y")
+            plots.name_positions(axes, [labels[name] for name in names])
         if left.get_legend_handles_labels()[1]:
             figure.legend(loc="outside lower left", ncols=4)
-        _save(figure, path)
+        plots.save(figure, path)
 
 
 def _errors(records: list[dict[str, Any]], name: str) -> dict[int, float]:
     """The finite test errors of an augmentation by seed."""
     rows = by_seed(records, "training", name)
     return {s: row["test_error"] for s, row in rows.items() if row["test_error"] is not None}
-
-
-def _dots(axes: Axes, position: int, values: list[float], color: str) -> None:
-    """Mean ± std, and the values side by side."""
-    mark: dict[str, Any] = {"fmt": "_", "ms": 30, "mew": 2, "lw": 1.6, "capsize": 5}
-    axes.errorbar(position, np.mean(values), np.std(values), color=color, **mark)
-    offsets = 0.08 * (np.arange(len(values)) - (len(values) - 1) / 2)
-    axes.plot(position + offsets, values, "o", ms=6, mec="white", mew=0.8, color=color)
-
-
-def _line(axes: Axes, name: str, value: Any, width: Any, dashes: str, color: str) -> None:
-    """A reference to compare with."""
-    axes.axhspan(value - width, value + width, color=color, alpha=0.12, lw=0)
-    axes.axhline(value, color=color, lw=1.4, ls=dashes, label=name)
 
 
 def _choose(classes: np.ndarray, success: np.ndarray, count: int) -> np.ndarray:
@@ -177,9 +148,3 @@ def _choose(classes: np.ndarray, success: np.ndarray, count: int) -> np.ndarray:
 def _one_of_each_first(classes: np.ndarray, rows: np.ndarray) -> list[int]:
     _, first = np.unique(classes[rows], return_index=True)
     return [*rows[np.sort(first)], *np.delete(rows, first)]
-
-
-def _save(figure: Figure, path: Path) -> None:
-    temporary = path.with_suffix(".part.png")
-    figure.savefig(temporary)
-    temporary.replace(path)

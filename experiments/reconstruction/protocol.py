@@ -1,58 +1,26 @@
-"""Do UAEs improve reconstruction? Table 4 of the paper, with the controls it does not have.
+"""What a reconstruction run does, in which order, and how much work that is."""
 
-For every seed: train an autoencoder, find UAEs of its training images, and train anew, from
-scratch, on the originals and one augmentation at a time:
-
-    duplicate   the same images once more: as many samples and steps, no perturbation
-    mine        MINE-UAE, `MinMaxAttack(model)`
-    l2          L2-UAE, the perturbation with the largest reconstruction loss that still succeeds
-    ga_0.01     Gaussian noise of σ = 0.01, and of 0.001: ga_0.001
-
-and compare the reconstruction errors on the test images.
-
-    python -m experiments.reconstruction
-    python -m experiments.reconstruction --dataset mnist --model dense --preset paper
-"""
-
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import keras
 
 import keras_uae as uae
 import models  # noqa: F401  registers the layers of saved models
-from experiments import command, report, tables, training
-from experiments.attacks import AttackConfig
-from experiments.augmentations import ATTACKS, additions
+from experiments import command, training
 from experiments.config import settled
-from experiments.datasets import Split
 from experiments.job import Job
+from experiments.reconstruction import report, tables
+from experiments.reconstruction.augmentations import ATTACKS, additions
+from experiments.reconstruction.config import Config
+from experiments.reconstruction.summary import LABELS, labels, summarize
 from experiments.run import Run
-from experiments.summary import LABELS, summarize
 from models import get_recipe
 
 AUGMENTATIONS = tuple(name for name in LABELS if name != "original")
 
 
-@dataclass(frozen=True)
-class Config(AttackConfig):
-    """Do UAEs improve reconstruction? Table 4 of the paper, with a duplicate control."""
-
-    experiment = "reconstruction"
-
-    def complete(self, data: Split) -> Self:
-        """As of every attack; and the data must be images, of which the report shows some."""
-        if data.x_train.ndim != 4:
-            raise ValueError(
-                f"`dataset` of {type(self).__name__} must hold images. Received: "
-                f"dataset={self.dataset!r} with samples of shape {data.x_train.shape[1:]}."
-            )
-        return super().complete(data)
-
-
-def perform(job: Job) -> None:
+def perform(job: Job[Config]) -> None:
     """The protocol, as far as an earlier session has not done it."""
     for seed in settled(job.config.seeds):
         missing = [name for name in AUGMENTATIONS if not is_trained(job.run, seed, name)]
@@ -65,7 +33,7 @@ def perform(job: Job) -> None:
     report.write(job)
 
 
-def original_model(job: Job, seed: int) -> keras.Model:
+def original_model(job: Job[Config], seed: int) -> keras.Model:
     """The model trained on the originals alone, from the file of an earlier session if it can."""
     if not is_trained(job.run, seed, "original"):
         return train(job, seed, "original", [])
@@ -73,7 +41,7 @@ def original_model(job: Job, seed: int) -> keras.Model:
     return keras.models.load_model(job.run.path(f"seed-{seed}", "original.keras"))
 
 
-def train(job: Job, seed: int, name: str, added: Any) -> keras.Model:
+def train(job: Job[Config], seed: int, name: str, added: Any) -> keras.Model:
     """A new model, trained from scratch on the originals and `added`; its errors are recorded."""
     config = job.config
     data = uae.UAEAugmentation(
@@ -108,7 +76,7 @@ def is_trained(run: Run, seed: int, name: str) -> bool:
     return run.find(stage="training", seed=seed, name=name) is not None
 
 
-def work(config: AttackConfig, name: str) -> int:
+def work(config: Config, name: str) -> int:
     """What a row takes for one seed, in the unit of `JobProgress`."""
     size, added = settled(config.train_size), settled(config.attack_size)
     if name == "original":
@@ -117,19 +85,23 @@ def work(config: AttackConfig, name: str) -> int:
     return settled(config.retraining_epochs) * (size + added) + attack
 
 
-def total_work(config: AttackConfig) -> int:
+def total_work(config: Config) -> int:
     """All rows of all seeds, and the report."""
     rows = sum(work(config, name) for name in LABELS)
     return len(settled(config.seeds)) * rows + report.work(config)
 
 
-EXPERIMENT = command.Experiment(Config, total_work, perform, summarize, tables.show)
+EXPERIMENT = command.Experiment(
+    config=Config,
+    work=total_work,
+    perform=perform,
+    summarize=summarize,
+    labels=labels,
+    sheets=tables.sheets,
+    legend=tables.LEGEND,
+)
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the experiment as the command line says; returns the exit code."""
     return command.run(EXPERIMENT, args)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
