@@ -2,7 +2,7 @@
 
 Each builder is a plain function that returns a functional `keras.Model`, so every model saves and
 loads without further ado. A saved sparse or concrete autoencoder needs `import models` before it is
-loaded: that registers the layers of this project.
+loaded, and so does a robust training: that registers the layers and models of this project.
 """
 
 from models.classifiers import (
@@ -19,12 +19,15 @@ from models.dense import dense_autoencoder
 from models.keras_autoencoder import deep_convolutional_autoencoder
 from models.penalties import KLPenalty, L1Penalty
 from models.recipes import RECIPES, Recipe, get_recipe
+from models.robust import TRADES, AdversarialTraining
 from models.sparse import sparse_autoencoder
 from models.trades import load_trades_classifier
 
 __all__ = [
     "CLASSIFIERS",
     "RECIPES",
+    "TRADES",
+    "AdversarialTraining",
     "ClassifierRecipe",
     "KLPenalty",
     "L1Penalty",
