@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from keras_uae.arrays import open_arrays
+from keras_uae.files import atomic_write
+
 _TRACE = "trace/"
 
 
@@ -83,15 +86,8 @@ class UAEs:
             )
         arrays = {name: getattr(self, name) for name in ROW_FIELDS}
         arrays.update({_TRACE + name: value for name, value in self.trace.items()})
-        temporary = path.with_name(path.name + ".part")
-        try:
-            with open(temporary, "wb") as file:
-                np.savez(file, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with atomic_write(path) as file:
+            np.savez(file, **arrays)
         return path
 
     @classmethod
@@ -102,6 +98,7 @@ class UAEs:
             ValueError: The file is truncated, or is not one of ours.
         """
         try:
+            open_arrays(path)  # refuses sizes that the file does not have, before they are taken
             with np.load(path, allow_pickle=False) as file:  # a lone array is no context manager
                 members = {name: file[name] for name in file.files}
         except (zipfile.BadZipFile, EOFError, ValueError, OSError, TypeError) as error:
