@@ -1,0 +1,271 @@
+"""Generate UAEs as shards: plan the run or recognise it, then make what is missing."""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from keras_uae.base import Attack
+from keras_uae.checks import check_integer, check_samples
+from keras_uae.files import TEMPORARY, is_no_space
+from keras_uae.generation import auto_batch_size, check_model_takes
+from keras_uae.sharding.attack_config import describe_attack
+from keras_uae.sharding.fingerprints import SampleHash, environment, model_fingerprint
+from keras_uae.sharding.manifest import FILE_NAME, Manifest, ManifestError, shard_rows
+from keras_uae.sharding.shards import DONE, MISSING, free_bytes, remove_leftovers, shard_state
+from keras_uae.sharding.sources import Source
+from keras_uae.sharding.worker import Worker
+
+_SHARD_BYTES = 2**28
+_SHARD_SAMPLES = 1024
+_READ_BYTES = 2**24
+
+Count = Callable[[int], None]  # is told how many samples are done since the last call
+
+
+class DiskFullError(OSError):
+    """The disk is full. What was written by then is complete, and the run can be resumed."""
+
+
+class Engine(Protocol):
+    """Makes shards, in any order."""
+
+    def run(self, numbers: list[int], on_samples: Count) -> None:
+        """Make the shards `numbers`."""
+        ...
+
+
+@dataclass
+class LocalEngine:
+    """Makes one shard after the other in this process."""
+
+    worker: Worker
+
+    def run(self, numbers: list[int], on_samples: Count) -> None:
+        for number in numbers:
+            self.worker.make(number, on_samples)
+
+
+def plan(
+    attack: Attack,
+    source: Source,
+    *,
+    seed: int = 0,
+    batch_size: int | str = "auto",
+    shard_size: int | None = None,
+    on_samples: Count = lambda count: None,
+) -> Manifest:
+    """The manifest of a run: reads all samples once, checks them and takes their SHA-256 sums.
+
+    Args:
+        attack: The attack; its model is fingerprinted.
+        source: The samples.
+        seed: Integer, as of `Attack.generate`. Defaults to `0`.
+        batch_size: Integer, or "auto" for one that suits the caches. Defaults to `"auto"`.
+        shard_size: Integer, a multiple of the batch. Defaults to `None`: about 1024 samples, and
+            at most 256 MB.
+        on_samples: Called with the number of samples that were read since the last call.
+
+    Raises:
+        ValueError: A setting is not valid, or a sample cannot be attacked.
+    """
+    owner = "generate"
+    count, sample_shape = len(source), tuple(source.shape[1:])
+    seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
+    check_model_takes(attack, source.read(0, 1), owner)
+    if batch_size == "auto":
+        batch_size = min(auto_batch_size(attack, sample_shape), 2 ** (count - 1).bit_length())
+        if shard_size is not None:
+            batch_size = min(batch_size, check_integer(owner, "shard_size", shard_size, 1))
+    batch_size = check_integer(owner, "batch_size", batch_size, 1)
+    dtype = attack.variable_dtype
+    sample_bytes = int(np.prod(sample_shape)) * np.dtype(dtype).itemsize
+    if shard_size is None:
+        most = min(_SHARD_SAMPLES, _SHARD_BYTES // sample_bytes)
+        shard_size = max(most // batch_size, 1) * batch_size
+    check_integer(owner, "shard_size", shard_size, 1)
+    if shard_size % batch_size:
+        raise ValueError(
+            f"`shard_size` of {owner} must be a multiple of batch_size={batch_size}, such as "
+            f"{max(shard_size // batch_size, 1) * batch_size}. Received: shard_size={shard_size}."
+        )
+    inputs = [
+        hash_samples(attack, source, shard_rows(count, shard_size, n), sample_bytes, on_samples)
+        for n in range(-(-count // shard_size))
+    ]
+    return Manifest(
+        attack=describe_attack(attack),
+        seed=seed,
+        batch_size=batch_size,
+        shard_size=shard_size,
+        count=count,
+        sample_shape=sample_shape,
+        dtype=dtype,
+        model=model_fingerprint(attack.model),
+        inputs=tuple(inputs),
+        environments=(environment(),),
+    )
+
+
+def hash_samples(
+    attack: Attack, source: Source, rows: range, sample_bytes: int, on_samples: Count
+) -> str:
+    """SHA-256 of the samples `rows`, each of which can be attacked."""
+    digest = SampleHash(tuple(source.shape[1:]), attack.variable_dtype)
+    step = max(_READ_BYTES // sample_bytes, 1)
+    for start in range(rows.start, rows.stop, step):
+        stop = min(start + step, rows.stop)
+        x = source.read(start, stop)
+        try:
+            check_samples("generate", x, bounds=attack.bounds)
+        except ValueError as error:
+            raise ValueError(f"Samples {start} to {stop - 1}: {error}") from None
+        digest.update(x)
+        on_samples(stop - start)
+    return digest.hexdigest()
+
+
+def open_directory(
+    directory: Path, manifest: Manifest, *, resume: bool = False, any_environment: bool = False
+) -> Manifest:
+    """Make the directory of a run, or recognise it.
+
+    Returns:
+        The manifest that the directory holds from now on.
+
+    Raises:
+        ManifestError: The directory holds another run, or this one and `resume` is false.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise ManifestError(f"{str(directory)!r} must be a directory. Received: a file.")
+    if not (directory / FILE_NAME).exists():
+        others = directory.exists() and [
+            each.name for each in directory.iterdir() if not each.name.endswith(TEMPORARY)
+        ]
+        if others:
+            raise ManifestError(
+                f"{str(directory)!r} must be a new directory or one with a {FILE_NAME}. Received: "
+                f"one that holds {', '.join(sorted(others)[:3])}."
+            )
+        directory.mkdir(parents=True, exist_ok=True)
+        manifest.write(directory)
+        return manifest
+    stored = Manifest.read(directory)
+    changes = stored.differences(manifest)
+    if changes:
+        raise ManifestError(_refusal(directory, "another run", changes))
+    if not resume:
+        raise ManifestError(f"{str(directory)!r} holds this run already: go on with --resume.")
+    current = manifest.environments[-1]
+    changes = stored.environment_differences(current)
+    if changes and not any_environment:
+        raise ManifestError(
+            _refusal(directory, "shards made elsewhere", changes)
+            + "\nThe last bits of results may depend on it; --any-environment goes on all the same."
+        )
+    if changes:
+        stored = Manifest(**{**vars(stored), "environments": (*stored.environments, current)})
+        stored.write(directory)
+    return stored
+
+
+def make_missing(
+    directory: Path, manifest: Manifest, numbers: range, engine: Engine, progress: "Progress"
+) -> dict[str, int]:
+    """Make the shards of `numbers` that are missing or damaged.
+
+    Returns:
+        How many were done already, were damaged and were made.
+
+    Raises:
+        DiskFullError: There is no space left; everything else that cannot be written: OSError.
+        KeyboardInterrupt: Ctrl-C; the shards that were complete by then are kept.
+    """
+    remove_leftovers(directory, numbers)
+    states = {}
+    for number in numbers:
+        states[number] = shard_state(directory, number)
+        if states[number] == DONE:
+            progress.skip(len(manifest.rows(number)))
+    missing = [number for number in numbers if states[number] != DONE]
+    needed = sum(shard_bytes(manifest, number) for number in missing)
+    if needed > free_bytes(directory):
+        progress.warn(
+            f"The shards take {needed / 1e9:.1f} GB, and the disk has "
+            f"{free_bytes(directory) / 1e9:.1f} GB left."
+        )
+    try:
+        engine.run(missing, progress.advance)
+    except OSError as error:
+        if not is_no_space(error):
+            raise
+        raise DiskFullError(
+            error.errno,
+            f"{os.strerror(error.errno or 0)}: {str(directory)!r} has {free_bytes(directory)} "
+            f"bytes left, and a shard takes {shard_bytes(manifest, 0)}. All so far are complete. "
+            f"Make space, then go on with --resume",
+        ) from error
+    done = sum(state == DONE for state in states.values())
+    damaged = sum(state not in (DONE, MISSING) for state in states.values())
+    return {"kept": done, "damaged": damaged, "made": len(missing)}
+
+
+class Progress(Protocol):
+    """Is told how far a run is, in samples."""
+
+    def skip(self, count: int) -> None:
+        """So many samples need not be attacked."""
+
+    def advance(self, count: int) -> None:
+        """So many samples are done since the last call."""
+
+    def warn(self, line: str) -> None:
+        """Something that the user should know."""
+
+
+class NoProgress:
+    """Says nothing."""
+
+    def skip(self, count: int) -> None:
+        """Nothing."""
+
+    def advance(self, count: int) -> None:
+        """Nothing."""
+
+    def warn(self, line: str) -> None:
+        """Nothing."""
+
+
+def shard_bytes(manifest: Manifest, number: int) -> int:
+    """Size of the file of a shard, roughly."""
+    values = int(np.prod(manifest.sample_shape)) * np.dtype(manifest.dtype).itemsize
+    return len(manifest.rows(number)) * (values + 40) + 4096
+
+
+def _refusal(directory: Path, what: str, changes: Iterable[str]) -> str:
+    return f"{str(directory)!r} holds {what}:\n" + "\n".join(f"  {line}" for line in changes)
+
+
+def generate_shards(
+    attack: Attack,
+    source: Source,
+    directory: str | os.PathLike,
+    *,
+    resume: bool = False,
+    progress: Any = None,
+    **settings: Any,
+) -> dict[str, int]:
+    """Attack samples shard by shard in this process; see `plan` for the settings.
+
+    Returns:
+        How many shards were kept, were damaged and were made.
+    """
+    directory = Path(directory)
+    manifest = plan(attack, source, **settings)
+    manifest = open_directory(directory, manifest, resume=resume)
+    engine = LocalEngine(Worker(attack, source, manifest, directory))
+    numbers = range(manifest.shards)
+    return make_missing(directory, manifest, numbers, engine, progress or NoProgress())

@@ -1,0 +1,197 @@
+"""The manifest of a directory of shards: everything that its bytes depend on."""
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keras_uae.files import atomic_write, file_size
+
+FILE_NAME = "manifest.json"
+FORMAT = "keras_uae shards 1"
+_LARGEST_FILE = 2**28  # four million shards
+_LARGEST_COUNT = 2**53
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_SHOWN = 5  # differences between inputs that are spelled out
+
+
+class ManifestError(ValueError):
+    """A manifest that is damaged, or belongs to another run than the one that was asked for."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a run depends on. It is written once, before the first shard, and holds no paths:
+    the name of a shard follows from its number.
+
+    Attributes:
+        attack: Class and settings of the attack, without the model (see `attack_config`).
+        seed: The seed of `generate`.
+        batch_size: Samples of a batch; the last one of a shard is padded.
+        shard_size: Samples of a shard, a multiple of `batch_size`; the last one may be smaller.
+        count: Number of samples.
+        sample_shape: Shape of a sample.
+        dtype: Dtype in which samples are attacked.
+        model: SHA-256 of the weights and of the architecture, by name.
+        inputs: SHA-256 of the samples of each shard.
+        environments: Versions and hardware that the shards were made with: one, or more if the
+            user agreed to a change.
+    """
+
+    attack: dict[str, Any]
+    seed: int
+    batch_size: int
+    shard_size: int
+    count: int
+    sample_shape: tuple[int, ...]
+    dtype: str
+    model: dict[str, str]
+    inputs: tuple[str, ...]
+    environments: tuple[dict[str, Any], ...]
+
+    @property
+    def shards(self) -> int:
+        """Number of shards."""
+        return len(self.inputs)
+
+    def rows(self, number: int) -> range:
+        """The samples of a shard."""
+        return shard_rows(self.count, self.shard_size, number)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return json.loads(json.dumps({"format": FORMAT, **dataclasses.asdict(self)}))
+
+    def write(self, directory: Path) -> None:
+        """Write `manifest.json`, all or nothing."""
+        content = json.dumps(self.as_json(), indent=1, allow_nan=False) + "\n"
+        with atomic_write(directory / FILE_NAME) as file:
+            file.write(content.encode())
+
+    @classmethod
+    def read(cls, directory: Path) -> "Manifest":
+        """Read `manifest.json`.
+
+        Raises:
+            FileNotFoundError: There is none.
+            ManifestError: It is damaged.
+        """
+        path = directory / FILE_NAME
+        try:
+            if file_size(path) > _LARGEST_FILE:
+                raise ValueError(f"it is larger than {_LARGEST_FILE} bytes")
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise
+        except (ValueError, RecursionError, OSError) as error:
+            raise ManifestError(f"{str(path)!r} is no manifest of shards: {error}") from error
+
+    @classmethod
+    def from_json(cls, content: Any) -> "Manifest":
+        """The manifest that `as_json` gave.
+
+        Raises:
+            ValueError: Something is missing, of the wrong type, or contradicts the rest.
+        """
+        names = {item.name for item in dataclasses.fields(cls)}
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise ValueError(f"it does not say format {FORMAT!r}")
+        if content.keys() != {"format", *names}:
+            raise ValueError(f"it must have the keys {', '.join(sorted(names))}")
+        for name in ("seed", "batch_size", "shard_size", "count"):
+            low = -_LARGEST_COUNT if name == "seed" else 1
+            if type(content[name]) is not int or not low <= content[name] <= _LARGEST_COUNT:
+                raise ValueError(f"{name} must be an integer from {low}, not {content[name]!r}")
+        shape = content["sample_shape"]
+        if (
+            not isinstance(shape, list)
+            or not all(type(n) is int and n > 0 for n in shape)
+            or math.prod(shape) > _LARGEST_COUNT
+        ):
+            raise ValueError("sample_shape must be a list of positive integers")
+        if content["dtype"] not in ("float16", "float32", "float64"):
+            raise ValueError(f"dtype must be one of floating point, not {content['dtype']!r}")
+        if not isinstance(content["attack"], dict):
+            raise ValueError("attack must be an object")
+        _check_hashes("model", content["model"], dict)
+        _check_hashes("inputs", content["inputs"], list)
+        if content["model"].keys() != {"weights", "architecture"}:
+            raise ValueError("model must have the keys weights and architecture")
+        if content["shard_size"] % content["batch_size"]:
+            raise ValueError("shard_size must be a multiple of batch_size")
+        if len(content["inputs"]) != -(-content["count"] // content["shard_size"]):
+            raise ValueError("inputs must have one hash for each shard")
+        environments = content["environments"]
+        if not isinstance(environments, list) or not all(isinstance(e, dict) for e in environments):
+            raise ValueError("environments must be a list of objects")
+        values = {name: content[name] for name in names}
+        values["sample_shape"] = tuple(shape)
+        values["inputs"] = tuple(content["inputs"])
+        values["environments"] = tuple(environments)
+        return cls(**values)
+
+    def differences(self, wanted: "Manifest") -> list[str]:
+        """Where this manifest, found in a directory, differs from that of a run to be made.
+
+        The environment is not looked at: see `environment_differences`.
+        """
+        ours, theirs = (dict(_leaves(m._settings())) for m in (self, wanted))
+        lines = _changes(ours, theirs)
+        if not lines:  # otherwise the inputs are cut or scaled differently, and all of them differ
+            changed = [
+                number
+                for number, (one, other) in enumerate(zip(self.inputs, wanted.inputs, strict=True))
+                if one != other
+            ]
+            for number in changed[:_SHOWN]:
+                rows = self.rows(number)
+                lines.append(
+                    f"samples {rows.start} to {rows.stop - 1}: "
+                    f"SHA-256 {self.inputs[number][:12]}… there, {wanted.inputs[number][:12]}… here"
+                )
+            if len(changed) > _SHOWN:
+                lines.append(f"and the samples of {len(changed) - _SHOWN} more shards")
+        return lines
+
+    def environment_differences(self, environment: dict[str, Any]) -> list[str]:
+        """Where the environment that the shards were made with differs from this one."""
+        last = self.environments[-1] if self.environments else {}
+        return _changes(last, environment)
+
+    def _settings(self) -> dict[str, Any]:
+        content = self.as_json()
+        return {name: content[name] for name in content if name not in ("inputs", "environments")}
+
+
+def shard_rows(count: int, shard_size: int, number: int) -> range:
+    """The samples of shard `number` out of `count` samples."""
+    return range(number * shard_size, min((number + 1) * shard_size, count))
+
+
+def _check_hashes(name: str, value: Any, kind: type) -> None:
+    hashes = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(value, kind) or not all(
+        isinstance(each, str) and _SHA256.match(each) for each in hashes
+    ):
+        raise ValueError(f"{name} must hold SHA-256 sums")
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings by dotted name."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{name}.{key}" if name else key)
+    else:
+        yield name, value
+
+
+def _changes(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
+    return [
+        f"{name}: {ours.get(name)!r} there, {theirs.get(name)!r} here"
+        for name in {**ours, **theirs}
+        if ours.get(name) != theirs.get(name)
+    ]

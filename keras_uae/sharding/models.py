@@ -1,0 +1,119 @@
+"""Load a .keras file that may come from anywhere."""
+
+import json
+import math
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_uae.files import file_size
+
+_LARGEST_CONFIG = 2**26
+_MOST_EXPANSION = 100  # Keras stores without compression
+_SLACK = 2**20  # bytes of weights, such as seeds, that the file need not hold
+
+
+def load_model(path: Path) -> keras.Model:
+    """The model in a .keras file, which can neither run code nor take much more memory than it has.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged, of another kind, unsafe, or needs classes that are not there.
+    """
+    try:
+        file_size(path)
+        config, weight_bytes = _checked_archive(path)
+        # Keras would look for the input of a circle of layers for ever
+        _check_graphs(config)
+        # without values: what the layers ask for is known before memory is taken for it
+        with keras.StatelessScope(initialize_variables=False):
+            plan = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        if not isinstance(plan, keras.Model):
+            raise ValueError(f"it holds a {type(plan).__name__}")
+        needed = sum(math.prod(each.shape) * tf.as_dtype(each.dtype).size for each in plan.weights)
+        if needed > weight_bytes + _SLACK:
+            raise ValueError(f"its layers need {needed} bytes of weights, it has {weight_bytes}")
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # Keras and h5py raise whatever the malformed part brings about
+        reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
+        raise ValueError(
+            f"{str(path)!r} cannot be loaded as a Keras model (.keras): {reason[:500]}"
+        ) from error
+
+
+def _checked_archive(path: Path) -> tuple[dict[str, Any], int]:
+    """The configuration in the archive, and the bytes of weights that it has at most."""
+    if path.suffix != ".keras":
+        raise ValueError(
+            "its name must end in .keras; keras.saving.load_model(old).save('new.keras') converts "
+            "other formats that you trust"
+        )
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if info.file_size > _MOST_EXPANSION * max(info.compress_size, 1):
+                raise ValueError(f"{info.filename} in it cannot be as large as it says")
+        damaged = archive.testzip()
+        if damaged:
+            raise ValueError(f"{damaged} in it is damaged")
+        if archive.getinfo("config.json").file_size > _LARGEST_CONFIG:
+            raise ValueError("config.json in it is too large")
+        config = json.loads(archive.read("config.json"))
+        if not isinstance(config, dict):
+            raise ValueError("config.json in it holds no object")
+        weights = [i.file_size for i in archive.infolist() if "weights" in i.filename]
+    return {**config, "compile_config": None}, sum(weights)
+
+
+def _check_graphs(value: Any) -> None:
+    """Raise ValueError if the layers of a functional model wait for one another."""
+    if isinstance(value, list):
+        for item in value:
+            _check_graphs(item)
+    elif isinstance(value, dict):
+        layers = value.get("layers")
+        if isinstance(layers, list):
+            _check_order([each for each in layers if isinstance(each, dict)])
+        for item in value.values():
+            _check_graphs(item)
+
+
+def _check_order(layers: list[dict[str, Any]]) -> None:
+    waiting: dict[str, list[set[tuple[str, int]]]] = {}
+    for layer in layers:
+        nodes = layer.get("inbound_nodes")
+        if isinstance(nodes, list):
+            waiting[str(layer.get("name"))] = [set(_inputs(node)) for node in nodes]
+    called = {name: 0 for name in waiting}
+    progress = True
+    while progress:
+        progress = False
+        for name, nodes in waiting.items():
+            # an input layer has no nodes of its own, and one output
+            while called[name] < len(nodes) and all(
+                index < max(called.get(source, 0), 0 if waiting.get(source) else 1)
+                for source, index in nodes[called[name]]
+            ):
+                called[name] += 1
+                progress = True
+    stuck = [name for name, nodes in waiting.items() if called[name] < len(nodes)]
+    if stuck:
+        raise ValueError(f"the inputs of its layers {', '.join(stuck[:3])} are nowhere")
+
+
+def _inputs(node: Any) -> Iterator[tuple[str, int]]:
+    """Layer and call of every tensor that a node takes."""
+    if isinstance(node, dict):
+        history = node.get("keras_history")
+        if isinstance(history, list) and len(history) == 3:
+            yield str(history[0]), history[1] if isinstance(history[1], int) else 0
+        for item in node.values():
+            yield from _inputs(item)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _inputs(item)

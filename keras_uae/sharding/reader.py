@@ -1,0 +1,177 @@
+"""Read a directory of shards without loading it: rows, figures, checks, one file of all."""
+
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_uae.arrays import StoredArray
+from keras_uae.files import atomic_write
+from keras_uae.results import ROW_FIELDS
+from keras_uae.sharding.fingerprints import SampleHash
+from keras_uae.sharding.manifest import Manifest
+from keras_uae.sharding.shards import DONE, open_shard, shard_state
+
+_READ_BYTES = 2**24
+
+
+class Shards:
+    """The shards in a directory. Nothing in it is believed, nothing is kept in memory.
+
+    Args:
+        directory: Where `keras-uae generate` wrote them.
+
+    Attributes:
+        manifest: What they were made from.
+
+    Raises:
+        FileNotFoundError: There is no manifest.
+        ValueError: It is damaged.
+    """
+
+    def __init__(self, directory: str | os.PathLike):
+        self.directory = Path(directory)
+        self.manifest = Manifest.read(self.directory)
+
+    def __len__(self) -> int:
+        return self.manifest.count
+
+    def states(self, on_shard: Callable[[int], None] = lambda number: None) -> list[str]:
+        """Whether each shard is done, missing or damaged, by the SHA-256 sums."""
+        states = []
+        for number in range(self.manifest.shards):
+            state = shard_state(self.directory, number)
+            if state == DONE:
+                try:
+                    self.open(number)
+                except ValueError:
+                    state = "damaged"
+            states.append(state)
+            on_shard(number)
+        return states
+
+    def open(self, number: int) -> dict[str, StoredArray]:
+        """The arrays of a shard.
+
+        Raises:
+            FileNotFoundError, ValueError: It is missing or damaged.
+        """
+        rows = len(self.manifest.rows(number))
+        return open_shard(self.directory, number, rows, self.manifest.sample_shape)
+
+    def column(self, name: str, numbers: Sequence[int]) -> np.ndarray:
+        """One value for every sample of some shards."""
+        return np.concatenate([self.open(number)[name].read() for number in numbers])
+
+    def samples(self) -> "ShardedSamples":
+        """The examples as an array of which only the rows in use are in memory."""
+        return ShardedSamples(self)
+
+    def changed_inputs(self, read: Callable[[int, int], np.ndarray]) -> list[int]:
+        """The shards that were made from other samples than `read(start, stop)` gives."""
+        manifest, changed = self.manifest, []
+        step = max(_READ_BYTES // max(int(np.prod(manifest.sample_shape)) * 4, 1), 1)
+        for number in range(manifest.shards):
+            rows = manifest.rows(number)
+            digest = SampleHash(manifest.sample_shape, manifest.dtype)
+            for start in range(rows.start, rows.stop, step):
+                digest.update(read(start, min(start + step, rows.stop)))
+            if digest.hexdigest() != manifest.inputs[number]:
+                changed.append(number)
+        return changed
+
+
+class ShardedSamples:
+    """The examples of all shards as one array, read row by row.
+
+    It has of an array what gathering rows needs: `shape`, `dtype`, `len` and integer indexing.
+    Its values are checked by whoever reads them.
+
+    Raises:
+        ValueError: A shard is missing or damaged.
+    """
+
+    streamed = True
+
+    def __init__(self, shards: Shards):
+        manifest = shards.manifest
+        self._size = manifest.shard_size
+        self._arrays = [open_complete(shards, number)["x"] for number in range(manifest.shards)]
+        self.shape = (manifest.count, *manifest.sample_shape)
+        self.dtype = self._arrays[0].dtype
+        self.ndim = len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        rows = np.asarray(rows)
+        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        owner = rows // self._size
+        for number in np.unique(owner):
+            mine = owner == number
+            out[mine] = self._arrays[number].rows(rows[mine] - number * self._size)
+        return out
+
+
+def open_complete(shards: Shards, number: int) -> dict[str, StoredArray]:
+    """The arrays of a shard, or ValueError also where it is missing."""
+    try:
+        return shards.open(number)
+    except FileNotFoundError:
+        raise ValueError(
+            f"{str(shards.directory)!r} must be complete. Received: shard {number} of "
+            f"{shards.manifest.shards} is missing; `keras-uae generate --resume` makes it."
+        ) from None
+
+
+def merge(parts: Sequence[Shards], path: Path) -> int:
+    """Write the shards of one run as one file that `UAEs.load` reads, a shard in memory at a time.
+
+    Args:
+        parts: Directories of the same run, which may have been made in several places: a shard is
+            taken from the first one that has it.
+        path: The file; replaced if it is there.
+
+    Returns:
+        Number of samples.
+
+    Raises:
+        ValueError: The runs differ, or a shard is missing or damaged everywhere.
+    """
+    manifest = parts[0].manifest
+    for part in parts[1:]:
+        changes = manifest.differences(part.manifest)
+        if changes:
+            raise ValueError(
+                f"{str(part.directory)!r} holds another run:\n  " + "\n  ".join(changes)
+            )
+    owners = [_owner(parts, number) for number in range(manifest.shards)]
+    first = owners[0].open(0)
+    with atomic_write(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name in ROW_FIELDS:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                header = {
+                    "descr": np.lib.format.dtype_to_descr(first[name].dtype),
+                    "fortran_order": False,
+                    "shape": (manifest.count, *first[name].shape[1:]),
+                }
+                np.lib.format.write_array_header_1_0(member, header)
+                for value in _column(owners, name):
+                    member.write(value.tobytes())
+    return manifest.count
+
+
+def _owner(parts: Sequence[Shards], number: int) -> Shards:
+    for part in parts:
+        if shard_state(part.directory, number) == DONE:
+            return part
+    places = ", ".join(str(part.directory) for part in parts)
+    raise ValueError(f"Shard {number} is missing or damaged in {places}.")
+
+
+def _column(owners: Sequence[Shards], name: str) -> Iterator[np.ndarray]:
+    for number, owner in enumerate(owners):
+        yield owner.open(number)[name].read()

@@ -1,0 +1,174 @@
+"""Samples that are read a few at a time: from arrays, array files, TFRecords, tfds."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from keras_uae.arrays import open_arrays
+from keras_uae.checks import check_number
+from keras_uae.sharding import records
+
+
+class Source(Protocol):
+    """Samples by their place; best read from front to back."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def __len__(self) -> int: ...
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Samples `start` to `stop`."""
+        ...
+
+
+class ArraySource:
+    """An array in memory, or mapped into it."""
+
+    def __init__(self, x: Any):
+        self._x = np.asanyarray(x)
+        self.shape, self.dtype = self._x.shape, self._x.dtype
+
+    def __len__(self) -> int:
+        return len(self._x)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return np.asarray(self._x[start:stop])
+
+
+class StreamSource:
+    """Samples that come one after the other; going back begins anew.
+
+    Args:
+        count: Number of samples.
+        begin: Function of a place that gives the samples from there on.
+    """
+
+    def __init__(self, count: int, begin: Callable[[int], Iterator[np.ndarray]]):
+        self._count, self._begin = count, begin
+        self._samples: Iterator[np.ndarray] = iter(())
+        self._place = -1
+        first = self.read(0, 1)
+        self.shape, self.dtype = (count, *first.shape[1:]), first.dtype
+
+    def __len__(self) -> int:
+        return self._count
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        if start != self._place:
+            self._samples, self._place = self._begin(start), start
+        samples = list(itertools.islice(self._samples, stop - start))
+        self._place += len(samples)
+        if len(samples) < stop - start or len({(x.shape, x.dtype) for x in samples}) != 1:
+            raise ValueError(
+                f"The data must hold {self._count} samples of equal shape and dtype. Received: "
+                f"{len(samples)} samples from {start} on, of shapes "
+                f"{sorted({x.shape for x in samples})}."
+            )
+        return np.stack(samples)
+
+
+class ScaledSource:
+    """The samples of another source divided by a number, as float32."""
+
+    def __init__(self, source: Source, divide_by: float):
+        self._source, self._divide_by = source, divide_by
+        self.shape, self.dtype = source.shape, np.dtype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return (self._source.read(start, stop) / self._divide_by).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class DataReference:
+    """Where samples are: enough to open them in another process.
+
+    Args:
+        name: A .npy or .npz file, TFRecords (a file, a folder or a pattern), or the name of a
+            tfds data set, `NAME` or `NAME:SPLIT`.
+        feature: The array of an .npz file or the feature of a record. Defaults to `None`: the only
+            one, or the one that is called x, image or images.
+        divide_by: Float > 0, by which values are divided. Defaults to `1`.
+        data_dir: Directory of tfds. Defaults to `None`: that of tfds itself.
+    """
+
+    name: str
+    feature: str | None = None
+    divide_by: float = 1.0
+    data_dir: str | None = None
+
+    def open(self, sample_shape: tuple[int | None, ...] | None = None) -> Source:
+        """The samples; `sample_shape`, that of the model, gives form to records without one.
+
+        Raises:
+            FileNotFoundError, ValueError: There is no such data, or it is damaged.
+        """
+        check_number("DataReference", "divide_by", self.divide_by, np.nextafter(0, 1))
+        source = self._open(sample_shape)
+        if len(source.shape) < 2 or not len(source):
+            raise ValueError(
+                f"{self.name!r} must hold an array of shape (samples, ...). Received: "
+                f"shape {source.shape}."
+            )
+        return source if self.divide_by == 1 else ScaledSource(source, self.divide_by)
+
+    def _open(self, sample_shape: tuple[int | None, ...] | None) -> Source:
+        path = Path(self.name)
+        if path.suffix in (".npy", ".npz"):
+            arrays = open_arrays(path)
+            return arrays[records.choose_feature(self.name, arrays, self.feature)]
+        files = records.files(self.name)
+        if files:
+            shape = None if sample_shape is None or None in sample_shape else sample_shape
+            decode = records.Decoder(self.feature, shape)  # type: ignore[arg-type]
+            return StreamSource(
+                records.count(files), lambda start: records.samples(files, start, decode)
+            )
+        if path.exists() or path.suffix or len(path.parts) > 2:
+            raise FileNotFoundError(
+                f"There are no samples in {self.name!r}: it must be a .npy or .npz file, "
+                f"TFRecords, or the name of a tfds data set."
+            )
+        return _tfds_source(self.name, self.feature, self.data_dir)
+
+
+def _tfds_source(name: str, feature: str | None, data_dir: str | None) -> Source:
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ValueError(
+            f"{name!r} is no file, and for a tfds data set tensorflow-datasets is needed: "
+            f"pip install tensorflow-datasets."
+        ) from error
+    name, _, split = name.partition(":")
+    split = split or "train"
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
+        raise ValueError(
+            f"{name!r} is neither a file nor a tfds data set ({str(error).splitlines()[0]})."
+        ) from error
+    builder.download_and_prepare()
+    if split not in builder.info.splits:
+        raise ValueError(f"tfds {name!r} has the splits {', '.join(builder.info.splits)}: {split}?")
+    supervised = builder.info.supervised_keys
+    feature = records.choose_feature(
+        name, builder.info.features, feature or (supervised[0] if supervised else None)
+    )
+
+    def begin(start: int) -> Iterator[np.ndarray]:
+        # the order of the files, and within them
+        part = builder.as_dataset(split=f"{split}[{start}:]", shuffle_files=False)
+        options = tf.data.Options()
+        options.deterministic = True
+        return (x[feature] for x in part.with_options(options).as_numpy_iterator())
+
+    return StreamSource(builder.info.splits[split].num_examples, begin)

@@ -1,0 +1,71 @@
+"""Makes shards, one at a time: the part that every engine runs."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_uae.base import Attack
+from keras_uae.results import UAEs
+from keras_uae.sharding.fingerprints import SampleHash
+from keras_uae.sharding.manifest import Manifest
+from keras_uae.sharding.shards import write_shard
+from keras_uae.sharding.sources import Source
+
+_SECONDS_A_CALL = 1.0  # `generate` checks the model at each call, and says nothing meanwhile
+
+
+@dataclass
+class Worker:
+    """One model and one view of the data, from which any shard of a run can be made.
+
+    A shard is a function of the manifest and its number: it is always cut into the same batches,
+    of which the last one is padded, so that not even rounding depends on who makes it, or when.
+    """
+
+    attack: Attack
+    source: Source
+    manifest: Manifest
+    directory: Path
+
+    def make(self, number: int, on_samples: Callable[[int], None] = lambda count: None) -> None:
+        """Attack the samples of a shard and write it.
+
+        Args:
+            number: Which shard.
+            on_samples: Called with the number of samples that were attacked since the last call.
+
+        Raises:
+            ValueError: The samples are not those of the manifest.
+            OSError: The shard cannot be written.
+        """
+        rows = self.manifest.rows(number)
+        x = self.source.read(rows.start, rows.stop)
+        digest = SampleHash(self.manifest.sample_shape, self.manifest.dtype)
+        digest.update(x)
+        if digest.hexdigest() != self.manifest.inputs[number]:
+            raise ValueError(
+                f"The data have changed since the run began: samples {rows.start} to "
+                f"{rows.stop - 1} are not those of the manifest."
+            )
+        parts: list[UAEs] = []
+        done, batches = 0, 1
+        while done < len(x):
+            begun = time.monotonic()
+            stop = min(done + batches * self.manifest.batch_size, len(x))
+            found = self.attack.generate(
+                x[done:stop],
+                batch_size=self.manifest.batch_size,
+                seed=self.manifest.seed,
+                index=np.arange(rows.start + done, rows.start + stop),
+                verbose=0,
+            )
+            parts.append(found)
+            on_samples(stop - done)
+            done = stop
+            if time.monotonic() - begun < _SECONDS_A_CALL:
+                batches *= 2
+        attacked = x.astype(parts[0].x.dtype, copy=False)
+        write_shard(self.directory, number, UAEs.concatenate(parts), attacked)
