@@ -1,15 +1,16 @@
 """UAEAugmentation: samples and their UAEs as one data set for `model.fit`."""
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_uae.checks import check_choice, check_integer, check_samples
+from keras_uae.checks import check_choice, check_finite, check_integer, check_samples
 from keras_uae.results import UAEs
 
 
@@ -79,6 +80,42 @@ class UAEAugmentation(keras.utils.PyDataset):
         self.seed = check_integer("UAEAugmentation", "seed", seed, 0)
         self._pass = self._plan((self.x, *self._check_found(found)), epoch=0)
         self._within_pass = False
+
+    @classmethod
+    def from_shards(
+        cls, directory: str | os.PathLike, x: Any = None, y: Any = None, **settings: Any
+    ) -> Self:
+        """Stream the shards that `keras-uae generate` wrote: a batch reads its rows from disk.
+
+        Args:
+            directory: Directory of complete shards. Its sums are not computed anew; see
+                `keras-uae verify`.
+            x: Real array `(n, ...)`, the originals; may be memory-mapped. Their SHA-256 sums must
+                be those of the attacked samples. Defaults to `None`: the UAEs alone.
+            y: As of the class.
+            **settings: The other arguments of the class.
+
+        Raises:
+            ValueError: A shard is missing or damaged, or `x` is not what was attacked.
+        """
+        from keras_uae.sharding.reader import Shards
+
+        shards = Shards(directory)
+        samples = shards.samples()
+        if x is None:
+            if settings.get("target", "self") != "self":
+                raise ValueError(
+                    "`x` of UAEAugmentation.from_shards must be given for clean targets. "
+                    "Received: x=None."
+                )
+            return cls(samples, [], y, **settings)
+        x = np.asanyarray(x)
+        if x.shape != samples.shape or shards.changed_inputs(lambda a, b: x[a:b]):
+            raise ValueError(
+                f"`x` of UAEAugmentation.from_shards must be the samples that were attacked, of "
+                f"shape {samples.shape}. Received: others, of shape {x.shape}."
+            )
+        return cls(x, samples, y, **settings)
 
     @property
     def num_batches(self) -> int:
@@ -186,7 +223,10 @@ class UAEAugmentation(keras.utils.PyDataset):
         rows = rows - starts[owner]  # within the part that owns them
         inputs = np.empty((len(rows), *self.x.shape[1:]), np.float32)
         for number, part in enumerate(current.parts):
-            inputs[owner == number] = part[rows[owner == number]]
+            if (mine := owner == number).any():
+                inputs[mine] = part[rows[mine]]
+        if any(is_streamed(part) for part in current.parts):
+            check_finite("UAEAugmentation", inputs, name="shards")
         if self.y is None and self.target == "self":
             return inputs, inputs
         targets = self.x if self.y is None else self.y
@@ -202,7 +242,14 @@ class _Pass:
     parts: tuple[np.ndarray, ...]
 
 
+def is_streamed(array: Any) -> bool:
+    """Whether an array is read row by row, and its values are checked then."""
+    return getattr(array, "streamed", False)
+
+
 def _check_array(name: str, array: Any) -> np.ndarray:
+    if is_streamed(array):
+        return array
     return check_samples("UAEAugmentation", array, bounds=(-math.inf, math.inf), name=name)
 
 
