@@ -1,0 +1,189 @@
+"""The command `keras-uae generate`."""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from keras_uae.cli.options import DataDir, DivideBy, Feature, Json, Quiet
+from keras_uae.cli.outcome import Outcome, UsageError, exit_codes
+from keras_uae.cli.progress import SampleProgress
+from keras_uae.sharding import Manifest
+from keras_uae.sharding.attack_config import build_attack
+from keras_uae.sharding.fingerprints import available_cores, set_intra_op_threads
+from keras_uae.sharding.generate import LocalEngine, make_missing, open_directory, plan
+from keras_uae.sharding.manifest import FILE_NAME
+from keras_uae.sharding.models import load_model
+from keras_uae.sharding.ray_engine import RayEngine
+from keras_uae.sharding.sources import DataReference
+from keras_uae.sharding.worker import Worker
+
+EXAMPLES = """[bold]Examples[/bold]\n
+keras-uae generate autoencoder.keras x_train.npy --out uaes\n
+keras-uae generate autoencoder.keras images.npz --feature x --divide-by 255 --out uaes --resume\n
+keras-uae generate autoencoder.keras 'train-*.tfrecord' --steps 100 --epsilon 0.3 --out uaes\n
+keras-uae generate autoencoder.keras mnist:train --divide-by 255 --engine ray --workers 8 --out uaes
+\n"""
+
+
+def generate(
+    model: Annotated[Path, typer.Argument(help="A .keras file.", metavar="MODEL.keras")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            help=".npy, .npz, TFRecords (file, folder or pattern), or tfds NAME or NAME:SPLIT."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Directory of the shards.", metavar="DIR")],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what is there; start if nothing is.")
+    ] = False,
+    preset: Annotated[
+        str, typer.Option(help="default, paper, published_code, l2_uae.")
+    ] = "default",
+    steps: Annotated[int | None, typer.Option(help="Iterations T.")] = None,
+    epsilon: Annotated[float | None, typer.Option(help="Largest change of any value.")] = None,
+    similarity: Annotated[
+        str | None, typer.Option(help="auto, conv, random, bivariate, gaussian, l2, cosine.")
+    ] = None,
+    step_size: Annotated[float | None, typer.Option(help="Step α.")] = None,
+    bounds: Annotated[
+        tuple[float, float] | None, typer.Option(help="Lowest and highest value of the data.")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Attack as JSON, as `attack` in a manifest; options go before it."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Fixes all draws.")] = 0,
+    batch_size: Annotated[int | None, typer.Option(help="Default: what suits the caches.")] = None,
+    shard_size: Annotated[
+        int | None, typer.Option(help="Samples of a shard. Default: about 1024, at most 256 MB.")
+    ] = None,
+    shards: Annotated[
+        str | None,
+        typer.Option(help="Make only shards A to B−1, for jobs that share DIR.", metavar="A:B"),
+    ] = None,
+    feature: Feature = None,
+    divide_by: DivideBy = 1.0,
+    data_dir: DataDir = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Threads of a worker; results may depend on it in the last bit, so a resumed run "
+            "keeps its own. Default: all cores, with Ray a worker's share.",
+        ),
+    ] = None,
+    engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
+    workers: Annotated[int, typer.Option(min=1, help="Workers of the engine ray.")] = 1,
+    gpus: Annotated[float, typer.Option(min=0, help="GPUs of a worker of the engine ray.")] = 0,
+    modules: Annotated[
+        list[str] | None,
+        typer.Option("--import", help="Module that registers classes of the model. Runs it."),
+    ] = None,
+    any_environment: Annotated[
+        bool, typer.Option("--any-environment", help="Resume also with other versions, threads.")
+    ] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Find UAEs of all samples in DATA and keep them as shards.
+
+    Killed at any moment, --resume gives the bytes that an uninterrupted run gives.
+    """
+    outcome = Outcome(as_json, quiet)
+    with exit_codes(outcome):
+        if engine not in ("local", "ray"):
+            raise UsageError(f"`--engine` must be local or ray. Received: {engine!r}.")
+        if threads is None:
+            threads = _recorded_threads(out) if resume else None
+            threads = threads or max(available_cores() // (workers if engine == "ray" else 1), 1)
+        set_intra_op_threads(threads)
+        for module in modules or ():
+            importlib.import_module(module)
+        settings = {
+            "steps": steps,
+            "epsilon": epsilon,
+            "similarity": similarity,
+            "step_size": step_size,
+            "bounds": bounds,
+        }
+        network = load_model(model)
+        try:
+            attack = build_attack(
+                network,
+                _read_config(config),
+                preset=preset,
+                **{name: value for name, value in settings.items() if value is not None},
+            )
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        reference = DataReference(data, feature, divide_by, data_dir)
+        source = reference.open(getattr(network, "input_shape", (None,))[1:])
+        with SampleProgress(outcome.errors, quiet or as_json) as progress:
+            progress.begin("checking the data", len(source))
+            manifest = plan(
+                attack,
+                source,
+                seed=seed,
+                batch_size="auto" if batch_size is None else batch_size,
+                shard_size=shard_size,
+                on_samples=progress.advance,
+            )
+            manifest = open_directory(out, manifest, resume=resume, any_environment=any_environment)
+            numbers = _shard_range(shards, manifest.shards)
+            progress.begin("attacking", sum(len(manifest.rows(number)) for number in numbers))
+            counts = make_missing(
+                out,
+                manifest,
+                numbers,
+                LocalEngine(Worker(attack, source, manifest, out))
+                if engine == "local"
+                else RayEngine(
+                    model.read_bytes(),
+                    reference,
+                    manifest,
+                    out.resolve(),
+                    workers,
+                    gpus,
+                    tuple(modules or ()),
+                ),
+                progress,
+            )
+        outcome.say(
+            f"{out}: {counts['made']} shards made ({counts['damaged']} in place of damaged ones), "
+            f"{counts['kept']} kept. `keras-uae inspect {out}` shows them."
+        )
+        outcome.finish({"directory": str(out), "shards": counts})
+
+
+def _read_config(path: Path | None) -> Any:
+    if path is None:
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"`--config` must be a file of JSON. Received: {path} ({error})."
+        ) from None
+
+
+def _recorded_threads(directory: Path) -> int | None:
+    """The threads that the shards in a directory were made with, if there are any."""
+    if not (directory / FILE_NAME).exists():
+        return None
+    environments = Manifest.read(directory).environments
+    threads = environments[-1].get("threads") if environments else None
+    return threads if isinstance(threads, int) and 0 < threads <= 1024 else None
+
+
+def _shard_range(text: str | None, shards: int) -> range:
+    if text is None:
+        return range(shards)
+    try:
+        start, stop = (int(part) if part else None for part in text.split(":"))
+    except ValueError:
+        raise UsageError(f"`--shards` must be like 0:100. Received: {text!r}.") from None
+    return range(shards)[start:stop]

@@ -1,0 +1,97 @@
+"""Figures of a directory of shards, as numbers and as text."""
+
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from keras_uae.sharding import Shards
+
+_BINS = 10
+_WIDTH = 40
+
+
+def figures(shards: Shards) -> dict[str, Any]:
+    """Counts, success rate, similarity and sizes of the perturbations, ready for JSON."""
+    manifest = shards.manifest
+    present, unreadable = [], []
+    for number in range(manifest.shards):
+        try:
+            shards.open(number)
+            present.append(number)
+        except FileNotFoundError:
+            continue
+        except ValueError:
+            unreadable.append(number)
+    values: dict[str, Any] = {
+        "samples": manifest.count,
+        "sample_shape": list(manifest.sample_shape),
+        "shards": manifest.shards,
+        "shards_present": len(present),
+        "shards_unreadable": unreadable,
+        "attack": manifest.attack,
+        "seed": manifest.seed,
+        "model": manifest.model,
+        "environments": list(manifest.environments),
+    }
+    if present:
+        success = shards.column("success", present).astype(bool)
+        values["samples_present"] = len(success)
+        values["success_rate"] = float(success.mean())
+        values["frozen"] = int(shards.column("frozen", present).astype(bool).sum())
+        for name in ("similarity", "l2_norm", "max_norm"):
+            column = shards.column(name, present)[success].astype(np.float64)
+            values[name] = _summary(column[np.isfinite(column)])
+    return values
+
+
+def _summary(values: np.ndarray) -> dict[str, Any] | None:
+    if not len(values):
+        return None
+    counts, edges = np.histogram(values, bins=_BINS)
+    quantiles = np.quantile(values, [0.05, 0.5, 0.95])
+    return {
+        "mean": float(values.mean()),
+        **dict(zip(("q05", "median", "q95"), map(float, quantiles), strict=True)),
+        "min": float(values.min()),
+        "max": float(values.max()),
+        "histogram": {"counts": counts.tolist(), "edges": edges.tolist()},
+    }
+
+
+def tables(values: dict[str, Any]) -> list[Any]:
+    """What `figures` found, for people."""
+    overview = Table(show_header=False, box=None)
+    overview.add_row("samples", f"{values['samples']:,} of shape {tuple(values['sample_shape'])}")
+    overview.add_row("shards", f"{values['shards_present']:,} of {values['shards']:,}")
+    if values["shards_unreadable"]:
+        overview.add_row("unreadable", ", ".join(map(str, values["shards_unreadable"][:20])))
+    attack = values["attack"]
+    steps = attack.get("config", {}) if isinstance(attack.get("config"), dict) else {}
+    overview.add_row("attack", f"{attack.get('class_name')}, {steps.get('steps')} steps")
+    if "success_rate" not in values:
+        return [overview]
+    overview.add_row("success rate", f"{values['success_rate']:.2%}")
+    overview.add_row("frozen", f"{values['frozen']:,}")
+    sizes = Table(box=None)
+    for title in ("of the examples", "mean", "5 %", "median", "95 %", "min", "max"):
+        sizes.add_column(title, justify="left" if title == "of the examples" else "right")
+    names = {"similarity": "similarity (MI)", "l2_norm": "L2 of δ", "max_norm": "L∞ of δ"}
+    for name, title in names.items():
+        if values[name]:
+            keys = ("mean", "q05", "median", "q95", "min", "max")
+            sizes.add_row(title, *(f"{values[name][key]:.4g}" for key in keys))
+    return [overview, sizes, *_histogram(values["similarity"])]
+
+
+def _histogram(summary: dict[str, Any] | None) -> list[Any]:
+    if not summary:
+        return []
+    table = Table(box=None, title="similarity", title_justify="left")
+    table.add_column("from", justify="right")
+    table.add_column("", min_width=_WIDTH)
+    table.add_column("", justify="right")
+    counts, edges = summary["histogram"]["counts"], summary["histogram"]["edges"]
+    for count, edge in zip(counts, edges, strict=False):
+        table.add_row(f"{edge:.4g}", "█" * round(_WIDTH * count / max(counts)), f"{count:,}")
+    return [table]

@@ -1,0 +1,20 @@
+"""Options that several commands have, and what `--help` ends with."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXIT_CODES = (
+    "Exit codes: 0 done · 1 failed · 2 usage · 3 not verified: a shard is missing or damaged · "
+    "4 the directory holds another run · 5 the disk is full · 130 interrupted."
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no result.")]
+Directory = Annotated[Path, typer.Argument(help="Directory of shards.", metavar="DIR")]
+Feature = Annotated[
+    str | None, typer.Option(help="Array of an .npz file, feature of a record or of a tfds set.")
+]
+DivideBy = Annotated[float, typer.Option(help="Divide the data: 255 for 8-bit images.")]
+DataDir = Annotated[str | None, typer.Option(help="Directory of the tfds data sets.")]
