@@ -69,11 +69,18 @@ def check_bounds(owner: str, bounds: Any) -> tuple[float, float]:
 
 
 def check_samples(
-    owner: str, x: Any, *, bounds: tuple[float, float], name: str = "x", chunk: int = 4096
+    owner: str,
+    x: Any,
+    *,
+    bounds: tuple[float, float],
+    name: str = "x",
+    chunk: int = 4096,
+    first: int = 0,
 ) -> np.ndarray:
     """Return `x` as an array of samples that are numbers inside `bounds`.
 
-    Reads `x` in chunks, so that a memory-mapped array is never copied whole.
+    Reads `x` in chunks, so that a memory-mapped array is never copied whole. If `x` is itself a
+    piece of a larger set, `first` is the place of its first sample there.
 
     Raises:
         ValueError: `x` is empty, has no sample axis, is not numeric, has integer values where
@@ -99,13 +106,13 @@ def check_samples(
     for start in range(0, len(x), chunk):
         part = np.asarray(x[start : start + chunk])
         if x.dtype.kind == "f":
-            check_finite(owner, part, name=name, start=start)
+            check_finite(owner, part, name=name, start=first + start)
         least, most = part.min(), part.max()
         if least < low or most > high:
             raise ValueError(
                 f"`{name}` of {owner} must lie inside bounds=({low}, {high}). "
-                f"Received: values from {least} to {most} in samples {start} to "
-                f"{start + len(part) - 1}."
+                f"Received: values from {least} to {most} in samples {first + start} to "
+                f"{first + start + len(part) - 1}."
             )
     return x
 

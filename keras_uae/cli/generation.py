@@ -97,6 +97,7 @@ def generate(
     with exit_codes(outcome):
         if engine not in ("local", "ray"):
             raise UsageError(f"`--engine` must be local or ray. Received: {engine!r}.")
+        chosen = _shard_slice(shards)
         if threads is None:
             threads = _recorded_threads(out) if resume else None
             threads = threads or max(available_cores() // (workers if engine == "ray" else 1), 1)
@@ -133,7 +134,7 @@ def generate(
                 on_samples=progress.advance,
             )
             manifest = open_directory(out, manifest, resume=resume, any_environment=any_environment)
-            numbers = _shard_range(shards, manifest.shards)
+            numbers = range(manifest.shards)[chosen]
             progress.begin("attacking", sum(len(manifest.rows(number)) for number in numbers))
             counts = make_missing(
                 out,
@@ -179,11 +180,11 @@ def _recorded_threads(directory: Path) -> int | None:
     return threads if isinstance(threads, int) and 0 < threads <= 1024 else None
 
 
-def _shard_range(text: str | None, shards: int) -> range:
+def _shard_slice(text: str | None) -> slice:
     if text is None:
-        return range(shards)
+        return slice(None)
     try:
         start, stop = (int(part) if part else None for part in text.split(":"))
     except ValueError:
         raise UsageError(f"`--shards` must be like 0:100. Received: {text!r}.") from None
-    return range(shards)[start:stop]
+    return slice(start, stop)

@@ -27,7 +27,7 @@ class SampleProgress:
             TextColumn("left"),
             TimeRemainingColumn(),
             console=console,
-            disable=quiet,
+            disable=quiet or not console.is_terminal,
             transient=True,
             speed_estimate_period=300,
         )

@@ -119,10 +119,7 @@ def hash_samples(
     for start in range(rows.start, rows.stop, step):
         stop = min(start + step, rows.stop)
         x = source.read(start, stop)
-        try:
-            check_samples("generate", x, bounds=attack.bounds)
-        except ValueError as error:
-            raise ValueError(f"Samples {start} to {stop - 1}: {error}") from None
+        check_samples("generate", x, bounds=attack.bounds, first=start)
         digest.update(x)
         on_samples(stop - start)
     return digest.hexdigest()
