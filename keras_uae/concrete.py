@@ -21,6 +21,7 @@ def concrete_network(
     *,
     outputs: int | None = None,
     decoder: str = "published",
+    dropout: float = 0.1,
     seed: int = 0,
     name: str = "concrete_autoencoder",
     **settings: Any,
@@ -35,9 +36,11 @@ def concrete_network(
         features: Integer K, number of features to select.
         outputs: Integer, values to predict in place of the input. Defaults to `None`: an
             autoencoder.
-        decoder: "published", two times Dense 320, LeakyReLU 0.2, Dropout 0.1, as in the
-            experiments of Hsu et al.; "cae_paper", one time with 3K/2 units, as in those of Balin
-            et al. Defaults to `"published"`.
+        decoder: "published", two times Dense 320, LeakyReLU 0.2, Dropout, as in the experiments of
+            Hsu et al.; "cae_paper", one time with 3K/2 units, as in those of Balin et al. Defaults
+            to `"published"`.
+        dropout: Float in [0, 1), rate of Dropout in the decoder. Defaults to `0.1`, as published;
+            with many samples 0 restores better.
         seed: Integer ≥ 0 of initial weights, noise and dropout. Defaults to `0`.
         name: Name of the model. Defaults to `"concrete_autoencoder"`.
         **settings: Passed on to `ConcreteSelect`.
@@ -60,6 +63,7 @@ def concrete_network(
     """
     owner = "concrete_network"
     check_choice(owner, "decoder", decoder, DECODERS)
+    dropout = check_number(owner, "dropout", dropout, 0, np.nextafter(1, 0))
     generator = np.random.default_rng(check_integer(owner, "seed", seed, 0))
 
     def next_seed() -> int:
@@ -77,7 +81,7 @@ def concrete_network(
     x = code
     for units in hidden:
         x = layers.LeakyReLU(negative_slope=0.2)(dense(units)(x))
-        x = layers.Dropout(0.1, seed=next_seed())(x)
+        x = layers.Dropout(dropout, seed=next_seed())(x)
     x = dense(math.prod(input_shape) if outputs is None else outputs)(x)
     result = keras.Model(code, x, name="decoder")(selected)
     if outputs is None:

@@ -9,6 +9,9 @@ import tensorflow as tf
 from scipy.optimize import linear_sum_assignment
 
 from keras_uae import draws
+from keras_uae.layers import ConcreteSelect
+
+SCHEDULES = ("constant", "cosine")
 
 
 class Batches(NamedTuple):
@@ -50,15 +53,22 @@ def train(
     *,
     loss: Any,
     learning_rate: float,
+    schedule: str,
     epochs: int,
     callbacks: list[keras.callbacks.Callback],
     verbose: int,
 ) -> dict[str, list[float]]:
-    """Fit `network` by Adam and return its history."""
+    """Fit `network` by Adam and return its history.
+
+    The learning rate is constant, or falls to 0 as half a period of a cosine, by `schedule`.
+    """
+    rate: Any = learning_rate
+    if schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(learning_rate, data.steps * epochs)
     # the same layers in a model of its own: `network` stays free of optimizer and metrics
     trainer = keras.Model(network.inputs, network.outputs)
     trainer.compile(
-        keras.optimizers.Adam(learning_rate),
+        keras.optimizers.Adam(rate),
         loss,
         steps_per_execution=data.steps,  # no return to Python within an epoch
     )
@@ -73,10 +83,37 @@ def train(
     return history.history
 
 
+def describe_plan(
+    selector: Any, shape: tuple[int, ...], features: int, batch_size: int, plan: list[int]
+) -> str:
+    """What a selector is about to do; `plan` has the epochs of each try."""
+    samples, size = shape
+    steps = math.ceil(samples / batch_size)
+    text = (
+        f"{type(selector).__name__}: {features} of {size} features from "
+        f"{samples} samples; {plan[0]} epochs of {steps} steps (batch {batch_size}), temperature "
+        f"{selector.start_temperature} to {selector.min_temperature}"
+    )
+    if len(plan) > 1:
+        text += (
+            f"\nUp to {len(plan)} tries, until the mean max probability is {selector.threshold}: "
+            f"{', '.join(map(str, plan))} epochs, at most {sum(plan)} epochs and "
+            f"{sum(plan) * steps} steps in all"
+        )
+    return text
+
+
 def apply(model: keras.Model, x: np.ndarray, rows: int = 4096) -> np.ndarray:
     """The outputs of `model` at inference."""
     parts = [model(x[i : i + rows], training=False).numpy() for i in range(0, len(x), rows)]
     return np.concatenate(parts)
+
+
+def favour(select: ConcreteSelect, features: np.ndarray, lead: float = 5.0) -> None:
+    """Raise the logit of one feature for each unit by `lead`."""
+    logits = select.logits.numpy()
+    logits[np.arange(len(features)), features] += lead
+    select.assign_logits(logits)
 
 
 def assign_columns(logits: np.ndarray) -> np.ndarray:

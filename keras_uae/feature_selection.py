@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any, Self
 
 import keras
@@ -16,13 +17,34 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from keras_uae.checks import check_boolean, check_choice, check_integer, check_number
 from keras_uae.concrete import DECODERS, AnnealTemperature, StopWhenSelected, concrete_network
-from keras_uae.concrete_training import Batches, apply, assign_columns, train
+from keras_uae.concrete_training import (
+    SCHEDULES,
+    Batches,
+    apply,
+    assign_columns,
+    describe_plan,
+    favour,
+    train,
+)
 from keras_uae.layers import GRADIENT_ESTIMATORS
+from keras_uae.linear_selection import greedy_linear_selection
 
 __all__ = ["ConcreteFeatureSelector"]
 
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "published": {
+        "epochs": 800,
+        "learning_rate": 1e-3,
+        "logits_learning_rate": 1e-3,
+        "schedule": "constant",
+        "dropout": 0.1,
+        "tryouts": 5,
+    },
+}
 TARGETS = ("reconstruction", "classification", "regression")
 DUPLICATES = ("allow", "resolve")
+INITIALIZATIONS = ("random", "greedy")
 
 
 def _reconstructs(selector: "ConcreteFeatureSelector") -> bool:
@@ -38,6 +60,9 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
     with a new network and twice the epochs of the one before, as the published program does
     unasked. With `verbose` ≥ 1 the whole plan is printed before it begins.
 
+    The defaults settle in a tenth of the published steps: what held the units back is the learning
+    rate of their logits. `from_preset("published", K)` has the published settings.
+
     The features should have like scales, best [0, 1]: the error of each counts as it is.
 
     Args:
@@ -46,10 +71,18 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
         target: What the decoder is to give: "reconstruction" of X (y is ignored), or y, by
             "classification" (labels) or "regression" (numbers, one or more a sample). Defaults to
             `"reconstruction"`.
-        epochs: Integer ≥ 1, epochs of the first try. Defaults to `300`; Hsu et al. took 800.
+        epochs: Integer ≥ 1, epochs of the first try. Defaults to `100`.
         batch_size: Integer ≥ 1, or "auto", the published max(n // 256, 16). Defaults to `"auto"`.
-        learning_rate: Float > 0, of Adam. Defaults to `1e-3`.
+        learning_rate: Float > 0, of Adam, for the decoder. Defaults to `3e-3`.
+        logits_learning_rate: Float > 0, of Adam, for the logits of the units: what decides how soon
+            they settle. Defaults to `0.3`.
+        schedule: "cosine", learning rates that fall to 0 within a try, or "constant". Defaults to
+            `"cosine"`.
         decoder: "published" or "cae_paper", see `concrete_network`. Defaults to `"published"`.
+        dropout: Float in [0, 1), of the decoder. Defaults to `0.0`.
+        initialization: "random", or "greedy": each unit starts out in favour of one of the features
+            of `greedy_linear_selection`. With `start_temperature=1` it mostly stays there, and the
+            decoder has the whole training to itself. Defaults to `"random"`.
         gradient_estimator: "gumbel_softmax" or "straight_through", see `ConcreteSelect`. Defaults
             to `"gumbel_softmax"`.
         start_temperature: Float > 0. Defaults to `10.0`.
@@ -63,8 +96,8 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
         threshold: Float in [0, 1], mean of the units' greatest probability at which they count
             as settled. Defaults to `0.998`.
         early_stopping: Boolean, whether a try ends with the epoch that reaches `threshold`.
-            Defaults to `True`. (The program of Balin et al. does so; the package they published
-            trains on.)
+            Defaults to `False`: the decoder gains by the rest. (The program of Balin et al. does
+            so; the package they published trains on.)
         tryouts: Integer ≥ 1, number of tries at most. Defaults to `1`.
         random_state: Integer, `RandomState` or `None`. Defaults to `None`.
         verbose: 0 for silence, 1 for the plan and the outcome, 2 for a line per epoch as well.
@@ -87,7 +120,7 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
     Example:
 
         >>> from keras_uae.feature_selection import ConcreteFeatureSelector
-        >>> selector = ConcreteFeatureSelector(50, epochs=800, random_state=0, verbose=1)
+        >>> selector = ConcreteFeatureSelector(50, random_state=0, verbose=1)
         >>> x_selected = selector.fit_transform(x_train)
         >>> selector.get_support(indices=True), selector.converged_
         >>> x_restored = selector.inverse_transform(x_selected)
@@ -101,17 +134,21 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
         n_features_to_select: int | float | None = None,
         *,
         target: str = "reconstruction",
-        epochs: int = 300,
+        epochs: int = 100,
         batch_size: int | str = "auto",
-        learning_rate: float = 1e-3,
+        learning_rate: float = 3e-3,
+        logits_learning_rate: float = 0.3,
+        schedule: str = "cosine",
         decoder: str = "published",
+        dropout: float = 0.0,
+        initialization: str = "random",
         gradient_estimator: str = "gumbel_softmax",
         start_temperature: float = 10.0,
         min_temperature: float = 0.1,
         duplicates: str = "allow",
         decoder_epochs: int = 0,
         threshold: float = 0.998,
-        early_stopping: bool = True,
+        early_stopping: bool = False,
         tryouts: int = 1,
         random_state: Any = None,
         verbose: int = 0,
@@ -121,7 +158,11 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.logits_learning_rate = logits_learning_rate
+        self.schedule = schedule
         self.decoder = decoder
+        self.dropout = dropout
+        self.initialization = initialization
         self.gradient_estimator = gradient_estimator
         self.start_temperature = start_temperature
         self.min_temperature = min_temperature
@@ -133,12 +174,26 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    @classmethod
+    def from_preset(cls, preset: str, n_features_to_select: Any = None, **settings: Any) -> Self:
+        """A selector with the settings of a preset, any of them overridden by `settings`.
+
+        Args:
+            preset: "default", or "published": the settings of Balin et al., whose program takes up
+                to five tries, for the 800 epochs of Hsu et al.
+            n_features_to_select: As of the class.
+            **settings: Keyword arguments of the class.
+        """
+        check_choice(cls.__name__, "preset", preset, PRESETS)
+        return cls(n_features_to_select, **{**PRESETS[preset], **settings})
+
+    def fit(self, X: Any, y: Any = None, *, callbacks: Sequence[Any] = ()) -> Self:
         """Train the network and select.
 
         Args:
             X: Real array `(n, d)` without NaN.
             y: Labels `(n,)` or numbers `(n,)` or `(n, q)`, unless target is "reconstruction".
+            callbacks: Keras callbacks of each try. Defaults to none.
 
         Returns:
             The selector itself.
@@ -148,9 +203,8 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
         features = self._number_of_features(X.shape[1])
         auto = self.batch_size == "auto"
         batch_size = max(len(X) // 256, 16) if auto else int(self.batch_size)
-        steps = math.ceil(len(X) / batch_size)
         plan = [self.epochs * 2**number for number in range(self.tryouts)]
-        self._say(_describe(X.shape, features, batch_size, steps, plan, self))
+        self._say(describe_plan(self, X.shape, features, batch_size, plan))
 
         seeds = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         self.history_ = []
@@ -160,14 +214,18 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
                 features,
                 outputs=self._outputs(y),
                 decoder=self.decoder,
+                dropout=self.dropout,
                 gradient_estimator=self.gradient_estimator,
+                logits_multiplier=self.logits_learning_rate / self.learning_rate,
                 start_temperature=self.start_temperature,
                 min_temperature=self.min_temperature,
                 seed=int(seeds.integers(2**31)),
             )
+            if self.initialization == "greedy":
+                favour(network.get_layer("select"), greedy_linear_selection(X, features))
             stop = StopWhenSelected(self.threshold, stop=self.early_stopping)
             data = Batches(X, y, batch_size, int(seeds.integers(2**31)))
-            history = self._train(network, data, epochs, [AnnealTemperature(), stop])
+            history = self._train(network, data, epochs, [AnnealTemperature(), stop, *callbacks])
             self.history_.append(history)
             self._say(
                 f"Try {number}: {len(history['loss'])} of {epochs} epochs, loss "
@@ -188,7 +246,7 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
                 stacklevel=2,
             )
         if self.duplicates == "resolve":
-            select.logits.assign(assign_columns(select.logits.numpy()))
+            select.unit_logits.assign(assign_columns(select.unit_logits.numpy()))
         self.indices_ = select.indices().numpy()
         self.n_unique_ = len(np.unique(self.indices_))
         if self.decoder_epochs:
@@ -251,7 +309,10 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
         check_choice(owner, "decoder", self.decoder, DECODERS)
         check_choice(owner, "gradient_estimator", self.gradient_estimator, GRADIENT_ESTIMATORS)
         check_choice(owner, "duplicates", self.duplicates, DUPLICATES)
-        check_number(owner, "learning_rate", self.learning_rate, 0)
+        check_choice(owner, "schedule", self.schedule, SCHEDULES)
+        check_choice(owner, "initialization", self.initialization, INITIALIZATIONS)
+        for name in ("learning_rate", "logits_learning_rate"):
+            check_number(owner, name, getattr(self, name), keras.config.epsilon())
         check_number(owner, "threshold", self.threshold, 0, 1)
         check_boolean(owner, "early_stopping", self.early_stopping)
         check_integer(owner, "epochs", self.epochs, 1)
@@ -306,6 +367,7 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
             data,
             loss=cross_entropy if self.target == "classification" else "mse",
             learning_rate=self.learning_rate,
+            schedule=self.schedule,
             epochs=epochs,
             callbacks=callbacks,
             verbose=2 if self.verbose > 1 else 0,
@@ -320,25 +382,3 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
     def _say(self, text: str) -> None:
         if self.verbose:
             print(text, flush=True)
-
-
-def _describe(
-    shape: tuple[int, ...],
-    features: int,
-    batch_size: int,
-    steps: int,
-    plan: list[int],
-    selector: ConcreteFeatureSelector,
-) -> str:
-    text = (
-        f"{type(selector).__name__}: {features} of {shape[1]} features from {shape[0]} samples; "
-        f"{plan[0]} epochs of {steps} steps (batch {batch_size}), temperature "
-        f"{selector.start_temperature} to {selector.min_temperature}"
-    )
-    if len(plan) > 1:
-        text += (
-            f"\nUp to {len(plan)} tries, until the mean max probability is {selector.threshold}: "
-            f"{', '.join(map(str, plan))} epochs, at most {sum(plan)} epochs and "
-            f"{sum(plan) * steps} steps in all"
-        )
-    return text

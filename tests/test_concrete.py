@@ -93,10 +93,10 @@ def test_noise_of_every_uniform_draw_is_finite_in_gradient():
     layer.build((None, 3))
     least = tf.constant([[1e-37, 1 - 2**-24, 0.5], [1e-37, 1e-37, 1e-37]])
     with tf.GradientTape() as tape:
-        weights = concrete_weights(layer.logits.value, least, 0.1)
+        weights = concrete_weights(layer.unit_logits.value, least, 0.1)
         total = tf.reduce_sum(weights**2)
     assert np.isfinite(weights).all()
-    assert np.isfinite(tape.gradient(total, layer.logits.value)).all()
+    assert np.isfinite(tape.gradient(total, layer.unit_logits.value)).all()
 
 
 def test_inference_gathers_the_columns_of_the_greatest_logits():
@@ -104,7 +104,7 @@ def test_inference_gathers_the_columns_of_the_greatest_logits():
     select = model.get_layer("select")
     logits = np.zeros((K, D))
     logits[[0, 1, 2], [5, 0, 5]] = 1
-    select.logits.assign(logits)
+    select.assign_logits(logits)
     assert select.indices().numpy().tolist() == [5, 0, 5]
     assert_same([select(DATA)], [DATA[:, [5, 0, 5]]])
     assert_same([select(DATA, training=False)], [select(DATA)])
@@ -118,6 +118,32 @@ def test_training_mixes_the_features_by_the_published_formula():
     weights = softmax((select.logits.numpy() - np.log(-np.log(uniform))) / 2)
     np.testing.assert_allclose(mixed, DATA @ weights.T, rtol=1e-5)
     assert (select(DATA, training=True).numpy() != mixed.numpy()).any()  # the next step
+
+
+def test_a_multiplier_changes_the_steps_of_the_logits_alone():
+    moved = {}
+    for multiplier in (1, 30):
+        select = uae.ConcreteSelect(K, logits_multiplier=multiplier, seed=3)
+        mixed = select(DATA, training=True).numpy()
+        start = select.logits.numpy()
+        optimizer = keras.optimizers.Adam(0.01)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(select.logits * np.arange(1, D + 1))
+        optimizer.apply_gradients([(tape.gradient(loss, select.unit_logits), select.unit_logits)])
+        moved[multiplier] = start, mixed, select.logits.numpy() - start
+    for one, thirty in zip(moved[1][:2], moved[30][:2], strict=True):
+        np.testing.assert_allclose(one, thirty, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(moved[1][2], -0.01, rtol=1e-3)
+    np.testing.assert_allclose(moved[30][2], -0.3, rtol=1e-3)
+
+
+def test_logits_that_are_assigned_are_the_logits():
+    select = uae.ConcreteSelect(K, logits_multiplier=7)
+    select.build((None, D))
+    logits = np.random.default_rng(0).normal(size=(K, D)).astype("float32")
+    select.assign_logits(logits)
+    np.testing.assert_allclose(select.logits, logits, rtol=1e-6)
+    np.testing.assert_allclose(select.probabilities(), softmax(logits), rtol=1e-5)
 
 
 def test_the_temperature_falls_exponentially_to_the_minimum():
@@ -276,7 +302,7 @@ def test_the_plan_needs_the_number_of_steps():
 def test_training_stops_when_the_units_have_settled():
     model = network()
     select = model.get_layer("select")
-    select.logits.assign(20 * np.eye(K, D))
+    select.assign_logits(20 * np.eye(K, D))
     assert float(select.mean_max_probability()) > 0.998
     history = fit(model, 5, [uae.StopWhenSelected()]).history
     assert len(history["loss"]) == 1

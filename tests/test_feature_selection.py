@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from unittest import SkipTest
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -20,6 +21,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 import keras_uae as uae
 from keras_uae.concrete_training import assign_columns
 from keras_uae.feature_selection import ConcreteFeatureSelector
+from keras_uae.linear_selection import greedy_linear_selection
 
 unsettled = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -85,7 +87,7 @@ def informative(count=400, seed=0):
 def selected():
     x, _ = informative()
     selector = ConcreteFeatureSelector(
-        4, epochs=120, learning_rate=0.02, decoder="cae_paper", random_state=0
+        4, epochs=60, learning_rate=0.02, decoder="cae_paper", random_state=0
     )
     return selector.fit(x), x
 
@@ -162,7 +164,8 @@ np.savez(
 
 def test_its_network_can_be_attacked(selected):
     selector, x = selected
-    attack = uae.MinMaxAttack(selector.model_, similarity="gaussian", bounds=(-1, 2))
+    settings = {"similarity": "gaussian", "initial_multiplier": 10.0, "bounds": (-1, 2)}
+    attack = uae.MinMaxAttack(selector.model_, **settings)
     before = [variable.numpy() for variable in selector.model_.variables]
     assert attack.generate(x[:16], verbose=0).success.any()
     for variable, value in zip(selector.model_.variables, before, strict=True):
@@ -182,7 +185,6 @@ def test_digits_are_restored_better_than_from_random_pixels(digits, gradient_est
         duplicates="resolve",
         random_state=0,
         threshold=0.5,
-        early_stopping=False,
     ).fit(x)
     assert selector.n_unique_ == 16
 
@@ -234,7 +236,8 @@ def test_duplicates_are_allowed_or_resolved():
     rng = np.random.default_rng(0)
     # one feature is all there is to know: every unit wants it
     x = np.c_[rng.random(200), np.full((200, 5), 0.5)].astype(np.float32)
-    settings = {"epochs": 40, "learning_rate": 0.05, "decoder": "cae_paper", "random_state": 0}
+    settings = {"epochs": 40, "schedule": "constant", "decoder": "cae_paper", "random_state": 0}
+    settings |= {"learning_rate": 0.05, "logits_learning_rate": 0.05}
     allowed = ConcreteFeatureSelector(3, **settings).fit(x)
     assert allowed.n_unique_ < 3
     assert allowed.transform(x).shape == (200, allowed.n_unique_)
@@ -306,9 +309,48 @@ def test_silence_is_the_default_and_one_try_too(capsys):
 def test_a_try_ends_when_the_units_have_settled(selected):
     _, x = selected
     settings = {"epochs": 5, "threshold": 0.0, "tryouts": 3}
-    assert len(quick(2, **settings).fit(x).history_[0]["loss"]) == 1
-    history = quick(2, **settings, early_stopping=False).fit(x).history_
+    stopped = quick(2, **settings, early_stopping=True).fit(x).history_
+    assert [len(each["loss"]) for each in stopped] == [1]
+    history = quick(2, **settings).fit(x).history_
     assert [len(each["loss"]) for each in history] == [5]
+
+
+@pytest.mark.usefixtures("eager")
+@unsettled
+def test_a_greedy_start_favours_the_greedy_features():
+    x, _ = informative(64)
+    selector = quick(4, initialization="greedy").fit(x)
+    greedy = greedy_linear_selection(x, 4)
+    assert selector.indices_.tolist() == greedy.tolist()
+    assert quick(4).fit(x).indices_.tolist() != greedy.tolist()
+
+
+def test_presets_are_settings():
+    selector = ConcreteFeatureSelector.from_preset("published", 3, epochs=7)
+    assert (selector.n_features_to_select, selector.epochs) == (3, 7)
+    assert selector.learning_rate == selector.logits_learning_rate == 1e-3
+    assert (selector.schedule, selector.dropout, selector.tryouts) == ("constant", 0.1, 5)
+    default = ConcreteFeatureSelector.from_preset("default", 3)
+    assert default.get_params() == ConcreteFeatureSelector(3).get_params()
+    with pytest.raises(ValueError, match="`preset` of ConcreteFeatureSelector"):
+        ConcreteFeatureSelector.from_preset("fast")
+
+
+@pytest.mark.usefixtures("eager")
+@unsettled
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_the_learning_rate_follows_its_schedule_and_callbacks_are_called(schedule):
+    rates = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            rates.append(float(self.model.optimizer.learning_rate))
+
+    x, _ = informative(40)
+    quick(2, epochs=4, learning_rate=0.01, schedule=schedule).fit(x, callbacks=[Watch()])
+    falling = 0.01 * (1 + np.cos(np.pi * np.arange(1, 5) / 4)) / 2
+    expected = falling if schedule == "cosine" else np.full(4, 0.01)
+    np.testing.assert_allclose(rates, expected, atol=1e-8)
 
 
 @pytest.mark.usefixtures("eager")
@@ -356,7 +398,14 @@ def test_it_works_in_a_pipeline_and_a_grid_search(digits):
         ({"threshold": 2}, "`threshold` of ConcreteFeatureSelector"),
         ({"early_stopping": 1}, "`early_stopping` of ConcreteFeatureSelector"),
         ({"tryouts": 0}, "`tryouts` of ConcreteFeatureSelector"),
-        ({"learning_rate": 1e30, "batch_size": 8}, "the training diverged. Received: learning"),
+        ({"logits_learning_rate": 0}, "`logits_learning_rate` of ConcreteFeatureSelector"),
+        ({"schedule": "linear"}, "`schedule` of ConcreteFeatureSelector"),
+        ({"dropout": 1}, "`dropout` of concrete_network"),
+        ({"initialization": "zeros"}, "`initialization` of ConcreteFeatureSelector"),
+        (
+            {"learning_rate": 1e30, "logits_learning_rate": 1e30, "batch_size": 8},
+            "the training diverged. Received: learning",
+        ),
     ],
 )
 def test_bad_settings_are_refused(settings, message):
