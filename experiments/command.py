@@ -1,8 +1,10 @@
 """What happens between the command line and the protocol of an experiment."""
 
+import contextlib
+import logging
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +65,8 @@ def run(experiment: Experiment, args: Sequence[str] | None = None) -> int:
         errors.print("interrupted before the work began")
         return 130
     try:
-        with JobProgress(experiment.work(config), console, config.quiet) as progress:
+        total = experiment.work(config)
+        with _no_tracing_warnings(), JobProgress(total, console, config.quiet) as progress:
             invocation = shlex.join([*program.split(), *args])
             labels = experiment.labels(config)
             job = Job(config, data, directory, progress, invocation, labels)
@@ -76,3 +79,15 @@ def run(experiment: Experiment, args: Sequence[str] | None = None) -> int:
         return 130
     tables.show(console, experiment.sheets(config, directory.summary), experiment.legend)
     return 0
+
+
+@contextlib.contextmanager
+def _no_tracing_warnings() -> Iterator[None]:
+    """TensorFlow takes it for a mistake that each of many models is traced; it breaks the bar."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -44,3 +44,27 @@ def reconstruction(dataset: str, model: str, similarity: str = "auto") -> Rows:
         if key in train:
             rows[key]["train_error"] = train[key]
     return rows
+
+
+def feature_selection(dataset: str, similarity: str = "auto") -> Rows:
+    """Rows "original" and "mine" of Table 6: `error`, `accuracy`, and of "mine" the `asr` too.
+
+    Empty where the paper has no such data set. "mine" is left out for a similarity that is not
+    MINE.
+    """
+    table = numbers()["table6_concrete_autoencoder"].get(dataset)
+    if table is None:
+        return {}
+    before, after = table["accuracy"]
+    rows = {"original": {"error": table["original"], "accuracy": before}}
+    if similarity in MINE:
+        gain = 1 - table["mine"] / table["original"]
+        rows["mine"] = {"error": table["mine"], "gain_original": gain, "accuracy": after}
+        rows["mine"]["asr"] = table["asr"]
+    return rows
+
+
+def feature_selection_setting(dataset: str) -> dict[str, Any]:
+    """The number of `features` selected in Table 6, and of training and test `samples`."""
+    table = numbers()["table6_concrete_autoencoder"].get(dataset, {})
+    return table and {"features": table["M"], "samples": table["samples"]}

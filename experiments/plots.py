@@ -11,6 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from keras_uae.files import atomic_write
+
 BLUE, RED, GREY = "#2f6db5", "#c23b4b", "#7a7a7a"
 ORANGE, GREEN, LIGHT_GREEN = "#d9772b", "#3f9a6d", "#86bfa3"
 STYLE: dict[Any, Any] = {
@@ -60,6 +62,5 @@ def name_positions(axes: Axes, names: Sequence[str], **settings: Any) -> None:
 
 def save(figure: Figure, path: Path) -> None:
     """Write all of a picture or nothing."""
-    temporary = path.with_suffix(".part.png")
-    figure.savefig(temporary)
-    temporary.replace(path)
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png")

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from experiments.job import Job
 from experiments.run import versions
+from keras_uae.files import atomic_write
 
 
 def write(path: Path, parts: Iterable[str]) -> None:
     """Write the parts that are not empty as paragraphs, all of the file or nothing."""
-    temporary = path.with_name(path.name + ".part")
     text = "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with atomic_write(path) as file:
+        file.write(text.encode())
 
 
 def pictures(job: Job, texts: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """The directory of a run: refused if it holds another one, continued if it holds this one."""
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -10,6 +9,7 @@ from typing import Any
 
 from experiments.config import ExperimentConfig
 from keras_uae import __version__
+from keras_uae.files import TEMPORARY, atomic_write
 
 Records = list[dict[str, Any]]
 
@@ -84,7 +84,7 @@ class Run:
         if (self.directory / "config.json").exists():
             return False
         files = self.directory.iterdir() if self.directory.exists() else ()
-        if any(file.suffix != ".part" for file in files):
+        if any(file.suffix != TEMPORARY for file in files):
             raise ValueError(self._refusal("holds files, but none is the config.json of a run"))
         return True
 
@@ -121,9 +121,5 @@ def versions() -> dict[str, str]:
 
 def write_json(path: Path, content: Any) -> None:
     """Write all of a file or nothing."""
-    temporary = path.with_name(path.name + ".part")
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1, allow_nan=False)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    with atomic_write(path) as file:
+        file.write(json.dumps(content, indent=1, allow_nan=False).encode())

@@ -13,7 +13,11 @@ def difference(gain: float) -> str:
 
 def than(gain: float, reference: str) -> str:
     """The same with the reference: "1.2% lower than the original"."""
-    words = difference(gain)
+    return compared(difference(gain), reference)
+
+
+def compared(words: str, reference: str) -> str:
+    """Words such as "lower", "equal" or "twice as high" with what they refer to."""
     link = {"equal": "to", "high": "as"}.get(words.split()[-1], "than")
     return f"{words} {link} {reference}"
 

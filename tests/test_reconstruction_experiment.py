@@ -8,9 +8,9 @@ import pytest
 
 import keras_uae as uae
 from experiments import attacks, training
-from experiments.progress import JobProgress
 from experiments.reconstruction.protocol import main
 from experiments.reconstruction.summary import LABELS
+from tests.runs import contents, metrics, records, watch_bars
 
 SIZES = {"train-size": 40, "attack-size": 24, "epochs": 1, "retraining-epochs": 1}
 SMALL = [f"--{name}={value}" for name, value in {**SIZES, "batch-size": 32, "steps": 3}.items()]
@@ -33,32 +33,6 @@ def finished(tmp_path_factory) -> Path:
         assert main([*SMALL, "--seeds", "0", "1", "--output", str(output)]) == 0
     assert [bar.fraction for bar in bars] == [1]
     return output
-
-
-def watch_bars(patch: pytest.MonkeyPatch) -> list[JobProgress]:
-    """The progress bars that are opened from now on."""
-    bars: list[JobProgress] = []
-    enter = JobProgress.__enter__
-    patch.setattr(JobProgress, "__enter__", lambda bar: (bars.append(bar), enter(bar))[1])
-    return bars
-
-
-def metrics(output: Path) -> dict:
-    return json.loads((output / "metrics.json").read_text())
-
-
-def records(output: Path, stage: str, seed: int) -> dict[str, dict]:
-    """By augmentation, without the times."""
-    return {
-        row["name"]: {name: value for name, value in row.items() if name != "seconds"}
-        for row in metrics(output)["records"]
-        if (row["stage"], row["seed"]) == (stage, seed)
-    }
-
-
-def contents(output: Path) -> dict[Path, tuple[int, bytes]]:
-    files = [path for path in output.rglob("*") if path.is_file()]
-    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
 
 def test_everything_is_written(finished):

@@ -1,0 +1,43 @@
+"""Features that are selected without training a network."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from keras_uae.linear_selection import greedy_linear_selection
+
+
+def random_features(x: np.ndarray, features: int, seed: int) -> np.ndarray:
+    """K different features, drawn by `seed`."""
+    return np.random.default_rng(seed).choice(x.shape[1], features, replace=False)
+
+
+def greatest_variance(x: np.ndarray, features: int) -> np.ndarray:
+    """The K features of greatest variance, of equal ones the first."""
+    return np.argsort(-x.var(axis=0, dtype=np.float64), kind="stable")[:features]
+
+
+def greatest_loadings(x: np.ndarray, features: int) -> np.ndarray:
+    """The feature of greatest loading on each of the first K principal components.
+
+    That is method B4 of Jolliffe (Discarding variables in a principal component analysis, Applied
+    Statistics 21, 1972; his Principal Component Analysis, section 6.3): component by component, the
+    feature with the largest coefficient that is not chosen yet. The components are those of the
+    covariances, since every error counts as it is. (The features with the greatest sums of squared
+    loadings, another definition, are all but those of greatest variance.)
+    """
+    centered = x - x.mean(axis=0, dtype=np.float64)
+    _, vectors = np.linalg.eigh(centered.T @ centered)
+    chosen: list[int] = []
+    for loadings in np.abs(vectors.T[::-1])[:features]:
+        loadings[chosen] = -1
+        chosen.append(int(loadings.argmax()))
+    return np.array(chosen)
+
+
+SEEDED: dict[str, Callable[[np.ndarray, int, int], np.ndarray]] = {"random": random_features}
+FIXED: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+    "variance": greatest_variance,
+    "pca": greatest_loadings,
+    "greedy": greedy_linear_selection,
+}
