@@ -14,6 +14,7 @@ from keras_uae.criteria import (
 )
 from keras_uae.evaluation import criterion_values, reconstruction_error, success_rate
 from keras_uae.layers import ConcreteSelect
+from keras_uae.penalty import PenaltyAttack
 from keras_uae.pgd import PGDAttack
 from keras_uae.results import GenerationInterrupted, UAEs
 from keras_uae.retraining import RefreshUAEs, Round, augment_in_rounds
@@ -27,6 +28,7 @@ __all__ = [
     "MinMaxAttack",
     "Misclassification",
     "PGDAttack",
+    "PenaltyAttack",
     "Reconstruction",
     "RefreshUAEs",
     "Round",

@@ -3,15 +3,12 @@
 from typing import Any, Self
 
 import keras
-import tensorflow as tf
 
-from keras_uae import criteria, geometry
-from keras_uae import similarity as similarities
-from keras_uae.base import Attack, Found
+from keras_uae import criteria
 from keras_uae.checks import check_choice, check_number
-from keras_uae.minmax import minmax
+from keras_uae.multiplier import GradientAscent
 from keras_uae.settings import register
-from keras_uae.similarity.features import capture
+from keras_uae.similarity_attack import SimilarityAttack
 
 PRESETS: dict[str, dict[str, Any]] = {
     # real perturbations and a high success rate
@@ -31,7 +28,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 @register
-class MinMaxAttack(Attack):
+class MinMaxAttack(SimilarityAttack):
     """Finds inputs far from x that the model handles no worse than x (Algorithm 1).
 
     For every sample of its own it solves
@@ -86,7 +83,6 @@ class MinMaxAttack(Attack):
         [Hsu et al., 2022](https://arxiv.org/abs/2103.01895), Algorithm 1.
     """
 
-    nested = ("criterion", "similarity")
     plain = (
         "objective",
         "step_size",
@@ -121,26 +117,25 @@ class MinMaxAttack(Attack):
         super().__init__(
             model,
             criterion=criterion,
+            similarity=similarity,
+            objective=objective,
+            step_size=step_size,
             epsilon=epsilon,
             steps=steps,
             bounds=bounds,
+            initial_radius=initial_radius,
+            initial_multiplier=initial_multiplier,
+            step_rule=step_rule,
             seed=seed,
             **kwargs,
         )
-        owner = type(self).__name__
-        if initial_radius != "glorot":
-            initial_radius = check_number(owner, "initial_radius", initial_radius, 0)
-        self.similarity = similarities.get(similarity, model)
-        self.objective = check_choice(owner, "objective", objective, ("minimize", "maximize"))
-        self.step_size = check_number(owner, "step_size", step_size, 0)
         self.multiplier_step_size = check_number(
-            owner, "multiplier_step_size", multiplier_step_size, 0, 1
+            type(self).__name__, "multiplier_step_size", multiplier_step_size, 0, 1
         )
-        self.initial_radius: float | str = initial_radius
-        self.initial_multiplier = check_number(owner, "initial_multiplier", initial_multiplier, 0)
-        self.step_rule = check_choice(owner, "step_rule", step_rule, geometry.STEP_RULES)
-        # where the similarity reads its features: refused here if the model has no such layer
-        self.source = self.similarity.features.source(model)
+
+    @property
+    def multiplier_rule(self) -> GradientAscent:
+        return GradientAscent(self.multiplier_step_size, self.initial_multiplier)
 
     @classmethod
     def from_preset(cls, preset: str, model: keras.Model, **settings: Any) -> Self:
@@ -155,41 +150,3 @@ class MinMaxAttack(Attack):
         """
         check_choice(cls.__name__, "preset", preset, PRESETS)
         return cls(model, **{**PRESETS[preset], **settings})
-
-    def run(
-        self,
-        x: tf.Tensor,
-        index: tf.Tensor,
-        seed: tf.Tensor,
-        y: tf.Tensor | None = None,
-        trace: bool = False,
-    ) -> Found:
-        return minmax(self, x, index, seed, y, trace)
-
-    def radius(self, shape: tf.TensorShape) -> float:
-        """Half width of δ₀ for samples of `shape`."""
-        if isinstance(self.initial_radius, str):
-            return geometry.glorot_radius(tuple(shape))
-        return self.initial_radius
-
-    def check(self, x: tf.Tensor) -> None:
-        super().check(x)
-        self._captured(x)
-
-    def values_per_sample(self, shape: tuple[int, ...]) -> int:
-        captured = self._captured(tf.zeros((1, *shape), self.variable_dtype))
-        return super().values_per_sample(shape) + self.similarity.features.size(captured.shape[1:])
-
-    def _captured(self, x: tf.Tensor) -> tf.Tensor:
-        """What the similarity reads its features from."""
-        if self.source is None:
-            return x
-        with capture(self.source) as seen, keras.StatelessScope():
-            self.model(x, training=False)
-        if not seen:
-            raise ValueError(
-                f"`similarity` of {type(self).__name__} reads a layer that does not run when the "
-                f"model is called. Received: layer {self.source.name!r} of model "
-                f"{self.model.name!r}."
-            )
-        return seen[0]

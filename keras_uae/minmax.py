@@ -1,5 +1,7 @@
 """The loop of Algorithm 1 (MinMax attack), for a batch of samples, as one graph.
 
+With another rule for c it is the loop of the penalty-based attack (Algorithm 3).
+
 The paper's steps are shifted by half an iteration: each iteration looks at an iterate before it
 moves on, so that criterion, features and gradient all come from one forward and one backward pass
 of the model. T iterations cost what T steps of projected gradient descent cost, plus the
@@ -20,14 +22,14 @@ from keras_uae.loop import Best, outcome, repeat, select
 from keras_uae.similarity.features import capture
 
 if TYPE_CHECKING:
-    from keras_uae.attack import MinMaxAttack
+    from keras_uae.similarity_attack import SimilarityAttack
 
 
 class Search(NamedTuple):
     """What one iteration hands to the next, a row for each sample."""
 
     z: tf.Tensor  # x + δ
-    multiplier: tf.Tensor  # c
+    multiplier: Any  # state of the rule for c
     estimator: Any  # state of the similarity, with MINE its θ
     alive: tf.Tensor  # false once a value of the sample was not finite
     best: Best
@@ -35,7 +37,7 @@ class Search(NamedTuple):
 
 
 def minmax(
-    attack: MinMaxAttack,
+    attack: SimilarityAttack,
     x: tf.Tensor,
     index: tf.Tensor,
     seed: tf.Tensor,
@@ -66,7 +68,8 @@ def minmax(
     reference, captured = _observe(attack, lambda: criterion.reference(x, y), x)
     projection = features.draw(seed, captured)
     u = features.reference(projection, captured)
-    drawn = similarity.draw(seed, u.shape[1:], attack.steps, x.dtype)
+    drawn = similarity.draw(seed, u.shape[1:], attack.iterations, x.dtype)
+    rule = attack.multiplier_rule
 
     def iterate(t: tf.Tensor, now: Search) -> tuple[Search, dict[str, tf.Tensor]]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -75,7 +78,7 @@ def minmax(
             violation = tf.nn.relu(f)  # f⁺, whose gradient is 0 where f ≤ 0
             v = features(projection, captured)
             estimator, value = similarity.estimate(drawn, now.estimator, v, t)
-            c = _ascend_multiplier(now.multiplier, violation, t, attack.multiplier_step_size)
+            c, multiplier, restart = rule.update(now.multiplier, violation, t)
             objective = c * violation + sign * value
         gradient = tape.gradient(
             objective, now.z, unconnected_gradients=tf.UnconnectedGradients.ZERO
@@ -87,9 +90,12 @@ def minmax(
             better, (Best(now.z, f, tf.fill(tf.shape(f), t + 1)), value), (now.best, now.similarity)
         )
         step = attack.step_size * geometry.step_direction(gradient, attack.step_rule)
+        z = tf.clip_by_value(now.z - step, low, high)
+        if restart is not None:
+            z = select(tf.fill(batch, restart), start.z, z)
         following = Search(
-            z=select(alive, tf.clip_by_value(now.z - step, low, high), now.z),
-            multiplier=select(alive, c, now.multiplier),
+            z=select(alive, z, now.z),
+            multiplier=select(alive, multiplier, now.multiplier),
             estimator=estimator,
             alive=alive,
             best=best,
@@ -104,19 +110,19 @@ def minmax(
     delta = geometry.initial_delta(x, index, attack.radius(x.shape[1:]), seed)
     start = Search(
         z=tf.clip_by_value(x + delta, low, high),
-        multiplier=tf.fill(batch, tf.constant(attack.initial_multiplier, x.dtype)),
+        multiplier=rule.start(batch, x.dtype),
         estimator=similarity.init(drawn, x, u),
         alive=tf.fill(batch, True),
         best=Best.none(x),
         similarity=tf.fill(batch, tf.constant(sign * np.inf, x.dtype)),
     )
     names = ("similarity", "criterion", "multiplier", "gap") if trace else ()
-    end, history = repeat(iterate, start, attack.steps, names, x.dtype)
-    return outcome(x, end.best, end.alive, end.similarity, end.multiplier), history
+    end, history = repeat(iterate, start, attack.iterations, names, x.dtype)
+    return outcome(x, end.best, end.alive, end.similarity, rule.value(end.multiplier)), history
 
 
 def _observe(
-    attack: MinMaxAttack, evaluate: Callable[[], Any], z: tf.Tensor
+    attack: SimilarityAttack, evaluate: Callable[[], Any], z: tf.Tensor
 ) -> tuple[Any, tf.Tensor]:
     """What `evaluate` returns, and what the similarity reads of the same pass of the model."""
     source = attack.source
@@ -129,12 +135,6 @@ def _observe(
         with capture(source) as seen:
             attack.model(z, training=False)
     return result, tf.cast(seen[0], z.dtype)
-
-
-def _ascend_multiplier(c: tf.Tensor, violation: tf.Tensor, t: tf.Tensor, beta: float) -> tf.Tensor:
-    """Steps 8 and 9: c ← max(0, (1 − β/t^¼)·c + β·f⁺), t counted from 1."""
-    decay = 1 - beta * tf.cast(t + 1, c.dtype) ** -0.25
-    return tf.maximum(decay * c + beta * tf.stop_gradient(violation), 0)
 
 
 def _stationarity_gap(

@@ -1,0 +1,96 @@
+"""What the MinMax and the penalty-based attack have in common."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_uae import geometry
+from keras_uae import similarity as similarities
+from keras_uae.base import Attack, Found
+from keras_uae.checks import check_choice, check_number
+from keras_uae.minmax import minmax
+from keras_uae.multiplier import MultiplierRule
+from keras_uae.similarity.features import capture
+
+
+class SimilarityAttack(Attack):
+    """Base of the attacks that weigh a criterion against a similarity.
+
+    A subclass gives the rule for the weight c.
+    """
+
+    nested = ("criterion", "similarity")
+
+    def __init__(
+        self,
+        model: keras.Model,
+        *,
+        similarity: Any,
+        objective: str,
+        step_size: float,
+        initial_radius: float | str,
+        initial_multiplier: float,
+        step_rule: str,
+        **kwargs: Any,
+    ):
+        super().__init__(model, **kwargs)
+        owner = type(self).__name__
+        if initial_radius != "glorot":
+            initial_radius = check_number(owner, "initial_radius", initial_radius, 0)
+        self.similarity = similarities.get(similarity, model)
+        self.objective = check_choice(owner, "objective", objective, ("minimize", "maximize"))
+        self.step_size = check_number(owner, "step_size", step_size, 0)
+        self.initial_radius: float | str = initial_radius
+        self.initial_multiplier = check_number(owner, "initial_multiplier", initial_multiplier, 0)
+        self.step_rule = check_choice(owner, "step_rule", step_rule, geometry.STEP_RULES)
+        # where the similarity reads its features: refused here if the model has no such layer
+        self.source = self.similarity.features.source(model)
+
+    @property
+    def iterations(self) -> int:
+        """Iterations in all."""
+        return self.steps
+
+    @property
+    def multiplier_rule(self) -> MultiplierRule:
+        """How c goes on."""
+        raise NotImplementedError
+
+    def run(
+        self,
+        x: tf.Tensor,
+        index: tf.Tensor,
+        seed: tf.Tensor,
+        y: tf.Tensor | None = None,
+        trace: bool = False,
+    ) -> Found:
+        return minmax(self, x, index, seed, y, trace)
+
+    def radius(self, shape: tf.TensorShape) -> float:
+        """Half width of δ₀ for samples of `shape`."""
+        if isinstance(self.initial_radius, str):
+            return geometry.glorot_radius(tuple(shape))
+        return self.initial_radius
+
+    def check(self, x: tf.Tensor) -> None:
+        super().check(x)
+        self._captured(x)
+
+    def values_per_sample(self, shape: tuple[int, ...]) -> int:
+        captured = self._captured(tf.zeros((1, *shape), self.variable_dtype))
+        return super().values_per_sample(shape) + self.similarity.features.size(captured.shape[1:])
+
+    def _captured(self, x: tf.Tensor) -> tf.Tensor:
+        """What the similarity reads its features from."""
+        if self.source is None:
+            return x
+        with capture(self.source) as seen, keras.StatelessScope():
+            self.model(x, training=False)
+        if not seen:
+            raise ValueError(
+                f"`similarity` of {type(self).__name__} reads a layer that does not run when the "
+                f"model is called. Received: layer {self.source.name!r} of model "
+                f"{self.model.name!r}."
+            )
+        return seen[0]
