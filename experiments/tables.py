@@ -1,6 +1,6 @@
 """Tables of strings, on the console and in markdown, and how numbers are written in them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rich import box
@@ -8,7 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from experiments.summary import mean
+
 NONE = "–"
+
+Rows = Sequence[Mapping[str, Any]]
 
 
 class Sheet(NamedTuple):
@@ -46,7 +50,19 @@ def markdown(sheet: Sheet) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def error(row: dict[str, Any]) -> str:
+def outcome(names: list[str], ours: Rows, theirs: Rows) -> dict[str, list[str]]:
+    """Test errors of rows of the summary next to their controls, and what the paper prints."""
+    return {
+        "": names,
+        "test error": [error(row) for row in ours],
+        "vs original": [gain(mean(row["gain_original"])) for row in ours],
+        "vs duplicate": [gain(mean(row["gain_duplicate"])) for row in ours],
+        "paper's error": [number(row.get("error"), ".5f") for row in theirs],
+        "paper, vs original": [gain(row.get("gain_original")) for row in theirs],
+    }
+
+
+def error(row: Mapping[str, Any]) -> str:
     """Mean ± std of the test error of a row of the summary, and whether trainings diverged."""
     value = row["test_error"]
     if value is None:

@@ -1,6 +1,7 @@
 """Look into the directory of an experiment's run, and at its progress bar."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,24 @@ def watch_bars(patch: pytest.MonkeyPatch) -> list[JobProgress]:
     enter = JobProgress.__enter__
     patch.setattr(JobProgress, "__enter__", lambda bar: (bars.append(bar), enter(bar))[1])
     return bars
+
+
+def run_undisturbed(main: Callable[[list[str]], int], args: list[str]) -> None:
+    """Run an experiment from beginning to end, its progress bar too."""
+    with pytest.MonkeyPatch.context() as patch:
+        bars = watch_bars(patch)
+        assert main(args) == 0
+    assert [bar.fraction for bar in bars] == [1]
+
+
+def check_refused(main: Callable[[list[str]], int], flags: str, hint: str, capsys) -> None:
+    """Settings that cannot be are one line of explanation and exit code 2."""
+    assert main(flags.split()) == 2
+    printed = capsys.readouterr()
+    assert hint in printed.err
+    assert printed.err.count("\n") == 1
+    assert "Received: " in printed.err
+    assert printed.out == ""
 
 
 def metrics(output: Path) -> dict:

@@ -20,6 +20,7 @@ from experiments.reconstruction.protocol import main, total_work, work
 from experiments.reconstruction.summary import LABELS
 from experiments.run import Run
 from models import RECIPES
+from tests.runs import check_refused
 
 
 def parse(*flags: str) -> Config:
@@ -84,12 +85,7 @@ def dummy_data(size: int):
     ],
 )
 def test_wrong_settings_are_one_line_and_exit_code_2(flags, hint, tmp_path, capsys):
-    assert main([*flags.split(), "--output", str(tmp_path / "run")]) == 2
-    printed = capsys.readouterr()
-    assert hint in printed.err
-    assert printed.err.count("\n") == 1
-    assert "Received: " in printed.err
-    assert printed.out == ""
+    check_refused(main, f"{flags} --output {tmp_path / 'run'}", hint, capsys)
     assert not (tmp_path / "run").exists()
 
 

@@ -16,7 +16,7 @@ from experiments.feature_selection.summary import BASELINES, LABELS, NETWORKS
 from keras_uae.evaluation import extra_trees_accuracy
 from keras_uae.feature_selection import ConcreteFeatureSelector
 from keras_uae.linear_selection import greedy_linear_selection
-from tests.runs import contents, metrics, records, watch_bars
+from tests.runs import contents, metrics, records, run_undisturbed
 
 SIZES = {"train-size": 40, "attack-size": 24, "epochs": 1, "steps": 3, "features": 5}
 SMALL = [f"--{name}={value}" for name, value in {**SIZES, "projections": 8}.items()]
@@ -35,10 +35,7 @@ def _smaller():
 def finished(tmp_path_factory) -> Path:
     """The directory of a run over two seeds that nothing has disturbed."""
     output = tmp_path_factory.mktemp("runs") / "finished"
-    with pytest.MonkeyPatch.context() as patch:
-        bars = watch_bars(patch)
-        assert main([*SMALL, "--seeds", "0", "1", "--output", str(output)]) == 0
-    assert [bar.fraction for bar in bars] == [1]
+    run_undisturbed(main, [*SMALL, "--seeds", "0", "1", "--output", str(output)])
     return output
 
 
@@ -155,10 +152,7 @@ def test_interrupted_run_goes_on_to_the_same_numbers(
     assert records(output, "training", 0).keys() == {"original", "duplicate"}
     assert not (output / "report.md").exists()
 
-    with monkeypatch.context() as patch:
-        bars = watch_bars(patch)
-        assert main(args) == 0
-    assert [bar.fraction for bar in bars] == [1]
+    run_undisturbed(main, args)
     for stage, seed in (("training", 0), ("attack", 0), ("features", 0), ("features", None)):
         assert records(output, stage, seed) == records(finished, stage, seed)
 

@@ -23,6 +23,7 @@ from experiments.feature_selection.tables import LEGEND, sheets
 from experiments.feature_selection.words import points, sentences
 from experiments.summary import spread
 from experiments.tables import show
+from tests.runs import check_refused
 
 ERRORS = {"original": (0.012, 0.014), "duplicate": (0.010, 0.012), "mine": (0.011, 0.0115)}
 ACCURACIES = {"original": 0.90, "duplicate": 0.91, "mine": 0.92, "random": 0.80}
@@ -104,12 +105,7 @@ def test_presets_fill_in_what_flags_leave_open():
     ],
 )
 def test_wrong_settings_are_one_line_and_exit_code_2(flags, hint, tmp_path, capsys):
-    assert main([*flags.split(), "--output", str(tmp_path / "run")]) == 2
-    printed = capsys.readouterr()
-    assert hint in printed.err
-    assert printed.err.count("\n") == 1
-    assert "Received: " in printed.err
-    assert printed.out == ""
+    check_refused(main, f"{flags} --output {tmp_path / 'run'}", hint, capsys)
     assert not (tmp_path / "run").exists()
 
 
@@ -246,11 +242,13 @@ def test_verdicts_follow_the_numbers():
 
 
 def test_departures_from_the_paper_are_named():
-    other = text(features=20, train_size=1248, attack_size=1000, similarity="gaussian", epochs=60)
+    flags = {"features": 20, "similarity": "gaussian", "epochs": 60, "steps": 10}
+    other = text(train_size=1248, attack_size=1000, **flags)
     assert "Other than in the paper: 20 features, not 50; 1248 training samples, not 6238" in other
     assert "1000 of them attacked" in other
     assert "by the training samples alone" in other
     assert "published settings of the selector for 60 epochs" in other
+    assert "10 iterations of the attack, not 40" in other
     assert "an attack by gaussian, not by MINE" in other
     assert "MINE from 96 projections, not 500" in text(projections=96)
     assert "Other than" not in text(protocol="published")

@@ -10,7 +10,7 @@ import keras_uae as uae
 from experiments import attacks, training
 from experiments.reconstruction.protocol import main
 from experiments.reconstruction.summary import LABELS
-from tests.runs import contents, metrics, records, watch_bars
+from tests.runs import contents, metrics, records, run_undisturbed
 
 SIZES = {"train-size": 40, "attack-size": 24, "epochs": 1, "retraining-epochs": 1}
 SMALL = [f"--{name}={value}" for name, value in {**SIZES, "batch-size": 32, "steps": 3}.items()]
@@ -28,10 +28,7 @@ def _two_batches():
 def finished(tmp_path_factory) -> Path:
     """The directory of a run over two seeds that nothing has disturbed."""
     output = tmp_path_factory.mktemp("runs") / "finished"
-    with pytest.MonkeyPatch.context() as patch:
-        bars = watch_bars(patch)
-        assert main([*SMALL, "--seeds", "0", "1", "--output", str(output)]) == 0
-    assert [bar.fraction for bar in bars] == [1]
+    run_undisturbed(main, [*SMALL, "--seeds", "0", "1", "--output", str(output)])
     return output
 
 
@@ -157,10 +154,7 @@ def test_interrupted_run_goes_on_to_the_same_numbers(finished, tmp_path, monkeyp
     assert trained == [8, 16, 8]  # the rest of MINE-UAE, then L2-UAE
     assert not (output / "report.md").exists()
 
-    with monkeypatch.context() as patch:
-        bars = watch_bars(patch)
-        assert main(args) == 0
-    assert [bar.fraction for bar in bars] == [1]
+    run_undisturbed(main, args)
     for stage in ("training", "attack"):
         assert records(output, stage, 0) == records(finished, stage, 0)
     assert (output / "report.md").exists()

@@ -44,7 +44,7 @@ class Config(AttackConfig):
     activity. Default: $TFDS_DATA_DIR or ~/tensorflow_datasets."""
     epochs: int | None = None
     """Epochs of every selector. Preset: 800 of the published selector, else 100; quick on digits:
-    60; smoke: 5."""
+    30; smoke: 5."""
     similarity: str = "auto"
     """What the attack minimises: random or bivariate (MINE), gaussian, l2, cosine. auto: bivariate,
     which is random by its exact law; but gaussian for more than 2000 samples, unless the preset is
@@ -86,7 +86,7 @@ class Config(AttackConfig):
         if self.preset == "smoke":
             settings.update(train_size=300, epochs=5)
         elif self.preset == "quick" and self.dataset == "digits":
-            settings.update(epochs=60)
+            settings.update(epochs=30)
         elif self.preset == "quick" and self.dataset not in TABULAR:
             settings.update(train_size=10_000)
         return settings

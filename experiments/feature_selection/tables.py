@@ -4,7 +4,7 @@ from experiments import paper
 from experiments.feature_selection.config import Config
 from experiments.feature_selection.summary import NETWORKS, labels
 from experiments.summary import Summary, mean
-from experiments.tables import Sheet, error, gain, mean_and_std, number, used
+from experiments.tables import Sheet, mean_and_std, number, outcome, used
 
 LEGEND = (
     "Test error: mean squared error per input dimension of the network that sees the selected "
@@ -24,14 +24,7 @@ def sheets(config: Config, summary: Summary) -> list[Sheet]:
     names, printed = labels(config), paper.feature_selection(config.dataset, config.similarity)
     networks = {name: row for name, row in summary.items() if name in NETWORKS}
     ours, theirs = list(networks.values()), [printed.get(name, {}) for name in networks]
-    outcome = {
-        "": [names[name] for name in networks],
-        "test error": [error(row) for row in ours],
-        "vs original": [gain(mean(row["gain_original"])) for row in ours],
-        "vs duplicate": [gain(mean(row["gain_duplicate"])) for row in ours],
-        "paper's error": [number(row.get("error"), ".5f") for row in theirs],
-        "paper, vs original": [gain(row.get("gain_original")) for row in theirs],
-    }
+    errors = outcome([names[name] for name in networks], ours, theirs)
     features = {
         "": [names[name] for name in summary],
         "ExtraTrees accuracy": [mean_and_std(row["accuracy"], ".2%") for row in summary.values()],
@@ -56,7 +49,7 @@ def sheets(config: Config, summary: Summary) -> list[Sheet]:
     seeds = ", ".join(map(str, config.seeds or ()))
     title = f"{config.features} features of {config.dataset}, {config.preset} preset"
     return [
-        Sheet(f"Reconstruction error on the test samples · {title} · seeds {seeds}", used(outcome)),
+        Sheet(f"Reconstruction error on the test samples · {title} · seeds {seeds}", used(errors)),
         Sheet("What the selected features say of the test samples", used(features)),
         Sheet("Attack on the training samples, training error, time for one seed", used(details)),
     ]

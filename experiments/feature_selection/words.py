@@ -10,6 +10,8 @@ from experiments.summary import Summary, mean
 from experiments.tabular import TABULAR
 from experiments.words import compared, difference, not_found, than, than_controls, than_paper
 
+PAPER_STEPS = 40
+
 
 def sentences(config: Config, summary: Summary) -> list[str]:
     """A sentence for every row, then what they come to, then what differs from the paper."""
@@ -126,6 +128,8 @@ def _departures(config: Config) -> list[str]:
             f"the {config.selector} settings of the selector for {config.epochs} epochs, not the "
             f"published ones for {EPOCHS['published']}"
         )
+    if config.steps != PAPER_STEPS:
+        lines.append(f"{config.steps} iterations of the attack, not {PAPER_STEPS}")
     if config.similarity not in SAMPLINGS:
         lines.append(f"an attack by {config.similarity}, not by MINE")
     elif config.projections != PROJECTIONS:

@@ -4,7 +4,7 @@ from experiments import paper
 from experiments.reconstruction.config import Config
 from experiments.reconstruction.summary import labels
 from experiments.summary import Summary, mean
-from experiments.tables import Sheet, error, gain, number, used
+from experiments.tables import Sheet, number, outcome, used
 
 LEGEND = (
     "Error: mean squared error per pixel, mean ± std over the seeds. vs: + is a lower error than "
@@ -21,14 +21,7 @@ def sheets(config: Config, summary: Summary) -> list[Sheet]:
     ours = list(summary.values())
     theirs = [printed.get(name, {}) for name in summary]
     rows = [names[name] for name in summary]
-    outcome = {
-        "": rows,
-        "test error": [error(row) for row in ours],
-        "vs original": [gain(mean(row["gain_original"])) for row in ours],
-        "vs duplicate": [gain(mean(row["gain_duplicate"])) for row in ours],
-        "paper's error": [number(row.get("error"), ".5f") for row in theirs],
-        "paper, vs original": [gain(row.get("gain_original")) for row in theirs],
-    }
+    errors = outcome(rows, ours, theirs)
     details = {
         "": rows,
         "ASR": [number(mean(row["asr"]), ".1%") for row in ours],
@@ -42,6 +35,6 @@ def sheets(config: Config, summary: Summary) -> list[Sheet]:
     seeds = ", ".join(map(str, config.seeds or ()))
     title = f"{config.dataset}, {config.model} autoencoder, {config.preset} preset"
     return [
-        Sheet(f"Reconstruction error on the test images · {title} · seeds {seeds}", used(outcome)),
+        Sheet(f"Reconstruction error on the test images · {title} · seeds {seeds}", used(errors)),
         Sheet("Attack on the training images, training error, time for one seed", used(details)),
     ]
