@@ -30,18 +30,19 @@ def sum_path(directory: Path, number: int) -> Path:
 def write_shard(directory: Path, number: int, found: UAEs, x: np.ndarray) -> None:
     """Write a shard, then its sum; in between it counts as missing."""
     path = shard_path(directory, number)
-    delta = np.asarray(found.x, np.float64).reshape(len(x), -1) - x.reshape(len(x), -1)
-    norms = (np.sqrt((delta**2).sum(axis=1)), np.abs(delta).max(axis=1))
     sum_path(directory, number).unlink(missing_ok=True)
     arrays = {name: getattr(found, name) for name in ROW_FIELDS}
     with atomic_write(path) as file:
-        np.savez(
-            file,
-            **arrays,
-            **{name: norm.astype(np.float32) for name, norm in zip(NORMS, norms, strict=True)},
-        )
+        np.savez(file, **arrays, **dict(zip(NORMS, _norms(found.x - x), strict=True)))
     with atomic_write(sum_path(directory, number)) as file:
         file.write(f"{sha256_of_file(path)}  {path.name}\n".encode())
+
+
+def _norms(delta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """L2 norm and largest entry of every row, a row at a time: a shard is large."""
+    l2 = [np.linalg.norm(row.astype(np.float64).ravel()) for row in delta]
+    largest = [np.abs(row).max() for row in delta]
+    return np.array(l2, np.float32), np.array(largest, np.float32)
 
 
 def shard_state(directory: Path, number: int) -> str:
