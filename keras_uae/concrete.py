@@ -10,7 +10,7 @@ from keras import layers
 
 from keras_uae.checks import check_choice, check_integer, check_number
 from keras_uae.layers import ConcreteSelect
-from keras_uae.similarity.features import flat_layers
+from keras_uae.model_layers import flat_layers
 
 DECODERS = ("published", "cae_paper")
 

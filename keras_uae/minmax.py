@@ -19,7 +19,7 @@ import tensorflow as tf
 from keras_uae import geometry
 from keras_uae.geometry import all_finite, flatten
 from keras_uae.loop import Best, outcome, repeat, select
-from keras_uae.similarity.features import capture
+from keras_uae.model_layers import capture
 
 if TYPE_CHECKING:
     from keras_uae.similarity_attack import SimilarityAttack

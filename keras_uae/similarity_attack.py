@@ -10,8 +10,8 @@ from keras_uae import similarity as similarities
 from keras_uae.base import Attack, Found
 from keras_uae.checks import check_choice, check_number
 from keras_uae.minmax import minmax
+from keras_uae.model_layers import capture
 from keras_uae.multiplier import MultiplierRule
-from keras_uae.similarity.features import capture
 
 
 class SimilarityAttack(Attack):

@@ -14,9 +14,9 @@ import tensorflow as tf
 from keras_uae import MinMaxAttack, Reconstruction, UAEs
 from keras_uae.attack import PRESETS
 from keras_uae.geometry import STEP_RULES
+from keras_uae.model_layers import flat_layers
 from keras_uae.results import ROW_FIELDS
 from keras_uae.similarity import L2, MINE, NAMES, Convolution, Gaussian
-from keras_uae.similarity.features import flat_layers
 from tests import tiny_models
 
 COUNT, BATCH, STEPS, SEED = 7, 4, 5, 5

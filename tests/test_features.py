@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_uae import MinMaxAttack, similarity
+from keras_uae.model_layers import capture, flat_layers
 from keras_uae.similarity import (
     L2,
     MINE,
@@ -20,7 +21,7 @@ from keras_uae.similarity import (
     RandomSampling,
     ReconstructionLoss,
 )
-from keras_uae.similarity.features import capture, flat_layers, starts_with_convolution
+from keras_uae.similarity.features import starts_with_convolution
 from tests import tiny_models
 from tests.tiny_models import KINDS, MAPS, SHAPE
 

@@ -4,8 +4,6 @@ All give features of shape `(batch, d', K)`: the layout of a convolution's outpu
 of it is ever transposed.
 """
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +13,7 @@ import tensorflow as tf
 from keras_uae.checks import check_integer
 from keras_uae.draws import PROJECTION, normal, stream
 from keras_uae.geometry import flatten, l2_norm
+from keras_uae.model_layers import flat_layers
 from keras_uae.settings import Settings, register
 
 _CONVOLUTIONS = (
@@ -183,44 +182,7 @@ class BivariateSampling(RandomSampling):
         )
 
 
-def flat_layers(model: keras.Model) -> list[keras.Layer]:
-    """The layers of a model in order, those of nested models in their place."""
-    layers: list[keras.Layer] = []
-    for layer in model.layers:
-        layers += flat_layers(layer) if isinstance(layer, keras.Model) else [layer]
-    return layers
-
-
 def starts_with_convolution(model: keras.Model) -> bool:
     """Whether the first layer that has weights is a convolution."""
     weighted = [layer for layer in flat_layers(model) if layer.weights]
     return bool(weighted) and isinstance(weighted[0], _CONVOLUTIONS)
-
-
-@contextlib.contextmanager
-def capture(layer: keras.Layer | None) -> Iterator[list[tf.Tensor]]:
-    """Collect what `layer` returns while the context is open.
-
-    This is how the estimator reads the features of the very forward pass that evaluates the
-    criterion, for any model (functional, nested or subclassed): a second pass would cost as much
-    again. It acts while a graph is traced, and leaves nothing behind in the layer.
-    """
-    outputs: list[tf.Tensor] = []
-    if layer is None:
-        yield outputs
-        return
-    call = layer.call
-
-    def recording(*args: Any, **kwargs: Any) -> Any:
-        outputs.append(call(*args, **kwargs))
-        return outputs[-1]
-
-    # past Keras' own __setattr__, which would track the function as part of the layer
-    before = vars(layer).get("call")
-    vars(layer)["call"] = recording
-    try:
-        yield outputs
-    finally:
-        del vars(layer)["call"]
-        if before is not None:  # someone else's patch
-            vars(layer)["call"] = before

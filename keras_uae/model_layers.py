@@ -1,0 +1,45 @@
+"""The layers of any model: list them, and read what one of them returns."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def flat_layers(model: keras.Model) -> list[keras.Layer]:
+    """The layers of a model in order, those of nested models in their place."""
+    layers: list[keras.Layer] = []
+    for layer in model.layers:
+        layers += flat_layers(layer) if isinstance(layer, keras.Model) else [layer]
+    return layers
+
+
+@contextlib.contextmanager
+def capture(layer: keras.Layer | None) -> Iterator[list[tf.Tensor]]:
+    """Collect what `layer` returns while the context is open.
+
+    This is how the estimator reads the features of the very forward pass that evaluates the
+    criterion, for any model (functional, nested or subclassed): a second pass would cost as much
+    again. It acts while a graph is traced, and leaves nothing behind in the layer.
+    """
+    outputs: list[tf.Tensor] = []
+    if layer is None:
+        yield outputs
+        return
+    call = layer.call
+
+    def recording(*args: Any, **kwargs: Any) -> Any:
+        outputs.append(call(*args, **kwargs))
+        return outputs[-1]
+
+    # past Keras' own __setattr__, which would track the function as part of the layer
+    before = vars(layer).get("call")
+    vars(layer)["call"] = recording
+    try:
+        yield outputs
+    finally:
+        del vars(layer)["call"]
+        if before is not None:  # someone else's patch
+            vars(layer)["call"] = before
