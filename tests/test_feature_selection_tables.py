@@ -235,6 +235,9 @@ def test_verdicts_follow_the_numbers():
     assert "(lower in 0 of 2 seeds)" in worse
     network = text(records(fixed={name: 0.5 for name in FIXED}))
     assert "The best linear error comes with a network: MINE-UAE 0.07000" in network
+    assert "no more apart" not in network
+    close = text(records(fixed={name: 0.925 for name in FIXED}))
+    assert "MINE-UAE 93.00%, the best one without Variance 92.50%, no more apart" in close
     unsettled = text(records(converged=False))
     assert "In 2 of 2 seeds not all units had settled" in unsettled
     assert points(0.0004) == "equal"

@@ -105,6 +105,9 @@ def _training(names: dict[str, str], summary: Summary) -> list[str]:
             text = f"needs no network: {values[0]}, the best one with a network {values[1]}"
         else:
             text = f"comes with a network: {values[1]}, the best one without {values[0]}"
+        both = summary[simple][figure], summary[trained][figure]
+        if abs(both[0]["mean"] - both[1]["mean"]) < max(each["std"] for each in both):
+            text += ", no more apart than the seeds are"
         lines.append(f"The best {what} {text}.")
     return lines
 
