@@ -21,7 +21,7 @@ from models import concrete_autoencoder
 # the paper's M; digits are not among its data
 FEATURES = {"digits": 16, "mice_protein": 10}
 OTHER_FEATURES = 50
-# epochs of the first try of `ConcreteFeatureSelector`, by its preset
+# epochs of `ConcreteFeatureSelector`, by its preset
 EPOCHS = {"default": 100, "published": 800}
 # more samples than these are attacked by MINE only where the paper's settings are wanted
 MINE_SAMPLES = 2_000

@@ -30,6 +30,8 @@ def selector(config: Config, seed: int) -> ConcreteFeatureSelector:
         settled(config.selector),
         settled(config.features),
         epochs=settled(config.epochs),
+        # a further try, which takes twice the epochs, would give one row more of them than another
+        tryouts=1,
         random_state=seed,
     )
 

@@ -131,13 +131,14 @@ def _departures(config: Config) -> list[str]:
             f"the {config.selector} settings of the selector for {config.epochs} epochs, not the "
             f"published ones for {EPOCHS['published']}"
         )
+    lines.append("one try of the selector, not up to five")
     if config.steps != PAPER_STEPS:
         lines.append(f"{config.steps} iterations of the attack, not {PAPER_STEPS}")
     if config.similarity not in SAMPLINGS:
         lines.append(f"an attack by {config.similarity}, not by MINE")
     elif config.projections != PROJECTIONS:
         lines.append(f"MINE from {config.projections} projections, not {PROJECTIONS}")
-    return [f"Other than in the paper: {'; '.join(lines)}."] if lines else []
+    return [f"Other than in the paper: {'; '.join(lines)}."]
 
 
 def _mean(row: dict[str, Any], figure: str) -> float:
