@@ -30,6 +30,11 @@ class Criterion(Settings):
 
     one_pass: ClassVar[bool] = True  # see `value`
 
+    @property
+    def inputs_per_sample(self) -> int:
+        """How many inputs the model gets for one sample when f is evaluated."""
+        return 1
+
     def bind(self, model: keras.Model) -> Self:
         """This criterion for `model`, unless it has a model already."""
         return self if self.model is not None else dataclasses.replace(self, model=model)

@@ -69,7 +69,8 @@ def generate(
 
 def auto_batch_size(attack: Attack, shape: tuple[int, ...]) -> int:
     """A power of two that keeps features and inputs of a batch within a few megabytes."""
-    size = 2 ** int(np.log2(_BATCH_VALUES / attack.values_per_sample(shape)))
+    values = attack.values_per_sample(shape) * attack.criterion.inputs_per_sample
+    size = 2 ** int(np.log2(_BATCH_VALUES / values))
     return int(np.clip(size, 1, _LARGEST_BATCH))
 
 
