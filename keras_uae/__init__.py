@@ -6,6 +6,7 @@ from keras_uae.attack import MinMaxAttack
 from keras_uae.augmentation import UAEAugmentation, epoch_order
 from keras_uae.baselines import gaussian_noise
 from keras_uae.concrete import AnnealTemperature, StopWhenSelected, concrete_network
+from keras_uae.contrastive import Contrastive, nt_xent
 from keras_uae.criteria import (
     Criterion,
     FunctionCriterion,
@@ -18,10 +19,12 @@ from keras_uae.penalty import PenaltyAttack
 from keras_uae.pgd import PGDAttack
 from keras_uae.results import GenerationInterrupted, UAEs
 from keras_uae.retraining import RefreshUAEs, Round, augment_in_rounds
+from keras_uae.views import ViewAugmentation
 
 __all__ = [
     "AnnealTemperature",
     "ConcreteSelect",
+    "Contrastive",
     "Criterion",
     "FunctionCriterion",
     "GenerationInterrupted",
@@ -35,12 +38,14 @@ __all__ = [
     "StopWhenSelected",
     "UAEAugmentation",
     "UAEs",
+    "ViewAugmentation",
     "__version__",
     "augment_in_rounds",
     "concrete_network",
     "criterion_values",
     "epoch_order",
     "gaussian_noise",
+    "nt_xent",
     "reconstruction_error",
     "similarity",
     "success_rate",
