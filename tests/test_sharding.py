@@ -16,6 +16,7 @@ import tensorflow as tf
 import keras_uae.cli
 from keras_uae import MinMaxAttack, UAEAugmentation, UAEs
 from keras_uae.sharding import ArraySource, DataReference, Shards, generate_shards
+from keras_uae.sharding.attack_config import ATTACKS, build_attack, describe_attack
 from keras_uae.sharding.models import load_model
 from keras_uae.sharding.worker import Worker
 from tests import tiny_models
@@ -248,6 +249,17 @@ def test_an_attack_can_be_repeated_from_a_manifest(complete, inputs, tmp_path):
     result = invoke("generate", *inputs, "--out", tmp_path / "again", *options)
     assert result.exit_code == 0
     assert contents(tmp_path / "again") == contents(complete)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_every_attack_is_made_again_from_its_description(name):
+    model = tiny_models.convolutional()
+    attack = ATTACKS[name](model, steps=3, epsilon=0.25, bounds=(0, 255))
+    description = json.loads(json.dumps(describe_attack(attack)))
+    again = build_attack(model, description)
+    assert type(again) is type(attack)
+    assert describe_attack(again) == description
+    assert (again.steps, again.epsilon, again.bounds) == (3, 0.25, (0, 255))
 
 
 def test_verification(complete, copy, inputs, tmp_path):

@@ -8,9 +8,12 @@ import keras
 from keras_uae.attack import PRESETS, MinMaxAttack
 from keras_uae.base import Attack
 from keras_uae.checks import check_choice
+from keras_uae.penalty import PenaltyAttack
 from keras_uae.pgd import PGDAttack
 
-ATTACKS: dict[str, type[Attack]] = {"MinMaxAttack": MinMaxAttack, "PGDAttack": PGDAttack}
+ATTACKS: dict[str, type[Attack]] = {
+    each.__name__: each for each in (MinMaxAttack, PGDAttack, PenaltyAttack)
+}
 _PACKAGE = "keras_uae>"  # what is registered under another name is not made from a file
 
 

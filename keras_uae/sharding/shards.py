@@ -31,9 +31,10 @@ def write_shard(directory: Path, number: int, found: UAEs, x: np.ndarray) -> Non
     """Write a shard, then its sum; in between it counts as missing."""
     path = shard_path(directory, number)
     sum_path(directory, number).unlink(missing_ok=True)
-    arrays = {name: getattr(found, name) for name in ROW_FIELDS}
+    arrays: dict[str, Any] = {name: getattr(found, name) for name in ROW_FIELDS}
+    arrays.update(zip(NORMS, _norms(found.x - x), strict=True))
     with atomic_write(path) as file:
-        np.savez(file, **arrays, **dict(zip(NORMS, _norms(found.x - x), strict=True)))
+        np.savez(file, **arrays)
     with atomic_write(sum_path(directory, number)) as file:
         file.write(f"{sha256_of_file(path)}  {path.name}\n".encode())
 
