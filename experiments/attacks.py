@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +15,7 @@ from experiments.config import ExperimentConfig
 from experiments.datasets import Split
 from experiments.job import Job
 from experiments.progress import JobProgress
+from keras_uae.base import Attack
 from keras_uae.checks import check_choice, check_integer
 from keras_uae.generation import auto_batch_size
 
@@ -91,25 +92,36 @@ def attacked(job: Job) -> np.ndarray:
 
 
 def uaes(
-    job: Job, seed: int, name: str, attack: uae.MinMaxAttack, x: np.ndarray, work: int
+    job: Job,
+    seed: int,
+    name: str,
+    attack: Attack,
+    x: np.ndarray,
+    work: int,
+    y: np.ndarray | None = None,
+    *,
+    trace: bool = False,
+    measure: Callable[[uae.UAEs], dict[str, Any]] = lambda found: {},
 ) -> uae.UAEs:
-    """The UAEs of `x`, from the file of an earlier session as far as it goes, and their record.
+    """The examples of `x`, from the file of an earlier session as far as it goes, and their record.
 
-    `work` is what a sample counts for in the job's progress.
+    `work` is what a sample counts for in the job's progress, `y` the labels if the attack takes
+    any; `measure` gives what else is to be recorded of the examples.
     """
     key = {"stage": "attack", "seed": seed, "name": name}
     record = job.run.find(**key) or {}
     path = job.run.path(f"seed-{seed}", f"{name}_uae.npz")
     before, begin = record.get("seconds", 0.0), time.perf_counter()
     label = job.label(seed, name) + " · attack"
+    settings: dict[str, Any] = {"seed": seed, "progress": job.progress, "label": label}
     try:
-        found = generate(attack, x, path, seed=seed, progress=job.progress, label=label, work=work)
+        found = generate(attack, x, path, y, **settings, work=work, trace=trace)
     except KeyboardInterrupt:
         job.run.add(key, seconds=before + time.perf_counter() - begin)
         raise
     if "asr" not in record:
         seconds = before + time.perf_counter() - begin
-        figures = attack_figures(x, found.x, found.success)
+        figures = {**attack_figures(x, found.x, found.success), **measure(found)}
         job.run.add(key, **figures, frozen=int(found.frozen.sum()), seconds=seconds)
         job.progress.say(f"{label}: ASR {found.success_rate:.1%} ({seconds:.1f} s)")
     return found
@@ -125,9 +137,10 @@ def attack_figures(x: np.ndarray, z: np.ndarray, success: np.ndarray) -> dict[st
 
 
 def generate(
-    attack: uae.MinMaxAttack,
+    attack: Attack,
     x: np.ndarray,
     path: Path,
+    y: np.ndarray | None = None,
     *,
     seed: int,
     progress: JobProgress,
@@ -135,9 +148,9 @@ def generate(
     work: int,
     trace: bool = False,
 ) -> uae.UAEs:
-    """The UAEs of `x`, kept in the file `path`: what it holds already is not generated again.
+    """The examples of `x`, kept in the file `path`: what it holds is not generated again.
 
-    `work` is what a sample counts for in `progress`.
+    `y` are the labels, if the attack takes any; `work` is what a sample counts for in `progress`.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; what was done by then is in the file.
@@ -154,9 +167,9 @@ def generate(
             for start in range(done, len(x), size):
                 # one batch at a time: the file then ends where a batch begins, whenever we stop
                 rows = np.arange(start, min(start + size, len(x)))
-                found = attack.generate(
-                    x[rows], batch_size=size, seed=seed, index=rows, trace=trace, verbose=0
-                )
+                labels = None if y is None else y[rows]
+                settings: dict[str, Any] = {"batch_size": size, "seed": seed, "index": rows}
+                found = attack.generate(x[rows], y=labels, **settings, trace=trace, verbose=0)
                 parts.append(found)
                 progress.advance(len(rows) * work, f"{label} · {rows[-1] + 1}/{len(x)}")
                 if time.monotonic() - saved > SAVE_EVERY:

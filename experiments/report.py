@@ -1,6 +1,6 @@
 """What the reports of all experiments have in common."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from experiments.job import Job
@@ -13,6 +13,16 @@ def write(path: Path, parts: Iterable[str]) -> None:
     text = "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
     with atomic_write(path) as file:
         file.write(text.encode())
+
+
+def complete(
+    job: Job, draw: Callable[[Job], None], compose: Callable[[Job], Iterable[str]]
+) -> None:
+    """Draw the figures and write `report.md`, unless an earlier session has."""
+    path = job.run.path("report.md")
+    if not path.exists():
+        draw(job)
+        write(path, compose(job))
 
 
 def pictures(job: Job, texts: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Train an autoencoder from scratch, the same way every time, and measure it."""
+"""Train a model from scratch, the same way every time, and measure it."""
 
 import math
 import time
@@ -11,14 +11,14 @@ import numpy as np
 import keras_uae as uae
 from experiments.datasets import Split
 from experiments.progress import JobProgress
-from models import Recipe
+from models import ClassifierRecipe, Recipe
 
 # Steps that Keras runs between two looks at Python: changes the speed and nothing else.
 STEPS_PER_EXECUTION = 10
 
 
 def train(
-    recipe: Recipe,
+    recipe: Recipe | ClassifierRecipe,
     data: uae.UAEAugmentation,
     *,
     seed: int,

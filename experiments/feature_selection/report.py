@@ -11,11 +11,7 @@ from experiments.tables import markdown
 
 def write(job: Job[Config]) -> None:
     """Draw the figures and write `report.md`, unless an earlier session has."""
-    path = job.run.path("report.md")
-    if path.exists():
-        return
-    draw(job)
-    report.write(path, compose(job))
+    report.complete(job, draw, compose)
 
 
 def compose(job: Job[Config]) -> list[str]:
