@@ -68,3 +68,32 @@ def feature_selection_setting(dataset: str) -> dict[str, Any]:
     """The number of `features` selected in Table 6, and of training and test `samples`."""
     table = numbers()["table6_concrete_autoencoder"].get(dataset, {})
     return table and {"features": table["M"], "samples": table["samples"]}
+
+
+def minmax_and_penalty(dataset: str) -> Rows:
+    """Rows "minmax" and "penalty" of Table 3, `asr` and `mi`; empty for other data sets."""
+    table = numbers()["table3_minmax_vs_penalty_T9000"].get(dataset, {})
+    return {name: {"asr": row["ASR"], "mi": row["MI"]} for name, row in table.items()}
+
+
+def samplings(dataset: str) -> Rows:
+    """Rows "conv" and "random-K" of Tables 2 and 8: `frechet`, `kernel`, and of some the `mi`.
+
+    Empty for other data sets than CIFAR-10.
+    """
+    if dataset != "cifar10":
+        return {}
+    few, many = (
+        numbers()[name]
+        for name in ("table2_fid_kid_cifar10_1000_untargeted", "table8_K_ablation_cifar10")
+    )
+    rows = {
+        "conv": {"frechet": few["conv_K96"]["FID"], "kernel": few["conv_K96"]["KID"]},
+        "random-96": {
+            "frechet": few["random_sampling_K96"]["FID"][0],
+            "kernel": few["random_sampling_K96"]["KID"][0],
+        },
+    }
+    for count, mi, frechet, kernel in zip(*many.values(), strict=True):
+        rows[f"random-{count}"] = {"mi": mi, "frechet": frechet, "kernel": kernel}
+    return rows

@@ -5,11 +5,13 @@ Only this and the modules called `figures` import matplotlib.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from keras_uae.files import atomic_write
 
@@ -58,6 +60,45 @@ def name_positions(axes: Axes, names: Sequence[str], **settings: Any) -> None:
     axes.set_xticks(range(len(names)), names, **settings)
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.grid(axis="y")
+
+
+class Panel(NamedTuple):
+    """Images in rows and columns, each with words below it, those of failures crossed out."""
+
+    title: str
+    rows: Sequence[str]
+    images: Sequence[np.ndarray]
+    words: Sequence[Sequence[str]]
+    crossed: Sequence[Sequence[bool]]
+
+
+def image_grids(path: Path, panels: Sequence[Panel], height: int = 1) -> None:
+    """Panels side by side, in `height` lines."""
+    width = -(-len(panels) // height)
+    rows, columns = len(panels[0].rows), len(panels[0].images[0])
+    size = (width * (0.62 * columns + 0.9), height * (0.86 * rows + 0.5))
+    with rc_context({**STYLE, "font.size": 8}):
+        layout = ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+        figure = Figure(figsize=size, layout=layout)
+        parts = figure.subfigures(height, width, squeeze=False)
+        for part, panel in zip(parts.flat, panels, strict=False):
+            part.suptitle(panel.title, fontsize=11)
+            grid = part.subplots(rows, columns, squeeze=False)
+            for line, name, *cells in zip(grid, *panel[1:], strict=True):
+                line[0].set_ylabel(name, rotation=0, ha="right", va="center", labelpad=6)
+                for axes, image, text, cross in zip(line, *cells, strict=True):
+                    _show(axes, image, text, cross)
+        save(figure, path)
+
+
+def _show(axes: Axes, image: np.ndarray, text: str, cross: bool) -> None:
+    axes.imshow(image, cmap="gray", vmin=0, vmax=1)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel(text, labelpad=1)
+    if cross:
+        for ends in ((0, 1), (1, 0)):
+            axes.plot((0, 1), ends, color=RED, lw=1.6, transform=axes.transAxes)
 
 
 def save(figure: Figure, path: Path) -> None:
