@@ -19,7 +19,7 @@ from keras_uae.linear_selection import greedy_linear_selection
 from tests.runs import contents, metrics, records, run_undisturbed
 
 SIZES = {"train-size": 40, "attack-size": 24, "epochs": 1, "steps": 3, "features": 5}
-SMALL = [f"--{name}={value}" for name, value in {**SIZES, "projections": 8}.items()]
+SMALL = [f"--{name}={value}" for name, value in {**SIZES, "projections": 8, "seeds": 0}.items()]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -33,17 +33,16 @@ def _smaller():
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
-    """The directory of a run over two seeds that nothing has disturbed."""
+    """The directory of a run that nothing has disturbed."""
     output = tmp_path_factory.mktemp("runs") / "finished"
-    run_undisturbed(main, [*SMALL, "--seeds", "0", "1", "--output", str(output)])
+    run_undisturbed(main, [*SMALL, "--output", str(output)])
     return output
 
 
 def test_everything_is_written(finished):
     names = {str(path.relative_to(finished)) for path in contents(finished)}
-    seeds = {f"seed-{n}/{name}" for n in (0, 1) for name in ("original.keras", "mine_uae.npz")}
     files = {"config.json", "metrics.json", "report.md", "scores.png", "features.png"}
-    assert names == files | seeds
+    assert names == files | {"seed-0/original.keras", "seed-0/mine_uae.npz"}
     config = json.loads((finished / "config.json").read_text())["config"]
     settings = {"experiment": "feature_selection", "similarity": "bivariate", "features": 5}
     settings |= {"train_size": 40, "attack_size": 24}
@@ -55,32 +54,27 @@ def test_everything_is_written(finished):
 
 
 def test_every_row_is_judged_and_networks_have_equal_budgets(finished):
-    for seed in (0, 1):
-        trained = records(finished, "training", seed)
-        assert {name: row["samples"] for name, row in trained.items()} == {
-            "original": 40,
-            "duplicate": 64,
-            "mine": 64,
-        }
-        assert {row["epochs"] for row in trained.values()} == {1}
-        assert records(finished, "features", seed).keys() == {*NETWORKS, "random"}
-        for name in NETWORKS:
-            selected = records(finished, "features", seed)[name]
-            assert selected["features"] == sorted(set(trained[name]["features"]))
-            assert selected["n_unique"] == len(selected["features"])
+    trained = records(finished, "training", 0)
+    samples = {name: row["samples"] for name, row in trained.items()}
+    assert samples == {"original": 40, "duplicate": 64, "mine": 64}
+    assert {row["epochs"] for row in trained.values()} == {1}
+    selected = records(finished, "features", 0)
+    assert selected.keys() == {*NETWORKS, "random"}
+    for name in NETWORKS:
+        assert selected[name]["features"] == sorted(set(trained[name]["features"]))
+        assert selected[name]["n_unique"] == len(selected[name]["features"])
     assert records(finished, "features", None).keys() == {"variance", "pca", "greedy"}
     assert metrics(finished)["summary"].keys() == {*NETWORKS, *BASELINES}
 
 
 def test_figures_are_those_of_the_saved_network_and_uaes(finished, digits):
-    for seed in (0, 1):
-        row = records(finished, "training", seed)["original"]
-        network = keras.models.load_model(finished / f"seed-{seed}" / "original.keras")
-        assert row["test_error"] == uae.reconstruction_error(network, flat(digits.x_test))
-        assert row["features"] == network.get_layer("select").indices().numpy().tolist()
-        found = uae.UAEs.load(finished / f"seed-{seed}" / "mine_uae.npz")
-        assert found.x.shape == (24, 64)
-        assert records(finished, "attack", seed)["mine"]["asr"] == found.success_rate
+    row = records(finished, "training", 0)["original"]
+    network = keras.models.load_model(finished / "seed-0" / "original.keras")
+    assert row["test_error"] == uae.reconstruction_error(network, flat(digits.x_test))
+    assert row["features"] == network.get_layer("select").indices().numpy().tolist()
+    found = uae.UAEs.load(finished / "seed-0" / "mine_uae.npz")
+    assert found.x.shape == (24, 64)
+    assert records(finished, "attack", 0)["mine"]["asr"] == found.success_rate
 
 
 def test_features_are_judged_by_the_original_samples(finished, digits):
@@ -103,7 +97,7 @@ def test_finished_run_is_shown_again_and_not_repeated(finished, monkeypatch, cap
     ):
         monkeypatch.setattr(owner, name, never)
     before = contents(finished)
-    flags = ["--seeds", "0", "1", "--output", str(finished), "--quiet"]
+    flags = ["--output", str(finished), "--quiet"]
     assert main([*SMALL, *flags]) == 0
     assert contents(finished) == before
     printed = capsys.readouterr()
@@ -113,7 +107,7 @@ def test_finished_run_is_shown_again_and_not_repeated(finished, monkeypatch, cap
 
 def test_other_settings_are_refused_and_nothing_is_touched(finished, capsys):
     before = contents(finished)
-    flags = ["--seeds", "0", "1", "--split-seed", "3", "--output", str(finished)]
+    flags = ["--split-seed", "3", "--output", str(finished)]
     assert main([*SMALL, *flags]) == 2
     assert contents(finished) == before
     assert "split_seed 0 there, 3 here" in capsys.readouterr().err
@@ -123,7 +117,7 @@ def test_interrupted_run_goes_on_to_the_same_numbers(
     finished, tmp_path, monkeypatch, capsys, digits
 ):
     output = tmp_path / "interrupted"
-    args = [*SMALL, "--seeds", "0", "--output", str(output)]
+    args = [*SMALL, "--output", str(output)]
     generate, fit = uae.MinMaxAttack.generate, ConcreteFeatureSelector.fit
     fitted: list[np.ndarray] = []
 
