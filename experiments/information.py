@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_uae.model_layers import capture
 from keras_uae.similarity import Similarity
-from keras_uae.similarity.features import capture
 
 BATCH_SIZE = 100
 
