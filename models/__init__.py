@@ -2,7 +2,8 @@
 
 Each builder is a plain function that returns a functional `keras.Model`, so every model saves and
 loads without further ado. A saved sparse or concrete autoencoder needs `import models` before it is
-loaded, and so does a robust training: that registers the layers and models of this project.
+loaded, and so does a robust training: that registers the layers and models of this project. SimCLR
+is in `models.simclr`, which is imported by itself.
 """
 
 from models.classifiers import (
