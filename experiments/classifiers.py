@@ -1,6 +1,6 @@
 """How experiments train classifiers, and which images they attack them on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -12,6 +12,7 @@ from experiments import training
 from experiments.config import ExperimentConfig, settled
 from experiments.datasets import Split
 from experiments.job import Job
+from experiments.plots import Panel
 from keras_uae.checks import check_choice, check_integer
 from keras_uae.evaluation import extract_features
 from models import CLASSIFIERS, ClassifierRecipe, get_classifier
@@ -104,35 +105,20 @@ def train(
     name: str,
     recipe: ClassifierRecipe,
     added: Any,
+    *,
     epochs: int,
+    weight: int = 1,
 ) -> keras.Model:
-    """The classifier of a row, trained on the originals and `added`, and its record.
+    """The classifier of a row, trained on the originals and `added`, with the labels of these."""
+    (x, y, x_test, y_test), batch = job.data, settled(job.config.batch_size)
+    data = uae.UAEAugmentation(x, added, y, batch_size=batch, seed=seed)
 
-    It comes from the file of an earlier session if there is one; `added` has the labels of the
-    originals.
-    """
-    path, key = job.run.path(f"seed-{seed}", f"{name}.keras"), {"seed": seed, "name": name}
-    data = uae.UAEAugmentation(
-        job.data.x_train,
-        added,
-        job.data.y_train,
-        batch_size=settled(job.config.batch_size),
-        seed=seed,
+    def measure(model: keras.Model) -> dict[str, Any]:
+        return {"accuracy": float(np.mean(classes(model, x_test) == y_test))}
+
+    return training.kept(
+        job, seed, name, recipe, data, epochs=epochs, measure=measure, weight=weight
     )
-    rows = len(data.x) + sum(map(len, data.found))
-    if job.run.find(stage="training", **key):
-        job.progress.skip(epochs * rows)
-        return keras.models.load_model(path)
-    label = job.label(seed, name)
-    model, took = training.train(
-        recipe, data, seed=seed, epochs=epochs, progress=job.progress, label=label
-    )
-    model = getattr(model, "classifier", model)  # of a robust training
-    training.save_model(model, path)
-    accuracy = float(np.mean(classes(model, job.data.x_test) == job.data.y_test))
-    job.run.add({"stage": "training", **key}, accuracy=accuracy, **took)
-    job.progress.say(f"{label}: accuracy {accuracy:.2%} ({took['seconds']:.1f} s)")
-    return model
 
 
 def classes(model: keras.Model, x: np.ndarray) -> np.ndarray:
@@ -153,7 +139,14 @@ def attacked(job: Job[ClassifierConfig], model: keras.Model) -> Attacked:
     return Attacked(x[right], y[right])
 
 
-def one_of_each(images: Attacked, count: int) -> Attacked:
-    """The first image of each class, at most `count` of them."""
-    _, rows = np.unique(images.y, return_index=True)
-    return Attacked(*(each[rows[:count]] for each in images))
+def one_of_each(images: Attacked, count: int) -> np.ndarray:
+    """The rows of the first image of each class, at most `count` of them."""
+    return np.unique(images.y, return_index=True)[1][:count]
+
+
+def panel(title: str, model: keras.Model, x: np.ndarray, lines: Mapping[str, uae.UAEs]) -> Panel:
+    """Images and their examples, the class that `model` gives to each, failures crossed out."""
+    images = [x, *(found.x for found in lines.values())]
+    words = [[str(each) for each in classes(model, line)] for line in images]
+    crossed = [[False] * len(x), *(list(~found.success) for found in lines.values())]
+    return Panel(title, ["original", *lines], images, words, crossed)

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 import keras_uae as uae
 from experiments.datasets import Split
+from experiments.job import Job
 from experiments.progress import JobProgress
 from models import ClassifierRecipe, Recipe
 
@@ -25,22 +27,57 @@ def train(
     epochs: int,
     progress: JobProgress,
     label: str,
+    weight: int = 1,
 ) -> tuple[keras.Model, dict[str, Any]]:
     """A new model of the recipe, trained on `data`, and what that took.
 
     Initial weights and the order of the samples depend on `seed` alone, so that two trainings
-    with one seed differ in their data only. A training whose loss is no longer finite ends early.
+    with one seed differ in their data only. A sample of a step counts for `weight` in `progress`. A
+    training whose loss is no longer finite ends early.
     """
     rows = len(data.x) + sum(map(len, data.found))
     begin = time.perf_counter()
     keras.utils.set_random_seed(seed)
     model = recipe.compile(recipe.build(data.x.shape[1:], seed=seed))
     model.steps_per_execution = STEPS_PER_EXECUTION
-    with progress.stage(label, rows * epochs):
-        callbacks = [_StopWhenDiverged(), progress.callback(label, rows)]
+    work = rows * weight
+    with progress.stage(label, work * epochs):
+        callbacks = [_StopWhenDiverged(), progress.callback(label, work)]
         model.fit(data, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
     took = {"steps": int(model.optimizer.iterations), "seconds": time.perf_counter() - begin}
     return model, {"samples": rows, **took}
+
+
+def kept(
+    job: Job,
+    seed: int,
+    name: str,
+    recipe: Recipe | ClassifierRecipe,
+    data: uae.UAEAugmentation,
+    *,
+    epochs: int,
+    measure: Callable[[keras.Model], dict[str, Any]],
+    weight: int = 1,
+) -> keras.Model:
+    """The trained model of a row, from the file of an earlier session if it is there.
+
+    What `measure` gives of it is recorded. Of a robust training the classifier is kept.
+    """
+    path, key = job.run.path(f"seed-{seed}", f"{name}.keras"), {"seed": seed, "name": name}
+    if job.run.find(stage="training", **key):
+        job.progress.skip(epochs * weight * (len(data.x) + sum(map(len, data.found))))
+        return keras.models.load_model(path)
+    label, progress = job.label(seed, name), job.progress
+    model, took = train(
+        recipe, data, seed=seed, epochs=epochs, progress=progress, label=label, weight=weight
+    )
+    model = getattr(model, "classifier", model)
+    save_model(model, path)
+    figures = measure(model)
+    job.run.add({"stage": "training", **key}, **figures, **took)
+    words = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in figures.items())
+    progress.say(f"{label}: {words} ({took['seconds']:.1f} s)")
+    return model
 
 
 def errors(model: keras.Model, data: Split) -> dict[str, float | None]:

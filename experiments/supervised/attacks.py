@@ -75,7 +75,8 @@ def fill_grids(job: Job[Config], seed: int, model: keras.Model, images: Attacked
     """Figures 1, 3 and 4: MinMax and PGD on an image of each class, for every ε."""
     config, steps = job.config, settled(job.config.grid_steps)
     count = settled(config.projections)[-1]
-    x, y = one_of_each(images, config.grid_size)
+    rows = one_of_each(images, config.grid_size)
+    x, y = images.x[rows], images.y[rows]
     job.progress.skip((config.grid_size - len(x)) * grid_work(config))
     for epsilon in dict.fromkeys((*settled(config.epsilons), *FIGURE_EPSILONS)):
         minmax = config.minmax(model, steps=steps, epsilon=epsilon)

@@ -1,6 +1,6 @@
 """The figures of a supervised run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 import keras_uae as uae
 from experiments import plots
-from experiments.plots import BLUE, ORANGE, STYLE, Panel
+from experiments.plots import BLUE, ORANGE, STYLE
 from experiments.supervised.attacks import best_so_far
 
 COLORS = {"minmax": BLUE, "penalty": ORANGE}
@@ -40,15 +40,3 @@ def iterations(path: Path, found: Mapping[str, uae.UAEs], labels: Mapping[str, s
         if left.get_legend_handles_labels()[1]:
             left.legend(loc="best")
         plots.save(figure, path)
-
-
-def panel(
-    title: str,
-    rows: Sequence[str],
-    images: Sequence[np.ndarray],
-    classes: Sequence[np.ndarray],
-    success: Sequence[np.ndarray],
-) -> Panel:
-    """Images under attack: the class they are taken for below each, failures crossed out."""
-    words = [[str(each) for each in line] for line in classes]
-    return Panel(title, rows, images, words, [list(~line) for line in success])

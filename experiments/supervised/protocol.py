@@ -16,7 +16,7 @@ def perform(job: Job[Config]) -> None:
     config = job.config
     for seed in settled(config.seeds):
         recipe, epochs = config.recipe(), settled(config.epochs)
-        model = classifiers.train(job, seed, "classifier", recipe, [], epochs)
+        model = classifiers.train(job, seed, "classifier", recipe, [], epochs=epochs)
         images = classifiers.attacked(job, model)
         absent = settled(config.attack_size) - len(images.x)
         job.progress.skip(absent * image_work(config))

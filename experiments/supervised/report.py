@@ -1,14 +1,12 @@
 """The report of a supervised run: tables, what they say in words, figures, settings."""
 
 import keras
-import numpy as np
 
 import keras_uae as uae
 from experiments import plots, report
-from experiments.classifiers import Attacked, attacked, classes, one_of_each
+from experiments.classifiers import attacked, one_of_each, panel
 from experiments.config import settled
 from experiments.job import Job
-from experiments.plots import Panel
 from experiments.summary import mean
 from experiments.supervised import figures, tables
 from experiments.supervised.attacks import REFERENCE_SIZE
@@ -66,37 +64,21 @@ def draw(job: Job[Config]) -> None:
     found = {name: uae.UAEs.load(run.path(f"seed-{seed}", f"{name}_uae.npz")) for name in METHODS}
     figures.iterations(run.path("iterations.png"), found, job.labels)
     model = keras.models.load_model(run.path(f"seed-{seed}", "classifier.keras"))
-    images = one_of_each(attacked(job, model), job.config.grid_size)
+    images = attacked(job, model)
+    x = images.x[one_of_each(images, job.config.grid_size)]
+
+    def examples(method: str, epsilon: float) -> uae.UAEs:
+        return uae.UAEs.load(run.path(f"seed-{seed}", f"{grid_row(method, epsilon)}_uae.npz"))
+
     over = settled(job.config.epsilons)
     panels = [
-        panel(job, model, images, text, [(f"ε = {each:g}", method, each) for each in over])
+        panel(text, model, x, {f"ε = {each:g}": examples(method, each) for each in over})
         for text, method in (("PGD", "pgd"), ("MinMax", "minmax"))
     ]
     plots.image_grids(run.path("grid.png"), panels)
-    rows = [
-        (f"{text}\nε = {each:g}", method, each)
+    lines = {
+        f"{text}\nε = {each:g}": examples(method, each)
         for each in FIGURE_EPSILONS
         for text, method in (("convolution", "minmax"), ("random", "random"))
-    ]
-    plots.image_grids(run.path("samplings.png"), [panel(job, model, images, "", rows)])
-
-
-def panel(
-    job: Job[Config],
-    model: keras.Model,
-    images: Attacked,
-    title: str,
-    rows: list[tuple[str, str, float]],
-) -> Panel:
-    """The originals, and the examples of attacks: their names, and method and ε of each."""
-    seed = settled(job.config.seeds)[0]
-    names, lines = ["original"], [images.x]
-    success = [np.ones(len(images.x), bool)]
-    for text, method, epsilon in rows:
-        path = job.run.path(f"seed-{seed}", f"{grid_row(method, epsilon)}_uae.npz")
-        found = uae.UAEs.load(path)
-        names.append(text)
-        lines.append(found.x)
-        success.append(found.success)
-    given = [classes(model, line) for line in lines]
-    return figures.panel(title, names, lines, given, success)
+    }
+    plots.image_grids(run.path("samplings.png"), [panel("", model, x, lines)])
