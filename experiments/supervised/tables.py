@@ -1,13 +1,12 @@
 """The tables of a supervised run."""
 
-import math
 from typing import Any
 
 from experiments import paper
 from experiments.summary import mean
 from experiments.supervised.config import Config
 from experiments.supervised.summary import METHODS, labels
-from experiments.tables import NONE, Sheet, mean_and_std, number, used
+from experiments.tables import Sheet, mean_and_std, number, used
 
 LEGEND = (
     "Attacked are test images that the classifier gets right; ASR: the fraction of them for which "
@@ -47,9 +46,7 @@ def methods(config: Config, rows: dict[str, Any]) -> dict[str, list[str]]:
             "ASR": [mean_and_std(row["asr"], ".1%") for row in shown.values()],
             **_information(shown),
             "L2 of δ": [number(mean(row["l2"]), ".2f") for row in shown.values()],
-            "paper's ASR": [number(printed.get(name, {}).get("asr"), ".0%") for name in shown],
             "paper's MI": [number(printed.get(name, {}).get("mi"), ".2f") for name in shown],
-            "time": [number(mean(row["seconds"]), ".0f", " s") for row in shown.values()],
         }
     )
 
@@ -81,5 +78,4 @@ def _information(rows: dict[str, Any]) -> dict[str, list[str]]:
         "MI, anew": [mean_and_std(row["mi_again"], ".3f") for row in rows.values()],
         "x with x": [number(mean(row["mi_self"]), ".3f") for row in rows.values()],
         "K": [number(count, ".0f") for count in counts],
-        "log K": [NONE if count is None else f"{math.log(count):.2f}" for count in counts],
     }
