@@ -505,7 +505,7 @@ def test_decompress_undoes_compress(widest, clear_at):
     [
         (b"", "not a file of compress"),
         (b"\x1f\x9d", "not a file of compress"),
-        (gzip.compress(b"text"), "not a file of compress"),
+        (gzip.compress(b"text", mtime=0), "not a file of compress"),
         (b"\x1f\x9d\x90\xff\xff\xff", "no code 511 at byte 3"),
     ],
 )
