@@ -14,6 +14,10 @@ make of the selected features alone. Beside them stand features that took no tra
     pca         that of greatest loading on each of the first K principal components
     greedy      those that restore the others best, linearly, one after the other
 
+and, if that package is installed, those of LassoNet:
+
+    lassonet    those that its network gives up last
+
     python -m experiments.feature_selection
     python -m experiments.feature_selection --dataset mnist --preset paper
 """

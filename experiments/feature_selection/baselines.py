@@ -1,6 +1,7 @@
-"""Features that are selected without training a network."""
+"""Features that are selected without a concrete autoencoder."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -35,7 +36,30 @@ def greatest_loadings(x: np.ndarray, features: int) -> np.ndarray:
     return np.array(chosen)
 
 
+def lassonet_features(x: np.ndarray, features: int, seed: int) -> np.ndarray:
+    """The K features that LassoNet drops last on its path (Lemhadri et al., 2021), restoring x.
+
+    It trains one network of K hidden units along the path, again at each of some hundred penalties.
+    So it learns from 1000 samples at most, drawn by `seed`; all else is the default of the package.
+    """
+    # Imported here: it needs PyTorch, and is used only where it is installed.
+    import lassonet
+
+    rows = np.random.default_rng(seed).permutation(len(x))[:LASSONET_SAMPLES]
+    some = np.ascontiguousarray(x[rows], np.float32)
+    network = lassonet.LassoNetRegressor(
+        hidden_dims=(features,), random_state=seed, torch_seed=seed, verbose=0
+    )
+    network.path(some, some)
+    importance = np.array(network.feature_importances_.tolist())
+    return np.argsort(-importance, kind="stable")[:features]
+
+
+LASSONET_SAMPLES = 1_000
+
 SEEDED: dict[str, Callable[[np.ndarray, int, int], np.ndarray]] = {"random": random_features}
+if find_spec("lassonet") is not None:
+    SEEDED["lassonet"] = lassonet_features
 FIXED: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "variance": greatest_variance,
     "pca": greatest_loadings,

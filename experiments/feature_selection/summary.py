@@ -14,6 +14,7 @@ LABELS = {
     "variance": "Variance",
     "pca": "PCA loadings",
     "greedy": "Greedy linear",
+    "lassonet": "LassoNet",
 }
 # rows that train a network, and rows that do not; selections of FIXED are the same for all seeds
 NETWORKS = ("original", "duplicate", "mine")
