@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from keras.src.backend.common import global_state
 
 from keras_uae.files import file_size
 
@@ -30,8 +31,12 @@ def load_model(path: Path) -> keras.Model:
         # Keras would look for the input of a circle of layers for ever
         _check_graphs(config)
         # without values: what the layers ask for is known before memory is taken for it
-        with keras.StatelessScope(initialize_variables=False):
-            plan = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        try:
+            with keras.StatelessScope(initialize_variables=False):
+                plan = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        finally:
+            # Keras would give them values at the next occasion, whatever memory that takes
+            global_state.set_global_attribute("uninitialized_variables", [])
         if not isinstance(plan, keras.Model):
             raise ValueError(f"it holds a {type(plan).__name__}")
         needed = sum(math.prod(each.shape) * tf.as_dtype(each.dtype).size for each in plan.weights)
