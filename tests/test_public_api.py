@@ -72,6 +72,10 @@ def imported_by(path):
             yield node.module
 
 
+# what has no public counterpart: the variables that wait for their values
+PRIVATE = {("sharding/models.py", "keras.src.backend.common")}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_arrows_point_one_way(path):
     """keras_uae imports neither models nor experiments, nor what only experiments need."""
@@ -80,7 +84,8 @@ def test_arrows_point_one_way(path):
     for name in imported_by(path):
         top = name.split(".")[0]
         assert top in DEPENDENCIES | extras or top in sys.stdlib_module_names, name
-        assert not name.startswith(("keras.src", "tensorflow.python")), f"{name} is private"
+        private = name.startswith(("keras.src", "tensorflow.python"))
+        assert not private or (place, name) in PRIVATE, f"{name} is private"
 
 
 def test_similarities_know_nothing_of_the_attack():
