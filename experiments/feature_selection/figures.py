@@ -23,6 +23,7 @@ COLORS = {
     "variance": ORANGE,
     "pca": ORANGE,
     "greedy": GREEN,
+    "lassonet": GREEN,
 }
 
 
