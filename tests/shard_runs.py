@@ -1,5 +1,6 @@
 """Small runs of `keras-uae generate` for the tests of shards."""
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -40,16 +41,27 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
-def start(arguments: list[str]) -> multiprocessing.process.BaseProcess:
-    """Run `keras-uae` in a process of its own, forked from one that has imported it."""
+def start(arguments: list[str], writes: int | None = None) -> multiprocessing.process.BaseProcess:
+    """Run `keras-uae` in a process of its own, forked from one that has imported it.
+
+    After so many `writes` to the disk, in the middle of the next one, it is ended by SIGKILL.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["keras_uae.cli.app"])
-    process = context.Process(target=_main, args=(arguments,), daemon=True)
+    process = context.Process(target=_main, args=(arguments, writes), daemon=True)
     process.start()
     return process
 
 
-def _main(arguments: list[str]) -> None:
+def _main(arguments: list[str], writes: int | None) -> None:
+    fsync, countdown = os.fsync, itertools.count()
+
+    def fsync_or_die(handle: int) -> None:
+        if next(countdown) == writes:
+            os.kill(os.getpid(), signal.SIGKILL)
+        fsync(handle)
+
+    os.fsync = fsync_or_die
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(1, 2)
     app(arguments)

@@ -13,7 +13,13 @@ from keras_uae.cli.progress import SampleProgress
 from keras_uae.sharding import Manifest
 from keras_uae.sharding.attack_config import build_attack
 from keras_uae.sharding.fingerprints import available_cores, set_intra_op_threads
-from keras_uae.sharding.generate import LocalEngine, make_missing, open_directory, plan
+from keras_uae.sharding.generate import (
+    LocalEngine,
+    make_missing,
+    open_directory,
+    plan,
+    settle_sizes,
+)
 from keras_uae.sharding.manifest import FILE_NAME
 from keras_uae.sharding.models import load_model
 from keras_uae.sharding.ray_engine import RayEngine
@@ -57,9 +63,14 @@ def generate(
         typer.Option(help="Attack as JSON, as `attack` in a manifest; options go before it."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Fixes all draws.")] = 0,
-    batch_size: Annotated[int | None, typer.Option(help="Default: what suits the caches.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Default: what suits the caches.")
+    ] = None,
     shard_size: Annotated[
-        int | None, typer.Option(help="Samples of a shard. Default: about 1024, at most 256 MB.")
+        int | None,
+        typer.Option(
+            min=1, help="Samples of a shard, whole batches. Default: about 1024, at most 256 MB."
+        ),
     ] = None,
     shards: Annotated[
         str | None,
@@ -123,14 +134,18 @@ def generate(
             raise UsageError(str(error)) from error
         reference = DataReference(data, feature, divide_by, data_dir)
         source = reference.open(getattr(network, "input_shape", (None,))[1:])
+        try:
+            sizes = settle_sizes(attack, source, batch_size or "auto", shard_size)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
         with SampleProgress(outcome.errors, quiet or as_json) as progress:
             progress.begin("checking the data", len(source))
             manifest = plan(
                 attack,
                 source,
                 seed=seed,
-                batch_size="auto" if batch_size is None else batch_size,
-                shard_size=shard_size,
+                batch_size=sizes[0],
+                shard_size=sizes[1],
                 on_samples=progress.advance,
             )
             manifest = open_directory(out, manifest, resume=resume, any_environment=any_environment)

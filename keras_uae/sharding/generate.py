@@ -49,6 +49,32 @@ class LocalEngine:
             self.worker.make(number, on_samples)
 
 
+def settle_sizes(
+    attack: Attack, source: Source, batch_size: int | str = "auto", shard_size: int | None = None
+) -> tuple[int, int]:
+    """The samples of a batch and of a shard, where they are left open or fit each other.
+
+    Raises:
+        ValueError: They are no positive integers, or a shard is not a whole number of batches.
+    """
+    owner, count = "generate", len(source)
+    if shard_size is not None:
+        shard_size = check_integer(owner, "shard_size", shard_size, 1)
+    if batch_size == "auto":
+        automatic = auto_batch_size(attack, tuple(source.shape[1:]))
+        batch_size = min(automatic, 2 ** (count - 1).bit_length(), shard_size or automatic)
+    batch_size = check_integer(owner, "batch_size", batch_size, 1)
+    if shard_size is None:
+        most = min(_SHARD_SAMPLES, _SHARD_BYTES // _sample_bytes(attack, source))
+        shard_size = max(most // batch_size, 1) * batch_size
+    if shard_size % batch_size:
+        raise ValueError(
+            f"`shard_size` of {owner} must be a multiple of batch_size={batch_size}, such as "
+            f"{max(shard_size // batch_size, 1) * batch_size}. Received: shard_size={shard_size}."
+        )
+    return batch_size, shard_size
+
+
 def plan(
     attack: Attack,
     source: Source,
@@ -76,22 +102,8 @@ def plan(
     count, sample_shape = len(source), tuple(source.shape[1:])
     seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
     check_model_takes(attack, source.read(0, 1), owner)
-    if batch_size == "auto":
-        batch_size = min(auto_batch_size(attack, sample_shape), 2 ** (count - 1).bit_length())
-        if shard_size is not None:
-            batch_size = min(batch_size, check_integer(owner, "shard_size", shard_size, 1))
-    batch_size = check_integer(owner, "batch_size", batch_size, 1)
-    dtype = attack.variable_dtype
-    sample_bytes = int(np.prod(sample_shape)) * np.dtype(dtype).itemsize
-    if shard_size is None:
-        most = min(_SHARD_SAMPLES, _SHARD_BYTES // sample_bytes)
-        shard_size = max(most // batch_size, 1) * batch_size
-    check_integer(owner, "shard_size", shard_size, 1)
-    if shard_size % batch_size:
-        raise ValueError(
-            f"`shard_size` of {owner} must be a multiple of batch_size={batch_size}, such as "
-            f"{max(shard_size // batch_size, 1) * batch_size}. Received: shard_size={shard_size}."
-        )
+    batch_size, shard_size = settle_sizes(attack, source, batch_size, shard_size)
+    sample_bytes = _sample_bytes(attack, source)
     inputs = [
         hash_samples(attack, source, shard_rows(count, shard_size, n), sample_bytes, on_samples)
         for n in range(-(-count // shard_size))
@@ -103,7 +115,7 @@ def plan(
         shard_size=shard_size,
         count=count,
         sample_shape=sample_shape,
-        dtype=dtype,
+        dtype=attack.variable_dtype,
         model=model_fingerprint(attack.model),
         inputs=tuple(inputs),
         environments=(environment(),),
@@ -240,6 +252,11 @@ def shard_bytes(manifest: Manifest, number: int) -> int:
     """Size of the file of a shard, roughly."""
     values = int(np.prod(manifest.sample_shape)) * np.dtype(manifest.dtype).itemsize
     return len(manifest.rows(number)) * (values + 40) + 4096
+
+
+def _sample_bytes(attack: Attack, source: Source) -> int:
+    """Bytes of one sample as the attack computes with it."""
+    return int(np.prod(source.shape[1:])) * np.dtype(attack.variable_dtype).itemsize
 
 
 def _refusal(directory: Path, what: str, changes: Iterable[str]) -> str:
