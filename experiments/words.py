@@ -6,6 +6,7 @@ import numpy as np
 
 from experiments.summary import known_mean
 
+HELPS = "So the perturbation itself helps."
 NOTHING = (
     "What UAEs bring beyond as many more samples and steps is nothing, or no larger than what the "
     "seeds make."
@@ -87,7 +88,7 @@ def verdict_on_rates(points: list[dict[str, Any]]) -> str:
     """Whether the perturbation helps: `points` are differences to the duplicate control."""
     gaps = [known_mean(point["difference"]) for point in points]
     if np.mean(gaps) < 0 and _in_every_seed(points) > len(points) / 2:
-        return "So the perturbation itself helps."
+        return HELPS
     return NOTHING
 
 

@@ -41,7 +41,7 @@ class Config(AttackConfig):
     """Epochs of the trainings on originals and additions together (the paper: 1.5 ×)."""
     batch_size: int | None = None
     """Images a training step, and images whose views are told apart in the test loss. Preset:
-    512; quick: 128; smoke: 64."""
+    512; quick and smoke: 64."""
     depth: int | None = None
     """Layers of the ResNet: 10, 18 or 34. Preset: 18; quick and smoke: 10."""
     width: int | None = None
@@ -57,7 +57,7 @@ class Config(AttackConfig):
     smoke: 3."""
     every: int | None = None
     """Epochs between two looks at the nearest neighbors; a training that is stopped goes on from
-    the last one. Preset: 10; quick and smoke: 2."""
+    the last one. Preset: 10; quick: 4; smoke: 2."""
     epsilons: tuple[float, ...] | None = None
     """ε of PGD on the linear classifiers. Preset: 0.0025 to 0.04; grey images: 0.025 to 0.4."""
     pgd_size: int | None = None
@@ -99,12 +99,14 @@ class Config(AttackConfig):
         if self.preset != "paper":
             settings.update(depth=10, optimizer="adam", precision="float32", every=2)
         if self.preset == "quick":
-            size = min(4_000, COUNTS.get(self.dataset, (4_000,))[0])
-            settings.update(train_size=size, seeds=(0, 1), epochs=10, retraining_epochs=15)
-            settings.update(batch_size=128, width=8, pairs=5, pgd_size=200, pgd_steps=50)
+            size = min(2_000, COUNTS.get(self.dataset, (2_000,))[0])
+            settings.update(train_size=size, seeds=(0, 1), epochs=16, retraining_epochs=24)
+            settings.update(batch_size=64, width=8, every=4, pairs=5)
+            settings.update(pgd_size=200, pgd_steps=50)
         elif self.preset == "smoke":
             settings.update(train_size=300, steps=5, epochs=4, retraining_epochs=6)
             settings.update(batch_size=64, width=4, pairs=3, pgd_size=20, pgd_steps=10)
+            settings.update(epsilons=settings["epsilons"][::2])
         return settings
 
     def complete(self, data: Split) -> Self:

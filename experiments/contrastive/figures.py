@@ -22,7 +22,7 @@ COLORS = {
 
 
 def training(path: Path, rows: Mapping[str, Any], labels: Mapping[str, str], every: int) -> None:
-    """Loss by epoch and accuracy of the nearest neighbors, over the steps of the optimizer."""
+    """Loss by epoch, but for CLAE's, and k-NN accuracy, over the steps of the optimizer."""
     with rc_context(STYLE):
         figure = Figure(figsize=(11, 4.4), layout="constrained")
         left, right = figure.subplots(1, 2)
@@ -35,7 +35,8 @@ def training(path: Path, rows: Mapping[str, Any], labels: Mapping[str, str], eve
             looks = np.minimum(every * np.arange(len(row["neighbor_accuracies"]) + 1), epochs[-1])
             start = rows["untrained"]["neighbor_accuracy"]
             accuracies = [start, *row["neighbor_accuracies"]]
-            plots.band(left, each * epochs, row["losses"], labels[name], color, "-")
+            if name != "clae":  # the sum of two losses
+                plots.band(left, each * epochs, row["losses"], labels[name], color, "-")
             plots.band(right, each * looks, accuracies, labels[name], color, "o-")
         left.set_title("training loss, mean of an epoch")
         right.set_title("k-NN accuracy on the test images")
@@ -65,8 +66,9 @@ def examples(path: Path, x: np.ndarray, z: np.ndarray, success: np.ndarray) -> N
     scale = float(np.abs(change).max()) or 1.0
     norms = np.linalg.norm(change.reshape(len(x), -1), axis=1)
     blank = [""] * len(x)
-    words = [blank, blank, [f"L2 {norm:.2f}" for norm in norms]]
+    sizes = [f"L2 {norm:.2f}" if norm else "none found" for norm in norms]
     crossed = [[False] * len(x), list(~success), [False] * len(x)]
+    words = [blank, blank, sizes]
     lines = [x, z, 0.5 + change / (2 * scale)]
     rows = ["original", "UAE", "perturbation"]
     plots.image_grids(path, [Panel("", rows, lines, words, crossed)])
