@@ -16,7 +16,7 @@ from experiments.classifiers import classes
 from experiments.config import settled
 from experiments.contrastive.config import Config
 from experiments.job import Job
-from experiments.training import STEPS_PER_EXECUTION, save_model
+from experiments.training import save_model
 from models.simclr import NearestNeighborMonitor, SimCLR, linear_classifier
 
 
@@ -88,7 +88,6 @@ def _train(
         rows = len(data.x) + sum(map(len, data.found))
         record = {"epochs": 0, "steps": 0, "samples": rows, "seconds": 0.0}
         record |= {"losses": [], "neighbor_accuracies": []}
-    model.steps_per_execution = STEPS_PER_EXECUTION
     monitor = NearestNeighborMonitor(*job.data)
     with job.progress.stage(label, (epochs - record["epochs"]) * work):
         while (start := record["epochs"]) < epochs:
