@@ -126,14 +126,14 @@ def classes(model: keras.Model, x: np.ndarray) -> np.ndarray:
     return extract_features(model, x, batch_size=256).argmax(axis=1)
 
 
-def attacked(job: Job[ClassifierConfig], model: keras.Model) -> Attacked:
-    """The first test images that `model` gets right.
+def attacked(data: Split, model: keras.Model, count: int) -> Attacked:
+    """The first `count` test images that `model` gets right.
 
     Raises:
         ValueError: There are none.
     """
-    x, y = job.data.x_test, job.data.y_test
-    right = np.flatnonzero(classes(model, x) == y)[: job.config.attack_size]
+    x, y = data.x_test, data.y_test
+    right = np.flatnonzero(classes(model, x) == y)[:count]
     if not len(right):
         raise ValueError(f"`model` of attacked gets no image right. Received: {model.name!r}.")
     return Attacked(x[right], y[right])

@@ -70,6 +70,27 @@ def feature_selection_setting(dataset: str) -> dict[str, Any]:
     return table and {"features": table["M"], "samples": table["samples"]}
 
 
+def contrastive(dataset: str, similarity: str = "auto") -> Rows:
+    """Rows "original", "mine" and "clae" of Table 7, those of CIFAR-10 for parts of it as well.
+
+    `loss`, `accuracy`, `loss_gain` (a fraction), `accuracy_gain` (a difference) and `asr`, where
+    they are printed. Empty for other data sets; "mine" is left out for a similarity that is not
+    MINE.
+    """
+    if dataset not in ("cifar10", "cifar10_first5k"):
+        return {}
+    table = numbers()["table7_simclr_cifar10"]
+    original, mine = table["original"], table["mine"]
+    rows = {"original": original, "clae": {"accuracy_gain": table["clae_accuracy_gain"]}}
+    if similarity in MINE:
+        rows["mine"] = {
+            **mine,
+            "loss_gain": 1 - mine["loss"] / original["loss"],
+            "accuracy_gain": mine["accuracy"] - original["accuracy"],
+        }
+    return rows
+
+
 def minmax_and_penalty(dataset: str) -> Rows:
     """Rows "minmax" and "penalty" of Table 3, `asr` and `mi`; empty for other data sets."""
     table = numbers()["table3_minmax_vs_penalty_T9000"].get(dataset, {})

@@ -12,6 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import PercentFormatter
 
 from keras_uae.files import atomic_write
 
@@ -53,6 +54,24 @@ def line(axes: Axes, name: str, value: Any, width: Any, dashes: str, color: str)
     """A reference to compare with."""
     axes.axhspan(value - width, value + width, color=color, alpha=0.12, lw=0)
     axes.axhline(value, color=color, lw=1.4, ls=dashes, label=name)
+
+
+def band(
+    axes: Axes, places: Sequence[float], points: Sequence[Any], name: str, color: str, marks: str
+) -> None:
+    """A line of means over `places` in a band of ± std; `points` are figures of a summary."""
+    means, widths = (np.array([point[figure] for point in points]) for figure in ("mean", "std"))
+    axes.fill_between(places, means - widths, means + widths, color=color, alpha=0.18, lw=0)
+    axes.plot(places, means, marks, ms=4, color=color, lw=2, label=name)
+
+
+def rates_over_epsilon(axes: Axes) -> None:
+    """Name the axes of curves of success rates over ε."""
+    axes.set(xlabel="ε", ylim=(-0.03, 1.03))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.grid(axis="y")
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(loc="lower right")
 
 
 def name_positions(axes: Axes, names: Sequence[str], **settings: Any) -> None:

@@ -29,6 +29,13 @@ def mean(spread: dict[str, float] | None) -> float | None:
     return None if spread is None else spread["mean"]
 
 
+def known_mean(spread: dict[str, float] | None) -> float:
+    """The mean of a figure that must be there."""
+    if spread is None:
+        raise ValueError("`spread` of known_mean must have a mean. Received: None.")
+    return spread["mean"]
+
+
 def by_seed(records: Records, stage: str, name: str) -> dict[int, dict[str, Any]]:
     """The records of a stage and a row."""
     return {row["seed"]: row for row in records if (row["stage"], row["name"]) == (stage, name)}
@@ -43,9 +50,7 @@ def errors(records: Records, name: str) -> dict[str, Any]:
     without a finite error.
     """
     rows = by_seed(records, "training", name)
-    gains = {
-        reference: _gains(rows, by_seed(records, "training", reference)) for reference in CONTROLS
-    }
+    gains = {reference: gains_over(records, name, reference) for reference in CONTROLS}
     return {
         "test_error": spread(row["test_error"] for row in rows.values()),
         "train_error": spread(row["train_error"] for row in rows.values()),
@@ -67,11 +72,42 @@ def attack(records: Records, name: str) -> dict[str, Any]:
     }
 
 
-def _gains(rows: dict[int, Any], references: dict[int, Any]) -> list[float]:
+def gains_over(
+    records: Records, name: str, reference: str, figure: str = "test_error"
+) -> list[float]:
     """1 − error / error of the reference, for the seeds in which both are finite."""
-    pairs = [
-        (row["test_error"], references[seed]["test_error"])
-        for seed, row in rows.items()
-        if seed in references
+    pairs = paired(records, "training", name, reference, figure)
+    return [1 - error / other for error, other in pairs]
+
+
+def paired(
+    records: Records, stage: str, name: str, reference: str, figure: str
+) -> list[tuple[float, float]]:
+    """A figure of a row and of a reference, for the seeds in which both have it."""
+    rows, others = (by_seed(records, stage, each) for each in (name, reference))
+    pairs = [(rows[seed].get(figure), others[seed].get(figure)) for seed in rows if seed in others]
+    return [(one, other) for one, other in pairs if one is not None and other is not None]
+
+
+def curve(rates: dict[float, dict[int, float]]) -> list[dict[str, Any]]:
+    """Success rates by ε and seed as one point for each ε."""
+    return [
+        {"epsilon": epsilon, "asr": spread(values.values())}
+        for epsilon, values in sorted(rates.items())
     ]
-    return [1 - error / reference for error, reference in pairs if None not in (error, reference)]
+
+
+def curve_differences(
+    found: dict[float, dict[int, float]], other: dict[float, dict[int, float]]
+) -> list[dict[str, Any]]:
+    """Success rates less those of another curve, seed by seed, for every ε.
+
+    `difference` is their spread, `lower` counts the seeds in which the first is lower.
+    """
+    points = []
+    for epsilon in sorted(found.keys() & other.keys()):
+        seeds = found[epsilon].keys() & other[epsilon].keys()
+        gaps = [found[epsilon][seed] - other[epsilon][seed] for seed in sorted(seeds)]
+        lower = sum(gap < 0 for gap in gaps)
+        points.append({"epsilon": epsilon, "difference": spread(gaps), "lower": lower})
+    return points

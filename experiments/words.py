@@ -2,6 +2,16 @@
 
 from typing import Any
 
+import numpy as np
+
+from experiments.summary import known_mean
+
+HELPS = "So the perturbation itself helps."
+NOTHING = (
+    "What UAEs bring beyond as many more samples and steps is nothing, or no larger than what the "
+    "seeds make."
+)
+
 
 def difference(gain: float) -> str:
     """How an error compares with a reference, from 1 − error / reference: "1.2% lower"."""
@@ -59,3 +69,38 @@ def than_paper(row: dict[str, Any], theirs: dict[str, float], any_row: bool) -> 
     if row["test_error"] is not None:
         text += f"; ours is {difference(1 - row['test_error']['mean'] / theirs['error'])}"
     return text + "."
+
+
+def rates(points: list[dict[str, Any]]) -> str:
+    """How a curve of success rates differs from another: `points` of `curve_differences`."""
+    gaps = [known_mean(point["difference"]) for point in points]
+    lower = sum(gap < 0 for gap in gaps)
+    seeds = points[0]["difference"]["count"]
+    return (
+        f"the ASR of PGD is {_difference_in_points(float(np.mean(gaps)))} on average, lower at "
+        f"{lower} of {len(points)} ε (in every one of {seeds} seed{'s' * (seeds > 1)} at "
+        f"{_in_every_seed(points)}); the differences run from {signed_points(min(gaps))} to "
+        f"{signed_points(max(gaps))} points."
+    )
+
+
+def verdict_on_rates(points: list[dict[str, Any]]) -> str:
+    """Whether the perturbation helps: `points` are differences to the duplicate control."""
+    gaps = [known_mean(point["difference"]) for point in points]
+    if np.mean(gaps) < 0 and _in_every_seed(points) > len(points) / 2:
+        return HELPS
+    return NOTHING
+
+
+def signed_points(gap: float, digits: int = 1) -> str:
+    """A difference of rates in percentage points: "+1.2"."""
+    return f"{100 * gap:+.{digits}f}".replace("-", "−")
+
+
+def _difference_in_points(gap: float) -> str:
+    size = f"{abs(100 * gap):.1f}"
+    return f"{size} points {'lower' if gap < 0 else 'higher'}" if float(size) else "equal"
+
+
+def _in_every_seed(points: list[dict[str, Any]]) -> int:
+    return sum(point["lower"] == point["difference"]["count"] for point in points)

@@ -16,6 +16,7 @@ from models.simclr import (
     RandomViews,
     SimCLR,
     cosine_schedule,
+    linear_classifier,
     linear_head,
     linear_probe,
     projection_head,
@@ -323,9 +324,31 @@ def test_linear_head_learns_and_leaves_the_encoder_alone():
     assert head.evaluate(x, y, verbose=0, return_dict=True)["accuracy"] > 0.9
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_linear_classifier_is_the_regression_of_the_probe(classes):
+    rng = np.random.default_rng(0)
+    x = rng.random(size=(96, 1, 2, 1), dtype=np.float32)
+    y = (x[:, 0, 0, 0] + 0.2 * rng.random(96) > x[:, 0, 1, 0]).astype(int)
+    y += (classes == 3) * (x[:, 0, 0, 0] > 0.7)
+    encoder = features()
+    probed = linear_probe(encoder, x[:64], y[:64], x[64:], y[64:], penalty=0.5)
+    model = linear_classifier(encoder, x[:64], y[:64], penalty=0.5)
+    assert model.output_shape == (None, classes)
+    for rows, accuracy in ((slice(64), probed.train), (slice(64, None), probed.test)):
+        assert np.mean(np.argmax(model(x[rows]), axis=1) == y[rows]) == accuracy
+    assert probed.train > 0.5
+    # another penalty is another classifier
+    other = linear_classifier(encoder, x[:64], y[:64], penalty=50.0)
+    assert np.abs(other(x) - model(x)).max() > 0.1
+    odds = np.exp(model(x[:64])) / np.sum(np.exp(model(x[:64])), axis=1, keepdims=True)
+    # at the optimum the offsets fit the number of samples of each class
+    np.testing.assert_allclose(odds.mean(axis=0), np.bincount(y[:64]) / 64, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: linear_classifier(features(), np.zeros((2, 1, 2, 1)), [0, 2]), r"every class.*2"),
         (lambda: resnet(depth=50), "`depth` of resnet must be one of '10', '18', '34'.*depth='50'"),
         (lambda: resnet((32, 32)), r"`input_shape` of resnet.*\(32, 32\)"),
         (lambda: resnet(width=0), "`width` of resnet.*Received: width=0"),

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from experiments import plots
 from experiments.plots import BLUE, GREEN, GREY, ORANGE, STYLE
@@ -36,19 +34,9 @@ def curves(path: Path, titles: dict[str, str], found: dict[str, Any]) -> None:
                 color = COLORS.get(key, GREY)
                 name = ROWS[row] if compare else METHODS[method]
                 epsilons = [point["epsilon"] for point in points]
-                rates, widths = (
-                    np.array([point["asr"][figure] for point in points])
-                    for figure in ("mean", "std")
-                )
-                band = {"color": color, "alpha": 0.18, "lw": 0}
-                axes.fill_between(epsilons, rates - widths, rates + widths, **band)
-                axes.plot(epsilons, rates, "o-", ms=4, color=color, lw=2, label=name)
+                plots.band(axes, epsilons, [each["asr"] for each in points], name, color, "o-")
             axes.set_title(title)
-            axes.set(xlabel="ε", ylim=(-0.03, 1.03))
-            axes.yaxis.set_major_formatter(PercentFormatter(1))
-            axes.grid(axis="y")
-            if axes.get_legend_handles_labels()[1]:
-                axes.legend(loc="lower right")
+            plots.rates_over_epsilon(axes)
         plots.save(figure, path)
 
 

@@ -25,7 +25,7 @@ def perform(job: Job[Config]) -> None:
         found = uaes_of_autoencoder(job, seed) if _needs_uaes(config) else None
         for row in rows:
             model = classifier(job, seed, row, found)
-            images = classifiers.attacked(job, model)
+            images = classifiers.attacked(job.data, model, settled(config.attack_size))
             absent = settled(config.attack_size) - len(images.x)
             for method in [method for each, method in config.curves if each == row]:
                 steps = config.attack_steps(row, method)

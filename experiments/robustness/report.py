@@ -75,7 +75,7 @@ def examples(job: Job[Config], row: str, method: str) -> Panel:
     published = job.config.published() if row == "trades" else None
     path = job.run.path(f"seed-{seed}", f"{row}.keras")
     model = published or keras.models.load_model(path)
-    images = attacked(job, model)
+    images = attacked(job.data, model, settled(job.config.attack_size))
     rows = one_of_each(images, GRID_SIZE)
     lines = {}
     for epsilon in settled(job.config.epsilons):

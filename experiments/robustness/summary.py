@@ -4,7 +4,7 @@ from typing import Any
 
 from experiments.config import settled
 from experiments.robustness.config import PARTS, Config
-from experiments.summary import Records, by_seed, spread
+from experiments.summary import Records, by_seed, curve, curve_differences, spread
 
 ROWS = {
     "standard": "Standard",
@@ -55,7 +55,7 @@ def summarize(records: Records) -> dict[str, Any]:
         },
         "uae_asr": spread(row.get("asr") for row in uaes),
         "curves": {
-            row: {method: _points(values) for method, values in methods.items()}
+            row: {method: curve(values) for method, values in methods.items()}
             for row, methods in rates.items()
         },
         "differences": {
@@ -66,28 +66,13 @@ def summarize(records: Records) -> dict[str, Any]:
     }
 
 
-def _points(values: dict[float, dict[int, float]]) -> list[dict[str, Any]]:
-    return [
-        {"epsilon": epsilon, "asr": spread(rates.values())}
-        for epsilon, rates in sorted(values.items())
-    ]
-
-
 def _differences(rates: dict[str, Any], family: str) -> dict[str, list[dict[str, Any]]]:
-    """Success rate with UAEs less that of the reference, seed by seed, for every ε."""
+    """What the curve with UAEs has more than each reference."""
     found = rates[f"{family}-uae"]["pgd"]
-    result: dict[str, list[dict[str, Any]]] = {}
-    for reference in (family, f"{family}-duplicate"):
-        other = rates.get(reference, {}).get("pgd", {})
-        result[reference] = []
-        for epsilon in sorted(found.keys() & other.keys()):
-            seeds = found[epsilon].keys() & other[epsilon].keys()
-            gaps = [found[epsilon][seed] - other[epsilon][seed] for seed in sorted(seeds)]
-            lower = sum(gap < 0 for gap in gaps)
-            result[reference].append(
-                {"epsilon": epsilon, "difference": spread(gaps), "lower": lower}
-            )
-    return result
+    return {
+        reference: curve_differences(found, rates.get(reference, {}).get("pgd", {}))
+        for reference in (family, f"{family}-duplicate")
+    }
 
 
 def titles(config: Config) -> dict[str, str]:

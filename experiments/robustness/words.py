@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import numpy as np
-
 from experiments.config import settled
 from experiments.robustness.config import PARTS, Config
 from experiments.robustness.summary import ROWS
-from experiments.summary import mean
+from experiments.summary import known_mean
+from experiments.words import rates, verdict_on_rates
 
 COMPARABLE = 0.01  # difference of two rates that is called none
 CLAIMS = {
@@ -35,35 +34,22 @@ def _augmentation(family: str, differences: dict[str, Any]) -> list[str]:
     for reference, points in differences.items():
         if not points:
             continue
-        gaps: list[float] = [_mean(point["difference"]) for point in points]
-        lower = sum(gap < 0 for gap in gaps)
-        seeds = points[0]["difference"]["count"]
-        every = sum(point["lower"] == seeds for point in points)
-        text = (
-            f"**{ROWS[f'{family}-uae']}** against *{ROWS[reference]}*: the ASR of PGD is "
-            f"{_points(float(np.mean(gaps)))} on average, lower at {lower} of {len(points)} ε (in "
-            f"every one of {seeds} seed{'s' * (seeds > 1)} at {every}); the differences run from "
-            f"{_signed(min(gaps))} to {_signed(max(gaps))} points."
-        )
+        gaps: list[float] = [known_mean(point["difference"]) for point in points]
+        text = f"**{ROWS[f'{family}-uae']}** against *{ROWS[reference]}*: {rates(points)}"
         if reference == family:
             limit = 0.0 if family == "standard" else COMPARABLE
             holds = all(gap < limit for gap in gaps)
             verdict = "so it is here" if holds else "here it is not at every ε"
             text += f" {CLAIMS[family]}: {verdict}."
-        elif np.mean(gaps) < 0 and every > len(points) / 2:
-            text += " So the perturbation itself helps."
         else:
-            text += (
-                " What UAEs bring beyond as many more samples and steps is nothing, or no larger "
-                "than what the seeds make."
-            )
+            text += " " + verdict_on_rates(points)
         lines.append(text)
     return lines
 
 
 def _methods(row: str, methods: dict[str, Any]) -> str:
     pairs = [
-        (ours["epsilon"], _mean(ours["asr"]) - _mean(theirs["asr"]))
+        (ours["epsilon"], known_mean(ours["asr"]) - known_mean(theirs["asr"]))
         for ours, theirs in zip(methods["minmax"], methods["pgd"], strict=True)
     ]
     lower = [f"{epsilon:.3g}" for epsilon, gap in pairs if gap < 0]
@@ -75,22 +61,6 @@ def _methods(row: str, methods: dict[str, Any]) -> str:
     if least[1] < 0:
         text += f"; furthest below at ε = {least[0]:.3g}, by {-100 * least[1]:.1f} points"
     return f"{text}. The paper finds it lower in the mid-range of ε on MNIST."
-
-
-def _points(gap: float) -> str:
-    size = f"{abs(100 * gap):.1f}"
-    return f"{size} points {'lower' if gap < 0 else 'higher'}" if float(size) else "equal"
-
-
-def _signed(gap: float) -> str:
-    return f"{100 * gap:+.1f}".replace("-", "−")
-
-
-def _mean(spread: dict[str, float] | None) -> float:
-    value = mean(spread)
-    if value is None:
-        raise ValueError("`spread` must have a mean. Received: None.")
-    return value
 
 
 def _departures(config: Config) -> list[str]:

@@ -17,7 +17,7 @@ def perform(job: Job[Config]) -> None:
     for seed in settled(config.seeds):
         recipe, epochs = config.recipe(), settled(config.epochs)
         model = classifiers.train(job, seed, "classifier", recipe, [], epochs=epochs)
-        images = classifiers.attacked(job, model)
+        images = classifiers.attacked(job.data, model, settled(config.attack_size))
         absent = settled(config.attack_size) - len(images.x)
         job.progress.skip(absent * image_work(config))
         compare_methods(job, seed, model, images)

@@ -64,7 +64,7 @@ def draw(job: Job[Config]) -> None:
     found = {name: uae.UAEs.load(run.path(f"seed-{seed}", f"{name}_uae.npz")) for name in METHODS}
     figures.iterations(run.path("iterations.png"), found, job.labels)
     model = keras.models.load_model(run.path(f"seed-{seed}", "classifier.keras"))
-    images = attacked(job, model)
+    images = attacked(job.data, model, settled(job.config.attack_size))
     x = images.x[one_of_each(images, job.config.grid_size)]
 
     def examples(method: str, epsilon: float) -> uae.UAEs:

@@ -4,6 +4,7 @@ from models.simclr.augmentation import RandomViews
 from models.simclr.evaluation import (
     NearestNeighborMonitor,
     ProbeAccuracy,
+    linear_classifier,
     linear_head,
     linear_probe,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "RandomViews",
     "SimCLR",
     "cosine_schedule",
+    "linear_classifier",
     "linear_head",
     "linear_probe",
     "projection_head",

@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from keras_uae import ViewAugmentation
@@ -44,15 +44,49 @@ def linear_probe(
         max_iter: Integer, iterations of L-BFGS at most. Defaults to `1000`.
         batch_size: Integer, of the encoder. Defaults to `256`.
     """
-    penalty = check_number("linear_probe", "penalty", penalty, 1e-12)
     train, test = (_features(encoder, x, batch_size) for x in (x_train, x_test))
-    classifier = make_pipeline(
-        StandardScaler(), LogisticRegression(C=1 / penalty, max_iter=max_iter)
-    )
-    classifier.fit(train, y_train)
+    classifier = _regression("linear_probe", train, y_train, penalty, max_iter)
     return ProbeAccuracy(
         float(classifier.score(train, y_train)), float(classifier.score(test, y_test))
     )
+
+
+def linear_classifier(
+    encoder: keras.Model,
+    x_train: Any,
+    y_train: Any,
+    *,
+    penalty: float = 1.0,
+    max_iter: int = 1000,
+    batch_size: int = 256,
+    name: str = "linear_classifier",
+) -> keras.Model:
+    """The classifier that `linear_probe` judges, as a network: `linear_head` with its weights.
+
+    Arguments are those of `linear_probe`; the labels are 0, 1, …, all of them present.
+
+    Returns:
+        An uncompiled model from images to logits, which attacks can differentiate.
+    """
+    owner = "linear_classifier"
+    regression = _regression(
+        owner, _features(encoder, x_train, batch_size), y_train, penalty, max_iter
+    )
+    scaler, logistic = (each for _, each in regression.steps)
+    classes = list(logistic.classes_)
+    if classes != list(range(len(classes))):
+        raise ValueError(
+            f"`y_train` of {owner} must hold every class from 0 on. Received: classes {classes}."
+        )
+    # with two classes there is one row, the logit of the second
+    rows, offsets = (
+        np.concatenate([0 * each, each]) if len(classes) == 2 else each
+        for each in (logistic.coef_, logistic.intercept_)
+    )
+    kernel = rows / scaler.scale_
+    model = linear_head(encoder, len(classes), name=name)
+    model.get_layer("logits").set_weights([kernel.T, offsets - kernel @ scaler.mean_])
+    return model
 
 
 def linear_head(
@@ -143,6 +177,16 @@ class NearestNeighborMonitor(keras.callbacks.Callback):
     def _votes(self, distances: np.ndarray) -> np.ndarray:
         # of unit vectors: distance² = 2 − 2·cosine
         return np.exp(-(distances**2) / (2 * self.temperature))
+
+
+def _regression(
+    owner: str, features: np.ndarray, y: Any, penalty: float, max_iter: int
+) -> Pipeline:
+    penalty = check_number(owner, "penalty", penalty, 1e-12)
+    classifier = make_pipeline(
+        StandardScaler(), LogisticRegression(C=1 / penalty, max_iter=max_iter)
+    )
+    return classifier.fit(features, y)
 
 
 def _features(encoder: keras.Model, x: Any, batch_size: int) -> np.ndarray:

@@ -20,7 +20,8 @@ class SimCLR(keras.Model):
     training that is saved with `save` and loaded goes on as if it had never stopped, given the same
     order of the data (`uae.UAEAugmentation(x, [], seed=...)` with its `epoch` set, or
     `shuffle=False`). Compile it with an optimizer, without a loss. Predictions are the projections;
-    `encoder` gives the features that are used afterwards.
+    `encoder` gives the features that are used afterwards. Under a distribution strategy the views
+    of a replica are compared with one another alone.
 
     With `adversarial_weight` > 0 it is CLAE (Ho and Vasconcelos, 2020): the first view of each
     image, moved by ε along the sign of the gradient of NT-Xent, is one more partner of the view
@@ -125,7 +126,9 @@ class SimCLR(keras.Model):
                     third = self(adversarial, training=True)
                 losses += self.adversarial_weight * nt_xent(first, third, self.temperature)
             loss = _mean(losses, sample_weight) + sum(penalties)
-            scaled = self.optimizer.scale_loss(loss)
+            # the gradients of all replicas of a distribution strategy are added up
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            scaled = self.optimizer.scale_loss(loss / replicas)
         weights = self.trainable_weights
         self.optimizer.apply(tape.gradient(scaled, weights), weights)
         return self._track(loss, x)
