@@ -25,8 +25,8 @@ class ExperimentConfig:
     counts: ClassVar[tuple[str, ...]] = ("train_size", "epochs")
 
     dataset: str = "digits"
-    """digits (comes with scikit-learn), mnist, fashion_mnist, svhn_cropped, cifar10, or any other
-    image data set of tensorflow-datasets."""
+    """digits (comes with scikit-learn), mnist, fashion_mnist, svhn_cropped, cifar10,
+    tiny_imagenet200, or any other image data set of tensorflow-datasets."""
     preset: str = "quick"
     """smoke: see it run, in a minute or two. quick: 10 000 samples (digits: all). paper: all
     samples and the paper's epochs. Every flag below overrides the preset."""

@@ -10,7 +10,13 @@ from experiments.attacks import MINE
 Rows = dict[str, dict[str, float]]
 
 # names of the data sets in tensorflow-datasets → in the paper's tables
-_NAMES = {"svhn_cropped": "svhn"}
+_NAMES = {"svhn_cropped": "svhn", "tiny_imagenet200": "tiny_imagenet"}
+# rows of Table 5 → in our tables
+_CONVENTIONAL = {
+    "flip+rotation": "flip_rotation",
+    "gaussian_0.01": "gaussian",
+    "flip+rotation+gaussian": "flip_rotation_gaussian",
+}
 
 
 @functools.cache
@@ -20,21 +26,25 @@ def numbers() -> dict[str, Any]:
 
 
 def reconstruction(dataset: str, model: str, similarity: str = "auto") -> Rows:
-    """Rows of Table 4 (CIFAR-10: Table 11): `error`, `gain_original`, `asr` and `train_error`.
+    """Rows of Tables 4, 5, 10 and 11 and of supplement 6.15, by their names in our tables.
 
-    Empty where the paper has no such data set or model; a row holds only what is printed there.
-    "mine" is left out for a similarity that is not MINE.
+    A row holds what is printed of `error`, `gain_original` (over the row that ours is compared
+    with, too), `asr` and `train_error`. Empty where the paper has no such data set or model. "deep"
+    is the convolutional model of all sets but MNIST. Rows of UAEs are left out for a similarity
+    that is not MINE, but for "l2".
     """
     name = _NAMES.get(dataset, dataset)
+    if model == "deep" and name != "mnist":
+        model = "conv"
     table = numbers()["table4_reconstruction"].get(name, {}).get(model)
     if table is None and model == "conv":
         table = numbers()["table11_conv"].get(name)
     if table is None:
         return {}
-    train = numbers()["table10_training"]["train_loss_mnist"][model] if name == "mnist" else {}
+    train = numbers()["table10_training"].get(f"train_loss_{name}", {}).get(model, {})
     rows = {}
     for key in ("original", "mine", "l2", "ga_0.01", "ga_0.001"):
-        if key not in table or (key == "mine" and similarity not in MINE):
+        if key not in table:
             continue
         rows[key] = {"error": table[key]}
         if key != "original":
@@ -43,6 +53,29 @@ def reconstruction(dataset: str, model: str, similarity: str = "auto") -> Rows:
             rows[key]["asr"] = table["asr"][key]
         if key in train:
             rows[key]["train_error"] = train[key]
+    if (name, model) == ("svhn", "conv"):
+        rows.update(_conventional(table["original"]))
+    if (name, model) == ("svhn", "sparse"):
+        first, second = (
+            numbers()["supp6.15_second_round_svhn_sparse"][key] for key in ("round1", "round2")
+        )
+        rows["mine_2"] = {"error": second, "gain_original": 1 - second / first}
+    kept = similarity in MINE
+    return {key: row for key, row in rows.items() if kept or not _of_mine(key)}
+
+
+def _of_mine(row: str) -> bool:
+    return row in ("mine", "mine_2") or row.endswith("+mine")
+
+
+def _conventional(original: float) -> Rows:
+    """Table 5: each augmentation next to the original, and with UAEs next to itself alone."""
+    rows = {}
+    table = numbers()["table5_svhn_conv_with_conventional_augmentation"]
+    for printed, (alone, combined) in table.items():
+        key = _CONVENTIONAL[printed]
+        rows[key] = {"error": alone, "gain_original": 1 - alone / original}
+        rows[f"{key}+mine"] = {"error": combined, "gain_original": 1 - combined / alone}
     return rows
 
 

@@ -41,22 +41,33 @@ def by_seed(records: Records, stage: str, name: str) -> dict[int, dict[str, Any]
     return {row["seed"]: row for row in records if (row["stage"], row["name"]) == (stage, name)}
 
 
-def errors(records: Records, name: str) -> dict[str, Any]:
-    """The reconstruction errors of a row, and how they compare with the controls.
+def errors(
+    records: Records,
+    name: str,
+    *,
+    original: str | None = "original",
+    duplicate: str | None = "duplicate",
+) -> dict[str, Any]:
+    """The reconstruction errors of a row, and how they compare with its controls.
 
     `gain_original` and `gain_duplicate` are the fractions by which the test error is lower than
-    that of the original model or the duplicate control of the same seed; negative where it is
-    higher. `wins` counts the seeds in which it is lower than the duplicate's, `diverged` those
-    without a finite error.
+    that of the rows `original` and `duplicate` in the same seed; negative where it is higher,
+    `None` where there is no such row, as for the two themselves. `wins` counts the seeds in which
+    it is lower than the duplicate's, `diverged` those without a finite error.
     """
     rows = by_seed(records, "training", name)
-    gains = {reference: gains_over(records, name, reference) for reference in CONTROLS}
+    original = None if name == "original" else original
+    duplicate = None if name in CONTROLS else duplicate
+    gains, beyond = (
+        gains_over(records, name, reference) if reference else []
+        for reference in (original, duplicate)
+    )
     return {
         "test_error": spread(row["test_error"] for row in rows.values()),
         "train_error": spread(row["train_error"] for row in rows.values()),
-        "gain_original": spread(gains["original"]) if name != "original" else None,
-        "gain_duplicate": None if name in CONTROLS else spread(gains["duplicate"]),
-        "wins": sum(gain > 0 for gain in gains["duplicate"]),
+        "gain_original": spread(gains),
+        "gain_duplicate": spread(beyond),
+        "wins": sum(gain > 0 for gain in beyond),
         "diverged": sum(row["test_error"] is None for row in rows.values()),
         "seconds": spread(row["seconds"] for row in rows.values()),
     }

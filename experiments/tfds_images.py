@@ -9,6 +9,8 @@ import requests
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from experiments.tiny_imagenet import TinyImagenet200
+
 _NAME = re.compile(r"\w+(/[\w.-]+)?(:[\d.*]+)?")  # name, name/config, name:version
 _PATIENCE = 5  # seconds a server may take to accept a connection
 
@@ -67,7 +69,8 @@ def _download(name: str, data_dir: str, known: Collection[str]) -> tfds.core.Dat
             raise _unavailable(name, data_dir, "there is no download of it") from None
         raise _unknown(name, known) from None
     _check_features(name, builder)
-    download(builder, name, data_dir)
+    address = builder.address(data_dir) if isinstance(builder, TinyImagenet200) else None
+    download(builder, name, data_dir, address)
     return builder
 
 

@@ -43,6 +43,9 @@ def train(
     work = rows * weight
     with progress.stage(label, work * epochs):
         callbacks = [_StopWhenDiverged(), progress.callback(label, work)]
+        if isinstance(recipe, Recipe):
+            # the best weights are taken, but no training stops early: budgets are to be equal
+            callbacks += recipe.callbacks(monitor="loss", patience=epochs)
         model.fit(data, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
     took = {"steps": int(model.optimizer.iterations), "seconds": time.perf_counter() - begin}
     return model, {"samples": rows, **took}

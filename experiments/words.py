@@ -32,19 +32,29 @@ def compared(words: str, reference: str) -> str:
     return f"{words} {link} {reference}"
 
 
-def than_controls(name: str, row: dict[str, Any]) -> str:
-    """The test error of a row of the summary next to those of the original and the duplicate."""
+def than_controls(
+    name: str,
+    row: dict[str, Any],
+    *,
+    original: str = "the original",
+    duplicate: str = "the duplicate control",
+) -> str:
+    """The test error of a row of the summary next to those of the original and the duplicate.
+
+    `original` and `duplicate` are what the two are called. The row is one of them where its name is
+    "original" or "duplicate".
+    """
     error = row["test_error"]
     if name == "original":
         return f"error {error['mean']:.5f}."
     if row["gain_original"] is None:
         return f"error {error['mean']:.5f}; there is no original to compare it with."
-    text = f"error {than(row['gain_original']['mean'], 'the original')}"
+    text = f"error {than(row['gain_original']['mean'], original)}"
     if name == "duplicate":
         text += ", by as many samples and steps alone."
     elif row["gain_duplicate"] is not None:
         seeds = row["gain_duplicate"]["count"]
-        text += f", and {than(row['gain_duplicate']['mean'], 'the duplicate control')}"
+        text += f", and {than(row['gain_duplicate']['mean'], duplicate)}"
         text += f" (lower in {row['wins']} of {seeds} seed{'s' * (seeds > 1)})."
     return text
 
@@ -59,13 +69,19 @@ def not_found(row: dict[str, Any], samples: str) -> str:
     )
 
 
-def than_paper(row: dict[str, Any], theirs: dict[str, float], any_row: bool) -> str:
-    """What the paper prints in this row, if it prints `any_row` at all."""
+def than_paper(
+    row: dict[str, Any],
+    theirs: dict[str, float],
+    any_row: bool,
+    *,
+    original: str = "original",
+) -> str:
+    """What the paper prints in this row, if it prints `any_row` at all, next to its `original`."""
     if not theirs:
         return " The paper has no such row." if any_row else ""
     text = f" The paper prints {theirs['error']:.5f}"
     if "gain_original" in theirs:
-        text += f", {than(theirs['gain_original'], 'its original')}"
+        text += f", {than(theirs['gain_original'], f'its {original}')}"
     if row["test_error"] is not None:
         text += f"; ours is {difference(1 - row['test_error']['mean'] / theirs['error'])}"
     return text + "."

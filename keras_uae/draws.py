@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 # One purpose, one stream: a draw never shares its numbers with another.
-DELTA, NETWORK, SHUFFLE, PROJECTION, VIEWS = range(5)
+DELTA, NETWORK, SHUFFLE, PROJECTION, VIEWS, PRIOR, NOISE = range(7)
 
 
 def stream(seed: tf.Tensor, purpose: int) -> tf.Tensor:

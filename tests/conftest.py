@@ -1,6 +1,10 @@
-"""What all tests share: a quiet TensorFlow, fixed global seeds, and a small real data set."""
+"""What all tests share: a quiet TensorFlow, fixed seeds, a small real data set, no network."""
 
+import functools
+import http.server
 import os
+import socket
+import threading
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -19,3 +23,33 @@ def _seed() -> None:
 def digits() -> Split:
     """Handwritten digits, 8×8×1: 1437 to train on and 360 to test on."""
     return load("digits")
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Turn every look-up of a host into a failure, and count them."""
+    hosts = []
+
+    def refuse(host, *args, **kwargs):
+        hosts.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    return hosts
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A folder, and the address at which a server on this machine has it."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = functools.partial(Quiet, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass

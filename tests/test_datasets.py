@@ -1,4 +1,3 @@
-import socket
 import time
 
 import numpy as np
@@ -6,19 +5,6 @@ import pytest
 from sklearn.datasets import load_digits
 
 from experiments.datasets import load
-
-
-@pytest.fixture
-def no_network(monkeypatch):
-    """Turn every look-up of a host into a failure, and count them."""
-    hosts = []
-
-    def refuse(host, *args, **kwargs):
-        hosts.append(host)
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    return hosts
 
 
 def write(folder, name, *, key="image", shape=(5, 4, 3), splits=("train", "test")):

@@ -17,7 +17,7 @@ from experiments.config import settled
 from experiments.progress import JobProgress
 from experiments.reconstruction.config import Config
 from experiments.reconstruction.protocol import main, total_work, work
-from experiments.reconstruction.summary import LABELS
+from experiments.reconstruction.summary import labels
 from experiments.run import Run
 from models import RECIPES
 from tests.runs import check_refused
@@ -185,7 +185,7 @@ def test_equal_seeds_give_equal_models(digits):
 
 def test_work_counts_samples_of_training_and_attack():
     config = Config(seeds=(0, 1), train_size=40, attack_size=24, epochs=1).resolve()
-    rows = {name: work(config, name) for name in LABELS}
+    rows = {name: work(config, name) for name in labels(config)}
     retraining = settled(config.retraining_epochs) * 64
     assert rows["duplicate"] == rows["ga_0.01"] == retraining
     assert rows["mine"] == rows["l2"] == retraining + 24 * 40

@@ -8,10 +8,12 @@ import pytest
 
 import keras_uae as uae
 from experiments import attacks, training
+from experiments.reconstruction.config import Config
 from experiments.reconstruction.protocol import main
-from experiments.reconstruction.summary import LABELS
+from experiments.reconstruction.summary import labels
 from tests.runs import contents, metrics, records, run_undisturbed
 
+LABELS = labels(Config())
 SIZES = {"train-size": 40, "attack-size": 24, "epochs": 1, "retraining-epochs": 1}
 SMALL = [f"--{name}={value}" for name, value in {**SIZES, "batch-size": 32, "steps": 3}.items()]
 

@@ -11,7 +11,7 @@ import keras_uae as uae
 from experiments import paper
 from experiments.reconstruction import figures
 from experiments.reconstruction.config import Config
-from experiments.reconstruction.summary import LABELS, labels, summarize
+from experiments.reconstruction.summary import labels, summarize
 from experiments.reconstruction.tables import LEGEND, sheets
 from experiments.reconstruction.words import sentences
 from experiments.summary import spread
@@ -19,6 +19,7 @@ from experiments.tables import show
 from experiments.words import difference
 from models import RECIPES
 
+LABELS = labels(Config())
 ERRORS = {
     "original": (0.0030, 0.0034),
     "duplicate": (0.0024, 0.0026),

@@ -1,13 +1,9 @@
 """The tabular data sets: files in their original formats, filling in, scaling, splits, builders."""
 
-import functools
 import gzip
-import http.server
 import re
 import shutil
-import socket
 import subprocess
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -30,14 +26,6 @@ HAND = Raw(
     np.array([0, 0, 1, 1]),
     train=3,
 )
-
-
-@pytest.fixture
-def no_network(monkeypatch):
-    def refuse(host, *args, **kwargs):
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
 @pytest.fixture
@@ -562,23 +550,6 @@ def test_builder_keeps_an_official_split(tmp_path, monkeypatch, shorten, no_netw
     by_file = load("isolet", data_dir=tmp_path)
     shutil.rmtree(folder)
     assert all(map(np.array_equal, by_file, load("isolet", data_dir=tmp_path)))
-
-
-@pytest.fixture
-def served(tmp_path):
-    """A folder, and the address at which a server on this machine has it."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-    handler = functools.partial(Quiet, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
 
 
 @pytest.fixture

@@ -14,8 +14,10 @@ import keras_uae as uae
 from experiments import plots
 from experiments.attacks import MINE
 from experiments.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, RED, STYLE
+from experiments.reconstruction.rows import ROWS
 from experiments.summary import by_seed
 
+# by what a row adds; what is left is conventional augmentation
 COLORS = {"mine": BLUE, "l2": ORANGE, "ga_0.01": GREEN, "ga_0.001": LIGHT_GREEN}
 
 
@@ -98,18 +100,21 @@ def errors(
     labels: Mapping[str, str],
     printed: Mapping[str, Any],
 ) -> None:
-    """Test errors with those of the paper, and the gain over the duplicate, seed by seed."""
+    """Test errors with those of the paper, and the gain over the control, seed by seed."""
     values = {name: _errors(records, name) for name in labels}
-    names = [name for name in COLORS if values[name]]
+    names = [n for n in labels if values[n] and ROWS[n].adds not in ("", "duplicate")]
+    crowded = len(names) > 4
     with rc_context(STYLE):
-        figure = Figure(figsize=(11, 4.6), layout="constrained")
+        figure = Figure(figsize=(11, 5.4 if crowded else 4.6), layout="constrained")
         left, right = figure.subplots(1, 2)
         for position, name in enumerate(names):
-            plots.dots(left, position, list(values[name].values()), COLORS[name])
-            shared = values[name].keys() & values["duplicate"].keys()
-            gains = [1 - values[name][seed] / values["duplicate"][seed] for seed in sorted(shared)]
+            color = COLORS.get(ROWS[name].adds, GREY)
+            plots.dots(left, position, list(values[name].values()), color)
+            control = values[ROWS[name].control]
+            shared = sorted(values[name].keys() & control.keys())
+            gains = [1 - values[name][seed] / control[seed] for seed in shared]
             if gains:
-                plots.dots(right, position, [100 * gain for gain in gains], COLORS[name])
+                plots.dots(right, position, [100 * gain for gain in gains], color)
             if name in printed:
                 plots.paper_mark(left, position, printed[name]["error"])
         for name, dashes in (("original", ":"), ("duplicate", "--")):
@@ -123,7 +128,8 @@ def errors(
         left.set_title("test error: mean ± std, a dot for each seed")
         right.set_title("gain over the duplicate of the same seed (%)")
         for axes in (left, right):
-            plots.name_positions(axes, [labels[name] for name in names])
+            turned = {"rotation": 35, "ha": "right", "fontsize": 9} if crowded else {}
+            plots.name_positions(axes, [labels[name] for name in names], **turned)
         if left.get_legend_handles_labels()[1]:
             figure.legend(loc="outside lower left", ncols=4)
         plots.save(figure, path)

@@ -9,6 +9,7 @@ from experiments.config import settled
 from experiments.job import Job
 from experiments.reconstruction import figures, tables
 from experiments.reconstruction.config import Config
+from experiments.reconstruction.rows import ROWS
 from experiments.reconstruction.words import sentences
 from experiments.tables import markdown
 
@@ -33,7 +34,7 @@ def write(job: Job[Config]) -> None:
 def compose(job: Job[Config]) -> list[str]:
     """The paragraphs of the report, in markdown."""
     config, summary = job.config, job.run.summary
-    outcome, details = tables.sheets(config, summary)
+    *outcomes, details = tables.sheets(config, summary)
     shown = report.pictures(job, FIGURES)
     return [
         f"# Reconstruction: {config.dataset}, {config.model} autoencoder",
@@ -42,7 +43,8 @@ def compose(job: Job[Config]) -> list[str]:
         "first see the same number of samples in the same number of steps. The duplicate control "
         "adds the images as they are: what a perturbation itself brings is its difference to that "
         "row.",
-        markdown(outcome),
+        _twice(config),
+        *map(markdown, outcomes),
         tables.LEGEND,
         shown["errors"],
         "## What it says",
@@ -53,6 +55,17 @@ def compose(job: Job[Config]) -> list[str]:
         shown["trace"],
         *report.provenance(job),
     ]
+
+
+def _twice(config: Config) -> str:
+    """What else is to be said of rows that add more than once."""
+    if config.rows == ("uae",):
+        return ""
+    return (
+        "That is, as long as they add once. Rows that build on another one add "
+        f"{config.attack_size} images more, and have controls of their own which do the same with "
+        "duplicates."
+    )
 
 
 FIGURES = {
@@ -67,17 +80,18 @@ def draw(job: Job[Config]) -> None:
     config, run = job.config, job.run
     printed = paper.reconstruction(config.dataset, config.model, config.similarity)
     figures.errors(run.path("errors.png"), run.records, job.labels, printed)
-    originals = (
-        run.find(stage="training", seed=seed, name="original") or {}
-        for seed in settled(config.seeds)
+    name = next(each for each in config.row_names if ROWS[each].adds == "mine")
+    base = ROWS[name].base
+    attacked_models = (
+        run.find(stage="training", seed=seed, name=base) or {} for seed in settled(config.seeds)
     )
-    seeds = [record["seed"] for record in originals if record.get("test_error") is not None]
+    seeds = [record["seed"] for record in attacked_models if record.get("test_error") is not None]
     if not seeds:
         job.progress.skip(work(config))
         return
     seed, images = seeds[0], attacked(job)
-    model = keras.models.load_model(run.path(f"seed-{seed}", "original.keras"))
-    found = uae.UAEs.load(run.path(f"seed-{seed}", "mine_uae.npz"))
+    model = keras.models.load_model(run.path(f"seed-{seed}", f"{base}.keras"))
+    found = uae.UAEs.load(run.path(f"seed-{seed}", f"{name}_uae.npz"))
     classes = job.data.y_train[: len(found)]
     figures.examples(run.path("examples.png"), model, images, classes, found)
     traced = generate(
