@@ -152,7 +152,7 @@ def test_run_that_is_stopped_amid_a_training_goes_on_to_the_same_numbers(
 def test_paper_preset_is_the_published_training():
     config = Config(dataset="cifar10", preset="paper").resolve()
     assert (config.epochs, config.retraining_epochs, config.batch_size) == (1000, 1500, 512)
-    assert (config.depth, config.width, config.precision) == (18, 64, "mixed_float16")
+    assert (config.depth, config.width, config.precision) == (18, 64, "mixed_bfloat16")
     assert (config.steps, config.pairs, config.pgd_steps, config.pgd_size) == (20, 50, 100, 1000)
     optimizer = config.optimizer_of(97_000)
     assert isinstance(optimizer, LARS)
@@ -184,6 +184,13 @@ def test_wrong_settings_are_one_line_and_exit_code_2(flags, hint, tmp_path, caps
     monkeypatch.setattr(settings, "resnet", resnet)
     check_refused(main, f"{flags} --output {tmp_path / 'run'}", hint, capsys)
     assert not (tmp_path / "run").exists()
+
+
+def test_half_precision_is_refused_on_several_gpus(digits, monkeypatch):
+    monkeypatch.setattr(settings, "several_gpus", lambda: True)
+    config = Config(precision="mixed_float16").resolve()
+    with pytest.raises(ValueError, match=r"on several GPUs. Received: precision='mixed_float16'"):
+        config.complete(digits)
 
 
 def made_up(accuracies: dict[str, list[float]]) -> list[dict]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import keras
+import tensorflow as tf
 
 import keras_uae as uae
 from experiments.attacks import AttackConfig, attack_work
@@ -20,6 +21,11 @@ GREY = ("digits", "mnist", "fashion_mnist")
 GREY_VIEWS = uae.ViewAugmentation(min_area=0.3, flip_probability=0.0)
 PGD_STEP_SIZE = 0.01  # supplement 6.17
 CLAE_WORK = 2  # steps of SimCLR that take as long as one of CLAE, about
+
+
+def several_gpus() -> bool:
+    """Whether trainings are shared out among GPUs."""
+    return len(tf.config.list_physical_devices("GPU")) > 1
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,8 @@ class Config(AttackConfig):
     """lars (learning rate 1 for each 256 images of a step, as published) or adam (0.001). Preset:
     lars; quick and smoke, whose few steps are too few for it: adam."""
     precision: str | None = None
-    """Of the trainings: float32, mixed_float16 or mixed_bfloat16. All else is float32. Preset:
-    mixed_float16; quick and smoke: float32."""
+    """Of the trainings: float32, mixed_bfloat16, or on one GPU mixed_float16. All else is float32.
+    Preset: mixed_bfloat16; quick and smoke: float32."""
     pairs: int | None = None
     """Pairs of views that the attack's criterion compares. Preset: 50, as published; quick: 5;
     smoke: 3."""
@@ -89,7 +95,7 @@ class Config(AttackConfig):
             "depth": 18,
             "width": 64,
             "optimizer": "lars",
-            "precision": "mixed_float16",
+            "precision": "mixed_bfloat16",
             "pairs": 50,
             "every": 10,
             "epsilons": tuple(10 * each for each in epsilons) if self.grey else epsilons,
@@ -110,8 +116,15 @@ class Config(AttackConfig):
         return settings
 
     def complete(self, data: Split) -> Self:
-        """As of every attack; and there are as many test images to attack."""
-        check_integer(type(self).__name__, "pgd_size", self.pgd_size, 1, len(data.x_test))
+        """As of every attack; and there are as many test images, and the GPUs can do it."""
+        owner = type(self).__name__
+        check_integer(owner, "pgd_size", self.pgd_size, 1, len(data.x_test))
+        if several_gpus() and self.precision == "mixed_float16":
+            # Keras skips a step by the gradients of the first GPU, and takes NaN from the others
+            raise ValueError(
+                f"`precision` of {owner} must be float32 or mixed_bfloat16 on several GPUs. "
+                f"Received: precision={self.precision!r}."
+            )
         return super().complete(data)
 
     @property

@@ -1,9 +1,10 @@
 """Train SimCLR so that it can be stopped at any time, and judge what it has learned."""
 
 import contextlib
+import functools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import tensorflow as tf
 import keras_uae as uae
 from experiments.classifiers import classes
 from experiments.config import settled
-from experiments.contrastive.config import Config
+from experiments.contrastive.config import Config, several_gpus
 from experiments.job import Job
 from experiments.training import save_model
 from models.simclr import NearestNeighborMonitor, SimCLR, linear_classifier
@@ -80,11 +81,13 @@ def _train(
     config, label = job.config, job.label(key["seed"], key["name"])
     epochs, work = config.epochs_of(key["name"]), config.epoch_work(key["name"])
     record = dict(job.run.find(**key) or {})
+    batches = _batches(data)
+    each = int(batches.cardinality()) if batches is not data else data.num_batches
     if record:
         with _strategy().scope():
             model = keras.models.load_model(_checkpoint(job, key, record["epochs"]))
     else:
-        model = _new(config, key, data)
+        model = _new(config, key, data.x.shape[1:], max(1, epochs * each))
         rows = len(data.x) + sum(map(len, data.found))
         record = {"epochs": 0, "steps": 0, "samples": rows, "seconds": 0.0}
         record |= {"losses": [], "neighbor_accuracies": []}
@@ -94,7 +97,7 @@ def _train(
             begin, stop = time.perf_counter(), min(start + settled(config.every), epochs)
             data.epoch = start
             history = model.fit(
-                data,
+                batches,
                 initial_epoch=start,
                 epochs=stop,
                 shuffle=False,
@@ -102,7 +105,7 @@ def _train(
                 callbacks=[job.progress.callback(label, work)],
             ).history
             _check_finite(history["loss"], label)
-            record["epochs"], record["steps"] = stop, stop * data.num_batches
+            record["epochs"], record["steps"] = stop, stop * each
             record["losses"] = [*record["losses"], *history["loss"]]
             accuracy = monitor.accuracy(model.encoder)
             record["neighbor_accuracies"] = [*record["neighbor_accuracies"], accuracy]
@@ -113,13 +116,23 @@ def _train(
     return model, {name: value for name, value in record.items() if name not in key}
 
 
-def _new(config: Config, key: dict[str, Any], data: uae.UAEAugmentation) -> keras.Model:
-    """A compiled model at the start of its training."""
-    steps = max(1, config.epochs_of(key["name"]) * data.num_batches)
+def _new(config: Config, key: dict[str, Any], shape: Sequence[int], steps: int) -> keras.Model:
+    """A compiled model at the start of a training of so many steps."""
     with _strategy().scope(), _precision(settled(config.precision)):
-        model = config.untrained(data.x.shape[1:], key["seed"], clae=key["name"] == "clae")
+        model = config.untrained(shape, key["seed"], clae=key["name"] == "clae")
         model.compile(config.optimizer_of(steps), jit_compile=False)
     return model
+
+
+def _batches(data: uae.UAEAugmentation) -> Any:
+    """What an epoch of `fit` takes: on several GPUs full batches alone.
+
+    A smaller one may leave a GPU without images, and the mean over none is no number.
+    """
+    if _strategy().num_replicas_in_sync == 1:
+        return data
+    rows = len(data.x) + sum(map(len, data.found))
+    return data.as_tf_dataset().take(rows // data.batch_size)
 
 
 def _checkpoint(job: Job[Config], key: dict[str, Any], epochs: int) -> Path:
@@ -132,10 +145,10 @@ def _check_finite(losses: list[float], label: str) -> None:
         raise FloatingPointError(f"The loss of {label!r} is no longer finite. Received: {losses}.")
 
 
+@functools.cache
 def _strategy() -> tf.distribute.Strategy:
     """All GPUs of the machine, if there are several."""
-    several = len(tf.config.list_physical_devices("GPU")) > 1
-    return tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
+    return tf.distribute.MirroredStrategy() if several_gpus() else tf.distribute.get_strategy()
 
 
 @contextlib.contextmanager
