@@ -41,7 +41,8 @@ class AttackConfig(ExperimentConfig):
     epsilon: float = 1.0
     """Largest change ε of any value of a sample."""
     similarity: str = "auto"
-    """What the attack minimises: auto, conv, random or bivariate (MINE), gaussian, l2, cosine."""
+    """What the attack minimises: auto, conv, random or bivariate (MINE), gaussian, l2, cosine,
+    feature_scattering."""
 
     def preset_settings(self) -> dict[str, Any]:
         """As of every experiment, and the iterations."""

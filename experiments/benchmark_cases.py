@@ -11,6 +11,7 @@ import tensorflow as tf
 import keras_uae as uae
 from experiments.datasets import load
 from experiments.timing import Method
+from keras_uae.base import Attack
 from keras_uae.generation import auto_batch_size
 from keras_uae.similarity import MINE, BivariateSampling, Gaussian, RandomSampling
 from models import RECIPES, deep_convolutional_autoencoder
@@ -145,7 +146,7 @@ def mine_max(model: keras.Model, similarity: Any, scale: Scale) -> uae.MinMaxAtt
     return uae.MinMaxAttack(model, similarity=similarity, steps=scale.steps)
 
 
-def search(name: str, attack: uae.MinMaxAttack | uae.PGDAttack, x: np.ndarray) -> Method:
+def search(name: str, attack: Attack, x: np.ndarray) -> Method:
     """One batch through the compiled attack, until the examples are there."""
     tensors = tf.constant(x), tf.range(len(x), dtype=tf.int64), tf.constant(0, tf.int64)
     return Method(name, len(x), lambda: attack.search(*tensors)[0]["x"].numpy())

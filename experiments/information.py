@@ -1,13 +1,39 @@
 """Mutual information of pairs of samples, estimated the same way whoever made the pairs."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
+import keras_uae as uae
 from keras_uae.model_layers import capture
 from keras_uae.similarity import Similarity
 
 BATCH_SIZE = 100
+
+Measure = Callable[[uae.UAEs], dict[str, Any]]
+
+
+def information(model: keras.Model, mine: Similarity, x: np.ndarray) -> Measure:
+    """What MINE says of examples: the attack's own estimates, and new ones, of x itself too."""
+
+    def measure(found: uae.UAEs) -> dict[str, Any]:
+        figures: dict[str, Any] = {"pairs": pairs(model, mine, x), "images": len(x)}
+        rows = found.success
+        if rows.any():
+            again, itself = (
+                mutual_information(model, mine, x[rows], z[rows]) for z in (found.x, x)
+            )
+            figures |= {
+                "mi": float(found.mutual_information[rows].mean()),
+                "mi_again": float(again.mean()),
+                "mi_self": float(itself.mean()),
+            }
+        return figures
+
+    return measure
 
 
 def mutual_information(

@@ -124,6 +124,37 @@ def contrastive(dataset: str, similarity: str = "auto") -> Rows:
     return rows
 
 
+def sensitivity(dataset: str) -> Rows:
+    """Table 12, convolutional autoencoder: `error` after retraining, a row for each α and β."""
+    if dataset != "mnist":
+        return {}
+    table = numbers()["table12_sensitivity_mnist"]
+    return {
+        f"{alpha}-beta_{beta:g}": {"error": error}
+        for alpha, errors in table["conv"].items()
+        for beta, error in zip(table["beta"], errors, strict=True)
+    }
+
+
+def similarities(dataset: str) -> Rows:
+    """Table 13: `error` after retraining, and `asr`, for each similarity."""
+    table = numbers()["table13_similarity_ablation"].get(_NAMES.get(dataset, dataset), {})
+    rates = table.get("asr", {})
+    return {name: {"error": table[name], "asr": rate} for name, rate in rates.items()}
+
+
+def fixed_iterations(dataset: str) -> Rows:
+    """Supplement 6.6: `asr` of the penalty method, B × T, and of MinMax, 40 iterations in all."""
+    rates = numbers()["supp6.6_fixed_40_iterations_asr_mnist_conv"]
+    return {name: {"asr": rate} for name, rate in rates.items()} if dataset == "mnist" else {}
+
+
+def seconds_per_sample(dataset: str) -> Rows:
+    """Table 9: `seconds` that one sample takes, on a TITAN Xp."""
+    table = numbers()["table9_seconds_per_sample_titan_xp"].get(dataset, {})
+    return {name: {"seconds": seconds} for name, seconds in table.items()}
+
+
 def minmax_and_penalty(dataset: str) -> Rows:
     """Rows "minmax" and "penalty" of Table 3, `asr` and `mi`; empty for other data sets."""
     table = numbers()["table3_minmax_vs_penalty_T9000"].get(dataset, {})

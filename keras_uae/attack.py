@@ -44,8 +44,8 @@ class MinMaxAttack(SimilarityAttack):
         criterion: Attack criterion f_x, or any callable `f(x, z) -> (batch,)`. Defaults to
             `None`: `Reconstruction()`, for which the model must be an autoencoder.
         similarity: The objective I: a `Similarity` or one of "auto", "conv", "random",
-            "bivariate", "gaussian", "l2", "cosine", "reconstruction_loss". Defaults to `"auto"`:
-            "conv" if the model starts with a convolution, otherwise "random".
+            "bivariate", "gaussian", "l2", "cosine", "feature_scattering", "reconstruction_loss".
+            Defaults to `"auto"`: "conv" if the model starts with a convolution, otherwise "random".
         objective: "minimize" the similarity (unsupervised examples) or "maximize" it
             (supervised ones). Defaults to `"minimize"`.
         step_size: Float α ≥ 0, step of δ. Defaults to `0.01`.

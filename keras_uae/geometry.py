@@ -1,4 +1,7 @@
-"""The pure functions of one attack step: where δ starts, how far it goes, where it must stay."""
+"""The pure functions of one attack step: where δ starts, how far it goes, where it must stay.
+
+And how near it is to where it would stay by itself.
+"""
 
 import tensorflow as tf
 
@@ -62,3 +65,21 @@ def step_direction(gradient: tf.Tensor, rule: str) -> tf.Tensor:
     largest = tf.reduce_max(tf.abs(flatten(gradient)), axis=1)
     # 1/largest by hand: a sample with gradient 0 stays where it is
     return gradient * expand(tf.math.divide_no_nan(tf.ones_like(largest), largest), gradient)
+
+
+def stationarity_gap(
+    z: tf.Tensor, gradient: tf.Tensor, violation: tf.Tensor, low: tf.Tensor, high: tf.Tensor
+) -> tf.Tensor:
+    """‖L(δ, c)‖ of Theorem 1, `(batch,)`: the proximal gradients of both players.
+
+    L = (δ − P[δ − ∇_δ F], c − P[c + ∇_c F]) with F = c·f⁺ + I. F is linear in c, whose bound is as
+    large as one likes, so that the second part is −f⁺. Zero where no player gains by a step.
+
+    Args:
+        z: Tensor `(batch, ...)`, x + δ.
+        gradient: Tensor like `z`, ∇_δ F.
+        violation: Tensor `(batch,)`, f⁺.
+        low, high: Tensors like `z`, the lowest and highest z that is allowed.
+    """
+    moved = z - tf.clip_by_value(z - gradient, low, high)
+    return tf.sqrt(tf.reduce_sum(flatten(moved) ** 2, axis=1) + violation**2)

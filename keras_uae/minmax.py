@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_uae import geometry
-from keras_uae.geometry import all_finite, flatten
+from keras_uae.geometry import all_finite
 from keras_uae.loop import Best, outcome, repeat, select
 from keras_uae.model_layers import capture
 
@@ -103,7 +103,7 @@ def minmax(
         )
         if not trace:
             return following, {}
-        gap = _stationarity_gap(now.z, gradient, violation, low, high)
+        gap = geometry.stationarity_gap(now.z, gradient, violation, low, high)
         return following, {"similarity": value, "criterion": f, "multiplier": c, "gap": gap}
 
     batch = tf.shape(x)[:1]
@@ -135,11 +135,3 @@ def _observe(
         with capture(source) as seen:
             attack.model(z, training=False)
     return result, tf.cast(seen[0], z.dtype)
-
-
-def _stationarity_gap(
-    z: tf.Tensor, gradient: tf.Tensor, violation: tf.Tensor, low: tf.Tensor, high: tf.Tensor
-) -> tf.Tensor:
-    """‖L(δ, c)‖ of Theorem 1: the proximal gradients of both players, zero at a solution."""
-    moved = z - tf.clip_by_value(z - gradient, low, high)
-    return tf.sqrt(tf.reduce_sum(flatten(moved) ** 2, axis=1) + violation**2)

@@ -15,6 +15,7 @@ from keras_uae.similarity import (
     BivariateSampling,
     Convolution,
     Cosine,
+    FeatureScattering,
     Gaussian,
     Output,
     Pixels,
@@ -164,6 +165,7 @@ def test_what_the_names_stand_for(kind):
         "gaussian": Gaussian(),
         "l2": L2(features=maps),
         "cosine": Cosine(features=maps),
+        "feature_scattering": FeatureScattering(features=maps),
         "reconstruction_loss": ReconstructionLoss(),
     }
     assert {name: similarity.get(name, model) for name in similarity.NAMES} == expected
@@ -373,12 +375,16 @@ def test_bad_settings_of_the_closed_form_are_named(settings, message):
 def test_features_that_are_not_numbers_give_no_number():
     z = tf.constant([[np.nan, 1.0], [0.5, 0.5], [0.0, 0.0]])
     x = tf.constant([[0.5, 1.0], [0.5, 1.0], [0.5, 1.0]])
-    for each in (Gaussian(), L2(), Cosine()):
+    for each in (Gaussian(), L2(), Cosine(), FeatureScattering()):
         _, value = each.estimate((), x[..., tf.newaxis], z[..., tf.newaxis], tf.constant(0))
         np.testing.assert_array_equal(np.isfinite(value), [False, True, True])
 
 
-@pytest.mark.parametrize("each", [Gaussian(), Cosine(), L2()], ids=["gaussian", "cosine", "l2"])
+@pytest.mark.parametrize(
+    "each",
+    [Gaussian(), Cosine(), L2(), FeatureScattering()],
+    ids=["gaussian", "cosine", "l2", "feature_scattering"],
+)
 def test_gradients_are_finite_at_the_original_and_at_zero(each):
     x = tf.constant([[0.3, 0.8, 0.1], [0.0, 0.0, 0.0], [0.2, 0.2, 0.2]])[..., tf.newaxis]
     z = tf.constant([[0.3, 0.8, 0.1], [0.1, 0.0, 0.0], [0.0, 0.0, 0.0]])[..., tf.newaxis]

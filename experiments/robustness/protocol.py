@@ -7,14 +7,13 @@ from typing import Any
 import keras
 
 import keras_uae as uae
-from experiments import classifiers, command, training
+from experiments import autoencoders, classifiers, command
 from experiments.attacks import uaes
 from experiments.config import settled
 from experiments.job import Job
 from experiments.robustness import report, tables
 from experiments.robustness.config import Config
 from experiments.robustness.summary import labels, point, summarize
-from models import get_recipe
 
 
 def perform(job: Job[Config]) -> None:
@@ -61,15 +60,8 @@ def classifier(job: Job[Config], seed: int, row: str, found: uae.UAEs | None) ->
 def uaes_of_autoencoder(job: Job[Config], seed: int) -> uae.UAEs:
     """UAEs of the training images for a convolutional autoencoder, the same for all rows."""
     config, x = job.config, job.data.x_train
-    autoencoder = training.kept(
-        job,
-        seed,
-        "autoencoder",
-        get_recipe("conv"),
-        uae.UAEAugmentation(x, [], batch_size=settled(config.batch_size), seed=seed),
-        epochs=settled(config.autoencoder_epochs),
-        measure=lambda model: training.errors(model, job.data),
-    )
+    epochs = config.autoencoder_epochs
+    autoencoder = autoencoders.train(job, seed, "autoencoder", [], epochs=epochs)
     attack = uae.MinMaxAttack(autoencoder, steps=settled(config.steps))
     return uaes(job, seed, "uae", attack, x, attack.steps)
 

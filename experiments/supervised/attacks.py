@@ -11,7 +11,7 @@ import keras_uae as uae
 from experiments.attacks import uaes
 from experiments.classifiers import Attacked, one_of_each
 from experiments.config import settled
-from experiments.information import mutual_information, pairs
+from experiments.information import Measure, information, mutual_information
 from experiments.job import Job
 from experiments.supervised.config import FIGURE_EPSILONS, Config, grid_work
 from experiments.supervised.summary import METHODS, grid_row, random_row
@@ -22,12 +22,9 @@ from keras_uae.evaluation import (
     kernel_distance,
     penultimate,
 )
-from keras_uae.similarity import Similarity
 
 REFERENCE_SIZE = 1000  # training images from which distances are measured
 CHECKPOINTS = 20  # points of Figure 2 that are kept in the records
-
-Measure = Callable[[uae.UAEs], dict[str, Any]]
 
 
 def compare_methods(job: Job[Config], seed: int, model: keras.Model, images: Attacked) -> None:
@@ -89,26 +86,6 @@ def fill_grids(job: Job[Config], seed: int, model: keras.Model, images: Attacked
         attack = config.minmax(model, steps=settled(config.sampling_steps), **settings)
         work = config.sampling_work(count, attack.steps)
         uaes(job, seed, grid_row("random", epsilon), attack, x, work, y)
-
-
-def information(model: keras.Model, mine: Similarity, x: np.ndarray) -> Measure:
-    """What MINE says of examples: the attack's own estimates, and new ones, of x itself too."""
-
-    def measure(found: uae.UAEs) -> dict[str, Any]:
-        figures: dict[str, Any] = {"pairs": pairs(model, mine, x), "images": len(x)}
-        rows = found.success
-        if rows.any():
-            again, itself = (
-                mutual_information(model, mine, x[rows], z[rows]) for z in (found.x, x)
-            )
-            figures |= {
-                "mi": float(found.mutual_information[rows].mean()),
-                "mi_again": float(again.mean()),
-                "mi_self": float(itself.mean()),
-            }
-        return figures
-
-    return measure
 
 
 def feature_distances(job: Job[Config], model: keras.Model) -> Callable[[np.ndarray], dict]:

@@ -52,7 +52,10 @@ def generate(
     steps: Annotated[int | None, typer.Option(help="Iterations T.")] = None,
     epsilon: Annotated[float | None, typer.Option(help="Largest change of any value.")] = None,
     similarity: Annotated[
-        str | None, typer.Option(help="auto, conv, random, bivariate, gaussian, l2, cosine.")
+        str | None,
+        typer.Option(
+            help="auto, conv, random, bivariate, gaussian, l2, cosine, feature_scattering."
+        ),
     ] = None,
     step_size: Annotated[float | None, typer.Option(help="Step α.")] = None,
     bounds: Annotated[

@@ -19,6 +19,7 @@ from keras_uae.similarity.features import (
 )
 from keras_uae.similarity.gaussian import Gaussian, gaussian_mutual_information
 from keras_uae.similarity.mine import MINE
+from keras_uae.similarity.transport import FeatureScattering
 
 __all__ = [
     "L2",
@@ -27,6 +28,7 @@ __all__ = [
     "Convolution",
     "Cosine",
     "FeatureMap",
+    "FeatureScattering",
     "Gaussian",
     "Output",
     "Pixels",
@@ -38,7 +40,17 @@ __all__ = [
     "get",
 ]
 
-NAMES = ("auto", "conv", "random", "bivariate", "gaussian", "l2", "cosine", "reconstruction_loss")
+NAMES = (
+    "auto",
+    "conv",
+    "random",
+    "bivariate",
+    "gaussian",
+    "l2",
+    "cosine",
+    "feature_scattering",
+    "reconstruction_loss",
+)
 
 
 def get(similarity: Any, model: keras.Model) -> Similarity:
@@ -48,8 +60,9 @@ def get(similarity: Any, model: keras.Model) -> Similarity:
         similarity: A `Similarity`, or "auto" ("conv" where the first layer with weights is a
             convolution, otherwise "random": the rule of section 3.1), "conv" and "random" (MINE
             on feature maps or random projections), "bivariate" ("random" by its exact law, faster),
-            "gaussian" (the closed form of "random"), "l2" and "cosine" (Table 13: on feature maps
-            where there are any, otherwise on the input), "reconstruction_loss" (L2-UAE).
+            "gaussian" (the closed form of "random"), "l2", "cosine" and "feature_scattering"
+            (Table 13: on feature maps where there are any, otherwise on the input),
+            "reconstruction_loss" (L2-UAE).
         model: The attacked model.
     """
     if isinstance(similarity, Similarity):
@@ -66,5 +79,6 @@ def get(similarity: Any, model: keras.Model) -> Similarity:
         "gaussian": Gaussian(),
         "l2": L2(features=maps),
         "cosine": Cosine(features=maps),
+        "feature_scattering": FeatureScattering(features=maps),
         "reconstruction_loss": ReconstructionLoss(),
     }[similarity]

@@ -1,0 +1,7 @@
+"""`python -m experiments.ablation`."""
+
+import sys
+
+from experiments.ablation.protocol import main
+
+sys.exit(main())
