@@ -28,11 +28,11 @@ def sheets(config: Config, summary: dict[str, Any]) -> list[Sheet]:
     first = [names[name] for name in rows]
     accuracy = {
         "": first,
-        "linear": [mean_and_std(row["accuracy"], ".1%") for row in ours],
+        "linear": [mean_and_std(row["accuracy"], ".2%") for row in ours],
         "vs original": [points(row["accuracy_gain"].get("original")) for row in ours],
         "vs duplicate": [points(row["accuracy_gain"].get("duplicate")) for row in ours],
-        "k-NN": [number(mean(row["neighbor_accuracy"]), ".1%") for row in ours],
-        "paper's linear": [number(row.get("accuracy"), ".1%") for row in theirs],
+        "k-NN": [mean_and_std(row["neighbor_accuracy"], ".2%") for row in ours],
+        "paper's linear": [number(row.get("accuracy"), ".2%") for row in theirs],
         "paper, vs original": [signed(row.get("accuracy_gain")) for row in theirs],
     }
     loss = {
@@ -52,7 +52,7 @@ def sheets(config: Config, summary: dict[str, Any]) -> list[Sheet]:
         "images": [str(row["samples"]) for row in ours],
         "steps": [str(row["steps"]) for row in ours],
         "attack": [number(mean(row["attack_seconds"]), ".0f", " s") for row in ours],
-        "train": [number(mean(row["seconds"]), ".0f", " s") for row in ours],
+        "training": [number(mean(row["seconds"]), ".0f", " s") for row in ours],
     }
     seeds = ", ".join(map(str, config.seeds or ()))
     title = f"{config.dataset}, {config.preset} preset · seeds {seeds}"
@@ -71,7 +71,7 @@ def curves(summary: dict[str, Any], names: dict[str, str]) -> dict[str, list[str
     """A row for each classifier, a column for each ε."""
     columns = {"": [names[row] for row in summary["curves"]]}
     for each in zip(*summary["curves"].values(), strict=True):
-        cells = [mean_and_std(point["asr"], ".0%") for point in each]
+        cells = [mean_and_std(point["asr"], ".1%") for point in each]
         columns[f"ε = {each[0]['epsilon']:.3g}"] = cells
     return columns
 

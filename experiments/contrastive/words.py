@@ -18,7 +18,6 @@ from experiments.words import (
     verdict_on_rates,
 )
 
-HURTS = "So as many duplicates are worth more than the UAEs, which win in no seed."
 REFERENCES = {"original": "the original", "duplicate": "the duplicate control"}
 
 
@@ -77,9 +76,7 @@ def _verdict(row: dict[str, Any]) -> str:
     gained, wins = row["accuracy_gain"]["duplicate"], row["wins"]["duplicate"]
     if gained["count"] == 1:
         return "One seed cannot tell that from chance."
-    if wins in (0, gained["count"]) and gained["mean"]:
-        return HELPS if gained["mean"] > 0 else HURTS
-    return NOTHING
+    return HELPS if gained["mean"] > 0 and wins == gained["count"] else NOTHING
 
 
 def _against(row: dict[str, Any], reference: str) -> str:
