@@ -1,0 +1,68 @@
+"""What the figures of a small-data run say, in sentences made from the numbers."""
+
+from typing import Any
+
+from experiments.small_data.config import Config
+from experiments.small_data.settings import SETTINGS
+from experiments.small_data.summary import CONFIDENCE, verdict
+from experiments.small_data.tables import TARGETS, difference
+
+NOISE = ("gaussian", "uniform")
+FIGURES = {"error": ("test error", "%"), "accuracy": ("accuracy of the code", "points")}
+
+
+def sentences(config: Config, summary: dict[str, Any]) -> list[str]:
+    """For each target and figure, which settings beat every noise; and how far to trust that."""
+    lines = []
+    for target in config.targets:
+        versus = {
+            name: summary[f"{name}-{target}-uae"]["versus"]
+            for name in config.settings
+            if f"{name}-{target}-uae" in summary
+        }
+        for figure in FIGURES:
+            lines.append(f"{TARGETS[target]}, {_compared(versus, figure)}")
+    tests = len(config.settings) * len(config.targets) * len(FIGURES)
+    if tests > 1:
+        lines.append(
+            f"These are {tests} comparisons. Of as many in which nothing differs, one in "
+            f"{2 / (1 - CONFIDENCE):.0f} has an interval above 0 for any one noise: what is best "
+            "here is to be confirmed on sets that it was not chosen on."
+        )
+    return lines
+
+
+def _compared(versus: dict[str, Any], figure: str) -> str:
+    name, unit = FIGURES[figure]
+    found = {
+        setting: verdict(row, figure, ("duplicate", *NOISE)) for setting, row in versus.items()
+    }
+    better = [setting for setting, each in found.items() if each == "better"]
+    worse = [s for s in versus if verdict(versus[s], figure, NOISE) == "worse"]
+    over = sum(verdict(row, figure, ("duplicate",)) == "better" for row in versus.values())
+    start = f"{name}: {over} of {len(versus)} settings beat the duplicate control; "
+    if better:
+        texts = "; ".join(f"{SETTINGS[s].label} ({_over(versus[s], figure, unit)})" for s in better)
+        return f"{start}both kinds of noise as well do {texts}."
+    text = "none beats both kinds of noise of its size as well"
+    if worse:
+        text += f", and {len(worse)} {'is' if len(worse) == 1 else 'are'} worse than both"
+    best = _best(versus, figure)
+    if best is None:
+        return f"{start}{text}."
+    nearest = f"{SETTINGS[best].label} ({_over(versus[best], figure, unit)})"
+    return f"{start}{text}. The nearest is {nearest}."
+
+
+def _best(versus: dict[str, Any], figure: str) -> str | None:
+    """The setting whose lesser gain over a noise is the largest."""
+    worst = {
+        setting: min(row[noise][figure]["mean"] for noise in NOISE)
+        for setting, row in versus.items()
+        if all(row.get(noise, {}).get(figure) for noise in NOISE)
+    }
+    return max(worst, key=lambda setting: worst[setting]) if worst else None
+
+
+def _over(row: dict[str, Any], figure: str, unit: str) -> str:
+    return " and ".join(f"{difference(row[noise][figure])} {unit} over {noise}" for noise in NOISE)
