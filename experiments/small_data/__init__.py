@@ -2,13 +2,13 @@
 
 Every seed has a set of training images of its own. An autoencoder is trained on it, then again
 from scratch on the images and as many additions: duplicates, the UAEs of several attacks, and for
-each of these Gaussian and uniform noise whose L2 norm is, image by image, that of the UAE. Test
-error and what a linear classifier makes of the code are compared set by set, with confidence
+each of these Gaussian, uniform and sign noise whose L2 norm is, image by image, that of the UAE.
+Test error and what a linear classifier makes of the code are compared set by set, with confidence
 intervals.
 
     python -m experiments.small_data
     python -m experiments.small_data --dataset mnist --train-size 1000 --seeds 0 1
-    python -m experiments.small_data --dataset mnist --settings far --seeds 2 3 4 5 6 7
+    python -m experiments.small_data --dataset mnist --settings epsilon_0.1 --seeds 2 3 4 5 6 7
 
 Of many settings one seems good by chance: choose on some seeds, confirm on others.
 """

@@ -37,7 +37,7 @@ def additions(
             np.save(file, _norms(added - np.tile(x, (examples, 1, 1, 1))))
         return added, success
     norms = np.load(_sizes_path(job, seed, row, place))
-    key = (seed, place, KINDS.index(row.kind))
+    key = (seed, place, list(KINDS).index(row.kind))
     repeated = np.tile(x, (examples, 1, 1, 1))
     return noise_of_size(repeated, norms, row.kind, key), np.zeros(len(repeated), bool)
 

@@ -37,9 +37,9 @@ class Config(ExperimentConfig):
     """What a model trained on x + δ restores: self (x + δ, as the paper does), clean (x), or
     both, one training each."""
     steps: int | None = None
-    """Training steps of the original model. Preset: 6000; quick: 3000; smoke: 30."""
+    """Training steps of the original model. Preset: 6000; quick: 2000; smoke: 30."""
     retraining_steps: int | None = None
-    """Training steps of all others. Preset: 18000; quick: 9000; smoke: 60."""
+    """Training steps of all others. Preset: 18000; quick: 6000; smoke: 60."""
     batch_size: int | None = None
     """Images a training step."""
     similarity: str = "gaussian"
@@ -77,8 +77,8 @@ class Config(ExperimentConfig):
         return {
             **super().preset_settings(),
             "train_size": 100 if self.dataset == "digits" else 1000,
-            "steps": 30 if smoke else 3000 if quick else 6000,
-            "retraining_steps": 60 if smoke else 9000 if quick else 18_000,
+            "steps": 30 if smoke else 2000 if quick else 6000,
+            "retraining_steps": 60 if smoke else 6000 if quick else 18_000,
             "batch_size": 20 if self.dataset == "digits" else self.recipe.batch_size,
         }
 

@@ -1,10 +1,17 @@
 """Noise as large as the perturbations that it is compared with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-KINDS = ("gaussian", "uniform")
+Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+
+# "signs" is the one that is ±1 everywhere: as even as noise can be
+KINDS: dict[str, Draw] = {
+    "gaussian": lambda rng, shape: rng.standard_normal(shape),
+    "uniform": lambda rng, shape: rng.uniform(-1, 1, shape),
+    "signs": lambda rng, shape: rng.choice([-1.0, 1.0], shape),
+}
 _HALVINGS = 30  # of the interval in which the scale lies: far below the precision of float32
 
 
@@ -19,13 +26,11 @@ def noise_of_size(
     Args:
         x: Array `(n, ...)`.
         norms: Array `(n,)`.
-        kind: "gaussian" or "uniform".
+        kind: One of `KINDS`.
         seed: Integer, or several.
     """
-    rng = np.random.default_rng(seed)
-    draw = rng.standard_normal if kind == "gaussian" else (lambda shape: rng.uniform(-1, 1, shape))
     flat = x.reshape(len(x), -1).astype(np.float64)
-    direction = draw(flat.shape)
+    direction = KINDS[kind](np.random.default_rng(seed), flat.shape)
     low, high = np.zeros(len(x)), np.full(len(x), 1e3)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

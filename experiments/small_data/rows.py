@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from experiments.small_data.noise import KINDS
+
 
 class Row(NamedTuple):
     """What a training adds to the images of its set.
@@ -9,8 +11,8 @@ class Row(NamedTuple):
     Attributes:
         setting: Name of the attack, in `SETTINGS`.
         target: What the model restores of x + δ: "self" (x + δ) or "clean" (x).
-        kind: "uae", "duplicate", or "gaussian" or "uniform": noise of the size of the UAEs of the
-            same setting.
+        kind: "uae", "duplicate", or one of `KINDS`: noise of the size of the UAEs of the same
+            setting.
     """
 
     setting: str
@@ -27,7 +29,7 @@ class Row(NamedTuple):
         """The rows that it is compared with, by what they add, if it adds UAEs."""
         if self.kind != "uae":
             return {}
-        noise = {kind: self._replace(kind=kind).name for kind in ("gaussian", "uniform")}
+        noise = {kind: self._replace(kind=kind).name for kind in KINDS}
         return {"duplicate": "duplicate", **noise}
 
 

@@ -6,8 +6,9 @@ from typing import Any
 import keras_uae as uae
 from keras_uae.attack import PRESETS
 
-_NEAR: dict[str, Any] = {"initial_radius": 0.02}
-_FAR: dict[str, Any] = {**_NEAR, "steps": 200}
+_FAR: dict[str, Any] = {"initial_radius": 0.02, "steps": 200}
+_SMALL: dict[str, Any] = {"epsilon": 0.1}
+_L2 = PRESETS["l2_uae"]
 
 
 @dataclass(frozen=True)
@@ -29,25 +30,31 @@ class Setting:
 
 SETTINGS = {
     "default": Setting("default: δ₀ ±0.2"),
+    # where δ starts
     "start_0": Setting("δ₀ = 0", {"initial_radius": 0.0}),
     "start_0.05": Setting("δ₀ ±0.05", {"initial_radius": 0.05}),
     "start_0.35": Setting("δ₀ ±0.35", {"initial_radius": 0.35}),
-    "epsilon_0.1": Setting("ε = 0.1", {"epsilon": 0.1}),
-    "epsilon_0.3": Setting("ε = 0.3, δ₀ ±0.3", {"epsilon": 0.3, "initial_radius": 0.3}),
-    "kappa_0.5": Setting("κ = 0.5", {"criterion": uae.Reconstruction(kappa=0.5)}),
+    # how far it goes
+    "epsilon_0.05": Setting("ε = 0.05", {"epsilon": 0.05}),
+    "epsilon_0.1": Setting("ε = 0.1", _SMALL),
+    "epsilon_0.2": Setting("ε = 0.2, δ₀ ±0.3", {"epsilon": 0.2, "initial_radius": 0.3}),
+    "epsilon_0.1_far": Setting("ε = 0.1, T = 200", {**_SMALL, "steps": 200}),
     "far": Setting("δ₀ ±0.02, T = 200", _FAR),
+    "alpha_0.05": Setting("δ₀ ±0.02, α = 0.05", {"initial_radius": 0.02, "step_size": 0.05}),
+    # what a step follows, and the margin
     "far_sign": Setting("δ₀ ±0.02, T = 200, sign", {**_FAR, "step_rule": "sign"}),
-    "far_kappa": Setting(
-        "δ₀ ±0.02, T = 200, κ = 0.5", {**_FAR, "criterion": uae.Reconstruction(kappa=0.5)}
-    ),
-    "alpha_0.05": Setting("δ₀ ±0.02, α = 0.05", {**_NEAR, "step_size": 0.05}),
-    "raw": Setting("step: raw", {"step_rule": "raw"}),
+    "raw": Setting("raw gradient", {"step_rule": "raw"}),
+    "kappa_0.05": Setting("κ = 0.05", {"criterion": uae.Reconstruction(kappa=0.05)}),
+    # what is minimised
     "mine": Setting("MINE, exact law", {"similarity": "bivariate"}),
     "l2_features": Setting("L2 on features", {"similarity": "l2"}),
     "cosine": Setting("cosine on features", {"similarity": "cosine"}),
-    "l2_uae": Setting("L2-UAE", PRESETS["l2_uae"]),
-    "l2_uae_far": Setting("L2-UAE, δ₀ ±0.02, T = 200", {**PRESETS["l2_uae"], **_FAR}),
-    "examples_3": Setting("3 examples an image", examples=3),
+    "l2_uae": Setting("L2-UAE", _L2),
+    "l2_uae_epsilon_0.1": Setting("L2-UAE, ε = 0.1", {**_L2, **_SMALL}),
+    "l2_uae_far": Setting("L2-UAE, δ₀ ±0.02, T = 200", {**_L2, **_FAR}),
+    # how many, and of which model
+    "examples_3": Setting("3 an image", examples=3),
+    "examples_3_epsilon_0.1": Setting("3 an image, ε = 0.1", _SMALL, examples=3),
     "rounds_6": Setting("6 rounds", rounds=6),
-    "rounds_6_far": Setting("6 rounds, δ₀ ±0.02, T = 200", _FAR, rounds=6),
+    "rounds_6_epsilon_0.1": Setting("6 rounds, ε = 0.1", _SMALL, rounds=6),
 }

@@ -12,15 +12,20 @@ from experiments.small_data.settings import SETTINGS
 from experiments.summary import Records, by_seed, gains_over, paired, spread
 
 CONFIDENCE = 0.95
-KINDS = {"uae": "UAE", "gaussian": "Gaussian noise", "uniform": "uniform noise"}
+TEXTS = {
+    "uae": "UAE",
+    "gaussian": "Gaussian noise",
+    "uniform": "uniform noise",
+    "signs": "random signs",
+}
 
 
 def labels(config: Config) -> dict[str, str]:
     """Names in the files → on the bar."""
     names = {"original": "Original", "duplicate": "Duplicate control"}
     for name, row in config.rows.items():
-        if row.kind in KINDS:
-            names[name] = f"{SETTINGS[row.setting].label} · {row.target} · {KINDS[row.kind]}"
+        if row.kind in TEXTS:
+            names[name] = f"{SETTINGS[row.setting].label} · {row.target} · {TEXTS[row.kind]}"
     return names
 
 

@@ -55,13 +55,13 @@ class Trainer:
     ) -> None:
         """Train for so many steps on inputs x and targets y; `advance` hears of the images done."""
         inputs, targets = tf.constant(x), tf.constant(y)
-        batches = self._batches(len(x), steps)
+        batches = self.batches(len(x), steps)
         for start in range(0, steps, CHUNK):
             part = batches[start : start + CHUNK]
             self._run(inputs, targets, tf.constant(part))
             advance(part.size)
 
-    def _batches(self, count: int, steps: int) -> np.ndarray:
+    def batches(self, count: int, steps: int) -> np.ndarray:
         """Rows of every step `(steps, batch)`: one permutation after another."""
         needed = steps * self._batch_size
         orders = [self._orders.permutation(count) for _ in range(-(-needed // count))]

@@ -3,11 +3,11 @@
 from typing import Any
 
 from experiments.small_data.config import Config
+from experiments.small_data.noise import KINDS
 from experiments.small_data.settings import SETTINGS
 from experiments.small_data.summary import CONFIDENCE, verdict
 from experiments.small_data.tables import TARGETS, difference
 
-NOISE = ("gaussian", "uniform")
 FIGURES = {"error": ("test error", "%"), "accuracy": ("accuracy of the code", "points")}
 
 
@@ -35,18 +35,18 @@ def sentences(config: Config, summary: dict[str, Any]) -> list[str]:
 def _compared(versus: dict[str, Any], figure: str) -> str:
     name, unit = FIGURES[figure]
     found = {
-        setting: verdict(row, figure, ("duplicate", *NOISE)) for setting, row in versus.items()
+        setting: verdict(row, figure, ("duplicate", *KINDS)) for setting, row in versus.items()
     }
     better = [setting for setting, each in found.items() if each == "better"]
-    worse = [s for s in versus if verdict(versus[s], figure, NOISE) == "worse"]
+    worse = [s for s in versus if verdict(versus[s], figure, tuple(KINDS)) == "worse"]
     over = sum(verdict(row, figure, ("duplicate",)) == "better" for row in versus.values())
     start = f"{name}: {over} of {len(versus)} settings beat the duplicate control; "
     if better:
         texts = "; ".join(f"{SETTINGS[s].label} ({_over(versus[s], figure, unit)})" for s in better)
-        return f"{start}both kinds of noise as well do {texts}."
-    text = "none beats both kinds of noise of its size as well"
+        return f"{start}every noise of its size as well do {texts}."
+    text = "none beats every noise of its size as well"
     if worse:
-        text += f", and {len(worse)} {'is' if len(worse) == 1 else 'are'} worse than both"
+        text += f", and {len(worse)} {'is' if len(worse) == 1 else 'are'} worse than all of them"
     best = _best(versus, figure)
     if best is None:
         return f"{start}{text}."
@@ -57,12 +57,12 @@ def _compared(versus: dict[str, Any], figure: str) -> str:
 def _best(versus: dict[str, Any], figure: str) -> str | None:
     """The setting whose lesser gain over a noise is the largest."""
     worst = {
-        setting: min(row[noise][figure]["mean"] for noise in NOISE)
+        setting: min(row[noise][figure]["mean"] for noise in KINDS)
         for setting, row in versus.items()
-        if all(row.get(noise, {}).get(figure) for noise in NOISE)
+        if all(row.get(noise, {}).get(figure) for noise in KINDS)
     }
     return max(worst, key=lambda setting: worst[setting]) if worst else None
 
 
 def _over(row: dict[str, Any], figure: str, unit: str) -> str:
-    return " and ".join(f"{difference(row[noise][figure])} {unit} over {noise}" for noise in NOISE)
+    return ", ".join(f"{difference(row[noise][figure])} {unit} over {noise}" for noise in KINDS)
