@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from rich import box
 from rich.console import Console
+from rich.segment import Segments
 from rich.table import Table
 from rich.text import Text
 
@@ -34,12 +35,15 @@ def print_sheet(console: Console, sheet: Sheet) -> None:
     table = Table(title=sheet.title, title_justify="left", box=box.SIMPLE_HEAD)
     table.collapse_padding, table.pad_edge = True, False
     for heading, cells in sheet.columns.items():
-        # headings are folded, figures are not: all tables fit into 80 columns
+        # headings are folded, so that most tables fit into 80 columns
         width = max(map(len, [*heading.split(), *cells]))
         table.add_column(heading, justify="right" if heading else "left", width=width)
     for row in zip(*sheet.columns.values(), strict=True):
         table.add_row(*(Text(cell, style=_STYLES.get(cell[:1], "")) for cell in row))
-    console.print(table)
+    # figures are neither folded nor cut: a table that does not fit goes beyond the border
+    widths = [column.width or 0 for column in table.columns]
+    options = console.options.update_width(max(console.width, sum(widths) + 2 * len(widths)))
+    console.print(Segments(console.render(table, options)), soft_wrap=True, end="")
 
 
 def markdown(sheet: Sheet) -> str:

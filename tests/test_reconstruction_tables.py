@@ -15,7 +15,7 @@ from experiments.reconstruction.summary import labels, summarize
 from experiments.reconstruction.tables import LEGEND, sheets
 from experiments.reconstruction.words import sentences
 from experiments.summary import spread
-from experiments.tables import show
+from experiments.tables import Sheet, print_sheet, show
 from experiments.words import difference
 from models import RECIPES
 
@@ -102,6 +102,16 @@ def test_final_table_is_printed_with_the_papers_numbers():
     assert "0.00256" in text
     assert "+12.9%" in text
     assert "99.9%" in text
+    assert "…" not in text
+
+
+def test_a_table_that_is_wider_than_the_terminal_is_not_cut():
+    columns = {"": ["a row with a long name"], **{f"column {i}": [f"0.12345{i}"] for i in range(9)}}
+    console = Console(record=True, width=60, file=io.StringIO())
+    print_sheet(console, Sheet("wide", columns))
+    text = console.export_text()
+    row = next(line for line in text.splitlines() if "long name" in line)
+    assert row.split()[-9:] == [f"0.12345{i}" for i in range(9)]
     assert "…" not in text
 
 
