@@ -8,7 +8,7 @@ import pytest
 
 import keras_uae as uae
 from experiments.small_data.config import Config
-from experiments.small_data.noise import KINDS, noise_of_size
+from experiments.small_data.noise import KINDS, noise_like, shuffled
 from experiments.small_data.protocol import main, round_steps
 from experiments.small_data.rows import Row
 from experiments.small_data.summary import interval, summarize, verdict
@@ -28,24 +28,44 @@ def finished(tmp_path_factory) -> Path:
     return output
 
 
+@pytest.fixture(scope="module")
+def pairs() -> tuple[np.ndarray, np.ndarray]:
+    """Images with pixels at the bounds, and perturbed ones, the first of them as it was."""
+    rng = np.random.default_rng(0)
+    x = np.clip(rng.normal(0.5, 0.5, (5, 6, 6, 1)), 0, 1).astype(np.float32)
+    z = np.clip(x + rng.uniform(-0.3, 0.3, x.shape), 0, 1).astype(np.float32)
+    z[0] = x[0]
+    return x, z
+
+
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_noise_has_the_asked_norm_after_clipping(kind):
-    x = np.random.default_rng(0).random((5, 6, 6, 1)).astype(np.float32)
-    norms = np.array([0.0, 0.1, 1.0, 2.0, 2.5])
-    noisy = noise_of_size(x, norms, kind, seed=1)
+def test_noise_has_the_norm_of_the_perturbation_after_clipping(kind, pairs):
+    x, z = pairs
+    noisy = noise_like(x, z, kind, seed=1)
     assert noisy.min() >= 0
     assert noisy.max() <= 1
     assert noisy.dtype == np.float32
-    np.testing.assert_allclose(_norms(noisy - x), norms, atol=1e-5)
+    np.testing.assert_allclose(_norms(noisy - x), _norms(z - x), atol=1e-5)
     np.testing.assert_array_equal(noisy[0], x[0])
-    np.testing.assert_array_equal(noisy, noise_of_size(x, norms, kind, seed=1))
-    assert not np.allclose(noisy[1:], noise_of_size(x, norms, kind, seed=2)[1:])
+    np.testing.assert_array_equal(noisy, noise_like(x, z, kind, seed=1))
+    assert not np.allclose(noisy[1:], noise_like(x, z, kind, seed=2)[1:])
+
+
+def test_shuffled_values_stay_among_pixels_of_their_kind(pairs):
+    x, z = (each.reshape(5, -1).astype(float) for each in pairs)
+    delta = z - x
+    moved = shuffled(np.random.default_rng(0), x, delta)
+    for kind in (x <= 0, x >= 1, (x > 0) & (x < 1)):
+        for row in range(5):
+            ours, theirs = (np.sort(each[row][kind[row]]) for each in (moved, delta))
+            np.testing.assert_array_equal(ours, theirs)
+    assert not np.array_equal(moved[1:], delta[1:])
 
 
 def test_norm_beyond_reach_is_approached_as_far_as_the_bounds_allow():
-    x = np.full((1, 4, 4, 1), 0.5, np.float32)
-    noisy = noise_of_size(x, np.array([100.0]), "uniform", seed=0)
-    np.testing.assert_allclose(np.abs(noisy - x), 0.5, atol=0.02)
+    x, z = (np.full((1, 8, 8, 1), value, np.float32) for value in (0.5, 1.0))
+    noisy = noise_like(x, z, "gaussian", seed=0)  # of norm 4: every pixel at a bound
+    np.testing.assert_allclose(np.abs(noisy - x), 0.5, atol=0.05)
 
 
 @pytest.mark.parametrize("model", ["dense", "sparse"])
@@ -105,7 +125,7 @@ def test_rounds_share_the_steps_of_the_duplicates():
 def test_run_has_every_training_and_compares_set_by_set(finished):
     content = metrics(finished)
     names = {row["name"] for row in content["records"]}
-    assert len(names) == 2 + 2 * 2 * 4
+    assert len(names) == 2 + 2 * 2 * 5
     assert {row["seed"] for row in content["records"]} == {0, 2}
     row = content["summary"]["examples_3-self-uae"]
     assert row["versus"].keys() == {"duplicate", *KINDS}
@@ -122,16 +142,25 @@ def test_run_has_every_training_and_compares_set_by_set(finished):
     assert (finished / "gains.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_sets_are_disjoint_and_noise_is_as_large_as_the_examples(finished):
+def test_sets_are_disjoint_and_examples_of_an_image_differ(finished):
     config = Config(train_size=40, seeds=(0, 2), output=finished).resolve()
     data = config.load()
-    parts = {seed: config.set_of(data, seed).x_train for seed in (0, 2)}
-    np.testing.assert_array_equal(parts[2], data.x_train[80:120])
-    found = [uae.UAEs.load(finished / "seed-2" / f"examples_3-{k}_uae.npz").x for k in range(3)]
-    assert not np.array_equal(found[0], found[1])
-    sizes = np.load(finished / "seed-2" / "examples_3-self-0_sizes.npy")
-    expected = np.concatenate([_norms(each - parts[2]) for each in found])
-    np.testing.assert_allclose(sizes, expected, rtol=1e-5)
+    part = config.set_of(data, 2).x_train
+    np.testing.assert_array_equal(part, data.x_train[80:120])
+    files = [finished / "seed-2" / f"examples_3-original-{k}_uae.npz" for k in range(3)]
+    found = [uae.UAEs.load(file) for file in files]
+    assert not np.array_equal(found[0].x, found[1].x)
+    for each in found:
+        assert np.abs(each.x - part).max() > 0
+        np.testing.assert_array_equal(each.x[~each.success], part[~each.success])
+
+
+def test_every_round_attacks_the_model_as_it_then_is(finished):
+    files = [
+        finished / "seed-0" / f"rounds_6-{model}-0_uae.npz" for model in ("original", "self-1")
+    ]
+    first, second = (uae.UAEs.load(file) for file in files)
+    assert not np.array_equal(first.criterion, second.criterion)
 
 
 def test_finished_run_is_shown_again_and_not_repeated(finished, monkeypatch, capsys):
@@ -158,7 +187,9 @@ def test_wrong_settings_are_one_line_and_exit_code_2(flags, hint, tmp_path, caps
     check_refused(main, f"{flags} --output {tmp_path / 'run'}", hint, capsys)
 
 
-@pytest.mark.parametrize(("noise", "beats"), [((1.2, 1.3, 1.1), True), ((1.2, 1.1, 0.9), False)])
+@pytest.mark.parametrize(
+    ("noise", "beats"), [((1.2, 1.3, 1.1, 1.2), True), ((1.2, 1.1, 1.3, 0.9), False)]
+)
 def test_words_say_whether_every_noise_is_beaten(noise, beats):
     config = Config(settings=("far",), targets=("self",), seeds=(0, 1)).resolve()
     values = {"duplicate": 1.4, "far-self-uae": 1.0}

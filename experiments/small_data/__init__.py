@@ -2,9 +2,9 @@
 
 Every seed has a set of training images of its own. An autoencoder is trained on it, then again
 from scratch on the images and as many additions: duplicates, the UAEs of several attacks, and for
-each of these Gaussian, uniform and sign noise whose L2 norm is, image by image, that of the UAE.
-Test error and what a linear classifier makes of the code are compared set by set, with confidence
-intervals.
+each of these noise whose L2 norm is, image by image, that of the UAE: Gaussian, uniform, random
+signs, and the UAE's own perturbation with its values on other pixels. Test error and what a linear
+classifier makes of the code are compared set by set, with confidence intervals.
 
     python -m experiments.small_data
     python -m experiments.small_data --dataset mnist --train-size 1000 --seeds 0 1

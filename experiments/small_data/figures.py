@@ -7,12 +7,12 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from experiments import plots
-from experiments.plots import BLUE, GREEN, GREY, ORANGE, STYLE
+from experiments.plots import BLUE, GREEN, GREY, ORANGE, RED, STYLE
 from experiments.small_data.config import Config
 from experiments.small_data.settings import SETTINGS
 from experiments.small_data.summary import TEXTS
 
-COLORS = {"gaussian": BLUE, "uniform": ORANGE, "signs": GREEN}
+COLORS = {"gaussian": BLUE, "uniform": ORANGE, "signs": GREEN, "shuffled": RED}
 TITLES = {"error": "test error lower by (%)", "accuracy": "accuracy of the code higher by (points)"}
 
 
@@ -25,7 +25,9 @@ def gains(path: Path, config: Config, summary: dict[str, Any]) -> None:
         grid = figure.subplots(len(config.targets), 2, squeeze=False, sharey=True)
         for line, target in zip(grid, config.targets, strict=True):
             for axes, (figure_name, title) in zip(line, TITLES.items(), strict=True):
-                for shift, (noise, color) in zip((-0.2, 0.0, 0.2), COLORS.items(), strict=True):
+                for shift, (noise, color) in zip(
+                    (-0.24, -0.08, 0.08, 0.24), COLORS.items(), strict=True
+                ):
                     for place, setting in enumerate(config.settings):
                         row = summary.get(f"{setting}-{target}-uae", {}).get("versus", {})
                         found = row.get(noise, {}).get(figure_name)

@@ -17,6 +17,7 @@ TEXTS = {
     "gaussian": "Gaussian noise",
     "uniform": "uniform noise",
     "signs": "random signs",
+    "shuffled": "shuffled δ",
 }
 
 

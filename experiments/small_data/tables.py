@@ -9,10 +9,10 @@ from experiments.tables import NONE, Sheet, mean_and_std, number, used
 
 LEGEND = (
     "vs: by how much UAEs are better (+) or worse (−) than the duplicate control and than noise of "
-    "the same L2 norm, image by image (Gaussian, uniform, and signs at random): mean over the sets "
-    "± half of the 95 % confidence interval; in % of the test error, and in percentage points of "
-    "the test accuracy of logistic regression on the code. ASR and L2 of δ are those of the first "
-    "round."
+    "the same L2 norm, image by image: Gaussian, uniform, signs at random, and δ itself with its "
+    "values on other pixels of the image (shuffled). Mean over the sets ± half of the 95 % "
+    "confidence interval; in % of the test error, and in percentage points of the test accuracy of "
+    "logistic regression on the code. ASR and L2 of δ are those of the first round."
 )
 TARGETS = {"self": "x + δ restores x + δ", "clean": "x + δ restores x"}
 HEADINGS = {
@@ -20,6 +20,7 @@ HEADINGS = {
     "gaussian": "vs Gaussian",
     "uniform": "vs uniform",
     "signs": "vs signs",
+    "shuffled": "vs shuffled",
 }
 
 
