@@ -56,8 +56,9 @@ class Contrastive(Criterion):
     One evaluation passes 2·`pairs` images through the model for each sample: that is what takes the
     time and the memory of an attack, and the published 50 take much of both.
 
-    The published code takes the sum of both directions, twice this loss. It draws its views with
-    the preprocessing of SimCLR for evaluation, which changes nothing: f would be 0 everywhere.
+    The published code takes the sum of both directions, twice this loss. It seems to draw its views
+    with the preprocessing of SimCLR for evaluation, which would change nothing and make f 0
+    everywhere; here they are views as in training.
 
     Args:
         model: Model from images to the projections that the loss compares, `(batch, d)`: encoder
