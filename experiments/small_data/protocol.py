@@ -42,7 +42,8 @@ def train_original(job: Job[Config], data: Split, seed: int) -> keras.Model:
         job.progress.skip(work)
         return keras.models.load_model(path)
     begin, trainer = time.perf_counter(), new_trainer(job.config, data, seed)
-    run(job, trainer, data.x_train, data.x_train, settled(job.config.steps), seed, "original")
+    label, steps = job.label(seed, "original"), settled(job.config.steps)
+    run(job, trainer, data.x_train, data.x_train, steps, label)
     training.save_model(trainer.model, path)
     record(job, data, seed, "original", trainer.model, begin)
     return trainer.model
@@ -63,8 +64,8 @@ def retrain(job: Job[Config], data: Split, seed: int, row: Row, original: keras.
         if row.kind == "uae" and place == 0:
             figures = attack_figures(repeated, added, success)
         targets = repeated if row.target == "clean" else added
-        inputs = np.concatenate([x, added])
-        run(job, trainer, inputs, np.concatenate([x, targets]), steps, seed, row.name)
+        inputs, targets = np.concatenate([x, added]), np.concatenate([x, targets])
+        run(job, trainer, inputs, targets, steps, job.label(seed, row.name))
     record(job, data, seed, row.name, trainer.model, begin, **figures)
 
 
@@ -84,18 +85,15 @@ def run(
     inputs: np.ndarray,
     targets: np.ndarray,
     steps: int,
-    seed: int,
-    name: str,
+    label: str,
 ) -> None:
     """Train for so many steps, with progress."""
-    label = job.label(seed, name)
+
+    def advance(images: int) -> None:
+        job.progress.advance(images, label)
+
     with job.progress.stage(label, steps * settled(job.config.batch_size)):
-        trainer.run(
-            inputs,
-            targets,
-            steps=steps,
-            advance=lambda images: job.progress.advance(images, label),
-        )
+        trainer.run(inputs, targets, steps=steps, advance=advance)
 
 
 def record(
