@@ -10,10 +10,10 @@ from matplotlib.ticker import PercentFormatter
 from experiments import plots
 from experiments.ablation.config import Config
 from experiments.ablation.variants import PARTS
-from experiments.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, RED, STYLE
+from experiments.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, PURPLE, RED, STYLE
 from experiments.summary import mean
 
-COLORS = dict(zip(PARTS, (BLUE, RED, GREEN, ORANGE, GREY, LIGHT_GREEN, BLUE), strict=True))
+COLORS = dict(zip(PARTS, (BLUE, RED, GREEN, ORANGE, GREY, LIGHT_GREEN, PURPLE), strict=True))
 
 
 def attacks(path: Path, config: Config, found: dict[str, Any]) -> None:
