@@ -40,45 +40,44 @@ class Experiment:
     sheets: Callable[[Any, Any], Sequence[tables.Sheet]]
     legend: str
 
+    def main(self, args: Sequence[str] | None = None) -> int:
+        """Run the experiment as the command line says.
 
-def run(experiment: Experiment, args: Sequence[str] | None = None) -> int:
-    """Run an experiment as the command line says.
-
-    Returns:
-        The exit code: 0, 2 for settings that cannot be, 130 for Ctrl-C. Flags that do not parse
-        exit with code 2 at once.
-    """
-    args = sys.argv[1:] if args is None else args
-    program = f"python -m experiments.{experiment.config.experiment}"
-    flags = (tyro.conf.FlagCreatePairsOff,)
-    config = tyro.cli(experiment.config, args=args, prog=program, config=flags)
-    console, errors = Console(), Console(stderr=True, soft_wrap=True, highlight=False)
-    try:
-        config = config.resolve()
-        data = config.load()
-        config = config.complete(data)
-        directory = Run(config, experiment.summarize)
-    except (ValueError, OSError) as error:
-        errors.print(f"error: {error}", style="red", markup=False)
-        return 2
-    except KeyboardInterrupt:
-        errors.print("interrupted before the work began")
-        return 130
-    try:
-        total = experiment.work(config)
-        with _no_tracing_warnings(), JobProgress(total, console, config.quiet) as progress:
-            invocation = shlex.join([*program.split(), *args])
-            labels = experiment.labels(config)
-            job = Job(config, data, directory, progress, invocation, labels)
-            experiment.perform(job)
-    except KeyboardInterrupt:
-        errors.print(
-            f"interrupted: what is finished is kept in {directory.directory}, and the same "
-            "command goes on from there"
-        )
-        return 130
-    tables.show(console, experiment.sheets(config, directory.summary), experiment.legend)
-    return 0
+        Returns:
+            The exit code: 0, 2 for settings that cannot be, 130 for Ctrl-C. Flags that do not parse
+            exit with code 2 at once.
+        """
+        args = sys.argv[1:] if args is None else args
+        program = f"python -m experiments.{self.config.experiment}"
+        flags = (tyro.conf.FlagCreatePairsOff,)
+        config = tyro.cli(self.config, args=args, prog=program, config=flags)
+        console, errors = Console(), Console(stderr=True, soft_wrap=True, highlight=False)
+        try:
+            config = config.resolve()
+            data = config.load()
+            config = config.complete(data)
+            directory = Run(config, self.summarize)
+        except (ValueError, OSError) as error:
+            errors.print(f"error: {error}", style="red", markup=False)
+            return 2
+        except KeyboardInterrupt:
+            errors.print("interrupted before the work began")
+            return 130
+        try:
+            total = self.work(config)
+            with _no_tracing_warnings(), JobProgress(total, console, config.quiet) as progress:
+                invocation = shlex.join([*program.split(), *args])
+                labels = self.labels(config)
+                job = Job(config, data, directory, progress, invocation, labels)
+                self.perform(job)
+        except KeyboardInterrupt:
+            errors.print(
+                f"interrupted: what is finished is kept in {directory.directory}, and the same "
+                "command goes on from there"
+            )
+            return 130
+        tables.show(console, self.sheets(config, directory.summary), self.legend)
+        return 0
 
 
 @contextlib.contextmanager

@@ -34,3 +34,13 @@ def test_ci_runs_the_command_for_the_tests():
 def test_files_that_it_links_to_are_there():
     for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_errors_that_it_states_are_those_of_the_runs():
+    if not (ROOT / "results").exists():
+        pytest.skip("not a checkout")
+    reports = [path.read_text(encoding="utf-8") for path in (ROOT / "results").glob("*/report.md")]
+    stated = re.findall(r"0\.\d{5} ± 0\.\d{5}", README)
+    assert len(stated) > 30
+    for error in stated:
+        assert any(error in report for report in reports), error

@@ -1,6 +1,5 @@
 """What a convergence run does, in which order, and how much work that is."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras_uae as uae
@@ -49,7 +48,4 @@ EXPERIMENT = command.Experiment(
     legend=tables.LEGEND,
 )
 
-
-def main(args: Sequence[str] | None = None) -> int:
-    """Run the experiment as the command line says; returns the exit code."""
-    return command.run(EXPERIMENT, args)
+main = EXPERIMENT.main

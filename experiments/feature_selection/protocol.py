@@ -1,6 +1,6 @@
 """What a feature selection run does, in which order, and how much work that is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import models  # noqa: F401  registers the layers of saved models
 from experiments import command
@@ -66,7 +66,4 @@ EXPERIMENT = command.Experiment(
     legend=tables.LEGEND,
 )
 
-
-def main(args: Sequence[str] | None = None) -> int:
-    """Run the experiment as the command line says; returns the exit code."""
-    return command.run(EXPERIMENT, args)
+main = EXPERIMENT.main

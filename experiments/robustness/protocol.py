@@ -1,6 +1,5 @@
 """What a robustness run does, in which order, and how much work that is."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -101,7 +100,4 @@ EXPERIMENT = command.Experiment(
     legend=tables.LEGEND,
 )
 
-
-def main(args: Sequence[str] | None = None) -> int:
-    """Run the experiment as the command line says; returns the exit code."""
-    return command.run(EXPERIMENT, args)
+main = EXPERIMENT.main

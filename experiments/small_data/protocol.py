@@ -1,7 +1,6 @@
 """What a small-data run does, in which order, and how much work that is."""
 
 import time
-from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -149,7 +148,4 @@ EXPERIMENT = command.Experiment(
     legend=tables.LEGEND,
 )
 
-
-def main(args: Sequence[str] | None = None) -> int:
-    """Run the experiment as the command line says; returns the exit code."""
-    return command.run(EXPERIMENT, args)
+main = EXPERIMENT.main

@@ -1,7 +1,5 @@
 """What a supervised run does, in which order, and how much work that is."""
 
-from collections.abc import Sequence
-
 from experiments import classifiers, command
 from experiments.config import settled
 from experiments.job import Job
@@ -44,7 +42,4 @@ EXPERIMENT = command.Experiment(
     legend=tables.LEGEND,
 )
 
-
-def main(args: Sequence[str] | None = None) -> int:
-    """Run the experiment as the command line says; returns the exit code."""
-    return command.run(EXPERIMENT, args)
+main = EXPERIMENT.main
