@@ -205,6 +205,21 @@ def test_words_say_whether_every_noise_is_beaten(noise, beats):
     assert "1 of 1 settings beat the duplicate control" in line
 
 
+def test_one_set_decides_nothing():
+    config = Config(settings=("far", "default"), targets=("self",), seeds=(4,)).resolve()
+    values = {"duplicate": 1.4, "far-self-uae": 1.0, "default-self-uae": 1.3}
+    values |= {f"{setting}-self-{kind}": 1.2 for setting in ("far", "default") for kind in KINDS}
+    records = [
+        {"stage": "training", "seed": 4, "name": name, "test_error": value, "train_error": 1.0}
+        | {"accuracy": 0.5, "seconds": 1.0}
+        for name, value in values.items()
+    ]
+    line = sentences(config, summarize(records))[0]
+    assert "2 of 2 settings are better than the duplicate control" in line
+    assert "1 than every noise of their size as well: δ₀ ±0.02, T = 200." in line
+    assert "decides nothing" in line
+
+
 def _norms(delta: np.ndarray) -> np.ndarray:
     return np.linalg.norm(delta.reshape(len(delta), -1), axis=1)
 

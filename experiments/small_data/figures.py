@@ -21,7 +21,7 @@ TITLES = {"error": "test error lower by (%)", "accuracy": "accuracy of the code 
 def gains(path: Path, config: Config, summary: dict[str, Any]) -> None:
     """By how much UAEs are better than noise of their size, with 95 % confidence intervals."""
     settings = [SETTINGS[name].label for name in config.settings]
-    height = 0.4 * len(settings) + 1.3
+    height = 0.36 * len(settings) + 1.3
     with rc_context(STYLE):
         size = (11, height * len(config.targets))
         figure = Figure(figsize=size, layout="constrained")
@@ -36,7 +36,8 @@ def gains(path: Path, config: Config, summary: dict[str, Any]) -> None:
                 axes.set_title(f"{title}, target {target}")
                 axes.grid(axis="x")
         grid[0, 0].set_yticks(range(len(settings)), settings)
-        grid[0, 0].invert_yaxis()  # the first setting on top; the panels share the axis
+        # the first setting on top; the panels share the axis
+        grid[0, 0].set_ylim(len(settings) - 0.5, -0.5)
         handles, names = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=len(COLORS))
         plots.save(figure, path)

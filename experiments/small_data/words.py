@@ -34,6 +34,8 @@ def sentences(config: Config, summary: dict[str, Any]) -> list[str]:
 
 def _compared(versus: dict[str, Any], figure: str) -> str:
     name, unit = FIGURES[figure]
+    if all(row["duplicate"][figure]["low"] is None for row in versus.values()):
+        return f"{name}: {_of_one_set(versus, figure)}"
     found = {
         setting: verdict(row, figure, ("duplicate", *KINDS)) for setting, row in versus.items()
     }
@@ -52,6 +54,24 @@ def _compared(versus: dict[str, Any], figure: str) -> str:
         return f"{start}{text}."
     nearest = f"{SETTINGS[best].label} ({_over(versus[best], figure, unit)})"
     return f"{start}{text}. The nearest is {nearest}."
+
+
+def _of_one_set(versus: dict[str, Any], figure: str) -> str:
+    """Without intervals: how many are ahead, which decides nothing."""
+    over, every = (
+        [
+            setting
+            for setting, row in versus.items()
+            if all(row[control][figure]["mean"] > 0 for control in controls)
+        ]
+        for controls in (("duplicate",), ("duplicate", *KINDS))
+    )
+    names = f": {', '.join(SETTINGS[setting].label for setting in every)}" if every else ""
+    return (
+        f"on the only set {len(over)} of {len(versus)} settings are better than the duplicate "
+        f"control, and {len(every)} than every noise of their size as well{names}. One set decides "
+        "nothing."
+    )
 
 
 def _best(versus: dict[str, Any], figure: str) -> str | None:
