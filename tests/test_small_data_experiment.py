@@ -179,7 +179,7 @@ def test_finished_run_is_shown_again_and_not_repeated(finished, monkeypatch, cap
         ("--targets cleen", "Did you mean 'clean'?"),
         ("--model unet", "`model` of Config"),
         ("--similarity gausian", "Did you mean 'gaussian'?"),
-        ("--train-size 500", "[1, 1437]"),
+        ("--train-size 500", "`train_size` of Config must be at most 479"),
         ("--retraining-steps 0", "`retraining_steps` of Config"),
     ],
 )

@@ -7,7 +7,7 @@ import keras
 
 import keras_uae as uae
 from experiments.config import ExperimentConfig, settled
-from experiments.datasets import Split, load
+from experiments.datasets import COUNTS, Split, load
 from experiments.small_data.noise import KINDS
 from experiments.small_data.rows import DUPLICATE, Row
 from experiments.small_data.settings import SETTINGS
@@ -83,9 +83,20 @@ class Config(ExperimentConfig):
         }
 
     def load(self) -> Split:
-        """The data set as far as the last of the sets."""
-        needed = (max(settled(self.seeds)) + 1) * settled(self.train_size)
-        return load(self.dataset, data_dir=self.data_dir, train_size=needed)
+        """The data set as far as the last of the sets.
+
+        Raises:
+            ValueError: It has no such set, or is unknown.
+        """
+        size, sets = settled(self.train_size), max(settled(self.seeds)) + 1
+        most = COUNTS.get(self.dataset, (size * sets, 0))[0] // sets
+        if size > most:
+            raise ValueError(
+                f"`train_size` of {type(self).__name__} must be at most {most}, so that there are "
+                f"{sets} sets, from that of seed 0 to that of seed {sets - 1}. "
+                f"Received: train_size={size}, dataset={self.dataset!r}."
+            )
+        return load(self.dataset, data_dir=self.data_dir, train_size=size * sets)
 
     def complete(self, data: Split) -> Self:
         """This configuration as it is: `train_size` is that of a set.
