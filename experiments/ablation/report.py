@@ -5,7 +5,6 @@ from experiments.ablation import figures, tables
 from experiments.ablation.config import Config
 from experiments.ablation.words import sentences
 from experiments.job import Job
-from experiments.tables import markdown
 
 FIGURES = {"attacks": "Mutual information and success rate of every attack over the size of δ"}
 
@@ -18,9 +17,6 @@ def write(job: Job[Config]) -> None:
 def compose(job: Job[Config]) -> list[str]:
     """The paragraphs of the report, in markdown."""
     config, summary = job.config, job.run.summary
-    parts = []
-    for sheet in tables.sheets(config, summary):
-        parts += [f"## {sheet.title}", markdown(sheet)]
     return [
         f"# Ablation of the attack: {config.dataset}, convolutional autoencoder",
         f"An autoencoder is trained on {config.train_size} images. The first {config.attack_size} "
@@ -29,7 +25,7 @@ def compose(job: Job[Config]) -> list[str]:
         report.pictures(job, FIGURES)["attacks"],
         "## What it says",
         report.bullets(sentences(config, summary)),
-        *parts,
+        *report.sections(tables.sheets(config, summary)),
         *report.provenance(job),
     ]
 

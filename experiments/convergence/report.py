@@ -5,7 +5,6 @@ from experiments.convergence import figures, tables
 from experiments.convergence.config import Config
 from experiments.convergence.words import sentences
 from experiments.job import Job
-from experiments.tables import markdown
 
 FIGURES = {"convergence": "Stationarity gap over the iterations, and over T, next to 1/√t"}
 
@@ -18,9 +17,6 @@ def write(job: Job[Config]) -> None:
 def compose(job: Job[Config]) -> list[str]:
     """The paragraphs of the report, in markdown."""
     config, summary = job.config, job.run.summary
-    parts = []
-    for sheet in tables.sheets(config, summary):
-        parts += [f"## {sheet.title}", markdown(sheet)]
     return [
         f"# Convergence of the MinMax attack: {config.dataset}, convolutional autoencoder",
         "Theorem 1 measures how far δ and c are from a solution by L(δ, c) = (δ − P[δ − ∇_δ F], "
@@ -30,7 +26,7 @@ def compose(job: Job[Config]) -> list[str]:
         report.pictures(job, FIGURES)["convergence"],
         "## What it says",
         report.bullets(sentences(config, summary)),
-        *parts,
+        *report.sections(tables.sheets(config, summary)),
         tables.LEGEND,
         *report.provenance(job),
     ]

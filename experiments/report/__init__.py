@@ -6,6 +6,6 @@
 The reports of the experiments are written with the functions that are imported here.
 """
 
-from experiments.report.markdown import bullets, complete, pictures, provenance, write
+from experiments.report.markdown import bullets, complete, pictures, provenance, sections, write
 
-__all__ = ["bullets", "complete", "pictures", "provenance", "write"]
+__all__ = ["bullets", "complete", "pictures", "provenance", "sections", "write"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from experiments.job import Job
 from experiments.run import versions
+from experiments.tables import Sheet, markdown
 from keras_uae.files import atomic_write
 
 
@@ -31,6 +32,11 @@ def pictures(job: Job, texts: Mapping[str, str]) -> dict[str, str]:
         name: f"![{text}]({name}.png)" if job.run.path(f"{name}.png").exists() else ""
         for name, text in texts.items()
     }
+
+
+def sections(sheets: Iterable[Sheet]) -> list[str]:
+    """A heading and a table for each of the sheets."""
+    return [text for sheet in sheets for text in (f"## {sheet.title}", markdown(sheet))]
 
 
 def bullets(lines: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from experiments.robustness.config import PARTS, Config
 from experiments.robustness.summary import METHODS, ROWS, point, titles
 from experiments.robustness.words import sentences
 from experiments.summary import mean
-from experiments.tables import markdown, number
+from experiments.tables import number
 
 GRID_SIZE = 10  # images of a grid, one of each class
 FIGURES = {
@@ -31,9 +31,6 @@ def compose(job: Job[Config]) -> list[str]:
     """The paragraphs of the report, in markdown."""
     config, summary = job.config, job.run.summary
     shown = report.pictures(job, FIGURES)
-    parts = []
-    for sheet in tables.sheets(config, summary):
-        parts += [f"## {sheet.title}", markdown(sheet)]
     rate = mean(summary["uae_asr"])
     return [
         f"# Robustness of classifiers: {config.dataset}, {config.model} classifier",
@@ -48,7 +45,7 @@ def compose(job: Job[Config]) -> list[str]:
         shown["curves"],
         "## What it says",
         report.bullets(sentences(config, summary)),
-        *parts,
+        *report.sections(tables.sheets(config, summary)),
         shown["grid"],
         *report.provenance(job),
     ]

@@ -5,7 +5,6 @@ from experiments.job import Job
 from experiments.small_data import figures, tables
 from experiments.small_data.config import Config
 from experiments.small_data.words import sentences
-from experiments.tables import markdown
 
 FIGURES = {"gains": "UAEs next to noise of the same size, with 95 % confidence intervals"}
 
@@ -18,9 +17,6 @@ def write(job: Job[Config]) -> None:
 def compose(job: Job[Config]) -> list[str]:
     """The paragraphs of the report, in markdown."""
     config, summary = job.config, job.run.summary
-    parts = []
-    for sheet in tables.sheets(config, summary):
-        parts += [f"## {sheet.title}", markdown(sheet)]
     return [
         f"# Small data: {config.dataset}, {config.model} autoencoder",
         f"Each of {len(config.seeds or ())} sets has {config.train_size} training images of its "
@@ -30,7 +26,7 @@ def compose(job: Job[Config]) -> list[str]:
         "## What it says",
         report.bullets(sentences(config, summary)),
         report.pictures(job, FIGURES)["gains"],
-        *parts,
+        *report.sections(tables.sheets(config, summary)),
         tables.LEGEND,
         *report.provenance(job),
     ]
