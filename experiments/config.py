@@ -1,6 +1,7 @@
 """What every experiment can be told on the command line; a preset fills in the rest."""
 
 import dataclasses
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
@@ -98,6 +99,16 @@ class ExperimentConfig:
         for kind, convert in plain.items():
             values.update({k: convert(v) for k, v in values.items() if isinstance(v, kind)})
         return values
+
+
+def check_names(owner: str, name: str, chosen: Sequence[str], known: Iterable[str]) -> None:
+    """Setting `name` of `owner` is one or more different names, all of them `known`."""
+    for each in chosen:
+        check_choice(owner, name, each, known)
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise ValueError(
+            f"`{name}` of {owner} must be one or more different names. Received: {name}={chosen}."
+        )
 
 
 Value = TypeVar("Value")

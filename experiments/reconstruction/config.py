@@ -8,7 +8,7 @@ import keras
 
 import keras_uae as uae
 from experiments.attacks import AttackConfig, attack_work
-from experiments.config import settled
+from experiments.config import check_names, settled
 from experiments.datasets import COUNTS, Split
 from experiments.reconstruction.rows import GROUPS, ROWS
 from keras_uae.attack import PRESETS
@@ -73,13 +73,7 @@ class Config(AttackConfig):
         """As of every experiment; and the model and the rows are known."""
         owner = type(self).__name__
         check_choice(owner, "model", self.model, RECIPES)
-        for group in self.rows:
-            check_choice(owner, "rows", group, GROUPS)
-        if not self.rows or len(set(self.rows)) < len(self.rows):
-            raise ValueError(
-                f"`rows` of {owner} must be one or more different names. "
-                f"Received: rows={self.rows}."
-            )
+        check_names(owner, "rows", self.rows, GROUPS)
         return super().resolve()
 
     @property

@@ -6,7 +6,7 @@ from typing import Any, Self
 import keras
 
 import keras_uae as uae
-from experiments.config import ExperimentConfig, settled
+from experiments.config import ExperimentConfig, check_names, settled
 from experiments.datasets import COUNTS, Split, load
 from experiments.small_data.noise import KINDS
 from experiments.small_data.rows import DUPLICATE, Row
@@ -50,15 +50,8 @@ class Config(ExperimentConfig):
         """As of every experiment; and the names are known."""
         owner = type(self).__name__
         check_choice(owner, "model", self.model, MODELS)
-        for name, known in (("settings", SETTINGS), ("targets", TARGETS)):
-            chosen = getattr(self, name)
-            for each in chosen:
-                check_choice(owner, name, each, known)
-            if not chosen or len(set(chosen)) < len(chosen):
-                raise ValueError(
-                    f"`{name}` of {owner} must be one or more different names. "
-                    f"Received: {name}={chosen}."
-                )
+        check_names(owner, "settings", self.settings, SETTINGS)
+        check_names(owner, "targets", self.targets, TARGETS)
         return super().resolve()
 
     @property
