@@ -15,9 +15,8 @@ from experiments.config import ExperimentConfig
 from experiments.datasets import Split
 from experiments.job import Job
 from experiments.progress import JobProgress
-from keras_uae.base import Attack
-from keras_uae.checks import check_choice, check_integer
-from keras_uae.generation import auto_batch_size
+from keras_uae._checks import check_choice, check_integer
+from keras_uae.attacks.base import Attack
 
 # the similarities that MINE estimates
 MINE = ("auto", "conv", "random", "bivariate")
@@ -161,7 +160,7 @@ def generate(
     progress.skip(done * work)
     if done == len(x):
         return parts[0]
-    size = min(auto_batch_size(attack, x.shape[1:]), len(x))
+    size = min(attack.auto_batch_size(x.shape[1:]), len(x))
     saved = time.monotonic()
     try:
         with progress.stage(f"{label} · {done}/{len(x)}", (len(x) - done) * work):

@@ -10,7 +10,7 @@ from experiments import training
 from experiments.config import ExperimentConfig, settled
 from experiments.datasets import Split
 from experiments.job import Job
-from keras_uae.checks import check_integer, check_number
+from keras_uae._checks import check_integer, check_number
 from models import get_recipe
 
 # 8×8 images and 1437 of them: smaller batches, and as many epochs as it takes to train for real

@@ -30,7 +30,7 @@ from experiments.benchmark_sections import SECTIONS, WORK
 from experiments.benchmark_tables import Content, notes, sheets
 from experiments.progress import JobProgress
 from experiments.run import versions, write_json
-from keras_uae.checks import check_choice, check_integer
+from keras_uae._checks import check_choice, check_integer
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ import tensorflow as tf
 import keras_uae as uae
 from experiments.datasets import load
 from experiments.timing import Method
-from keras_uae.base import Attack
-from keras_uae.generation import auto_batch_size
+from keras_uae.attacks.base import Attack
 from keras_uae.similarity import MINE, BivariateSampling, Gaussian, RandomSampling
 from models import RECIPES, deep_convolutional_autoencoder
 
@@ -93,7 +92,7 @@ def attack_cases(scale: Scale) -> list[Case]:
         }
         groups: dict[int, dict[str, uae.MinMaxAttack]] = {}
         for label, attack in attacks.items():
-            groups.setdefault(auto_batch_size(attack, shape), {})[label] = attack
+            groups.setdefault(attack.auto_batch_size(shape), {})[label] = attack
         for batch, group in groups.items():
             x = images(shape, batch)
             methods = [search(REFERENCE, uae.PGDAttack(model, steps=scale.steps), x)]
@@ -108,7 +107,7 @@ def batch_cases(scale: Scale) -> list[Case]:
     model, shape = build(scale.model)
     attack = mine_attacks(model, scale)[CONV]
     reference = uae.PGDAttack(model, steps=scale.steps)
-    chosen = auto_batch_size(attack, shape)
+    chosen = attack.auto_batch_size(shape)
     cases = []
     for batch in scale.batches:
         x = images(shape, batch)

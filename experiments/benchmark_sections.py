@@ -20,7 +20,6 @@ from experiments.benchmark_cases import (
 )
 from experiments.progress import JobProgress
 from experiments.timing import Method, compare, quartiles, resident_memory, round_robin, timed
-from keras_uae.generation import auto_batch_size
 
 Figures = dict[str, Any]
 
@@ -44,7 +43,7 @@ def time_batches(scale: Scale, progress: JobProgress) -> Figures:
 def time_peers(scale: Scale, progress: JobProgress) -> Figures:
     """PGD of other libraries; all take and return NumPy arrays, by their public calls."""
     model, shape = build(scale.model)
-    batch = auto_batch_size(mine_attacks(model, scale)[CONV], shape)
+    batch = mine_attacks(model, scale)[CONV].auto_batch_size(shape)
     x, step_size = images(shape, batch), 2.5 * EPSILON / scale.steps
 
     def attack(steps: int) -> uae.PGDAttack:
@@ -95,7 +94,7 @@ def time_sizes(scale: Scale, progress: JobProgress) -> Figures:
     """Data sets of several sizes, then memory over many calls."""
     model, shape = build(scale.model)
     attack = mine_attacks(model, scale)[CONV]
-    batch = auto_batch_size(attack, shape)
+    batch = attack.auto_batch_size(shape)
     warm_up = generate(attack, images(shape, batch), batch)["seconds"]
     share = WORK // (scale.size_repeats * len(scale.sizes) + 1)
     results: dict[int, list[Figures]] = {count: [] for count in scale.sizes}

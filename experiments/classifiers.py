@@ -13,7 +13,7 @@ from experiments.config import ExperimentConfig, settled
 from experiments.datasets import Split
 from experiments.job import Job
 from experiments.plots import Panel
-from keras_uae.checks import check_choice, check_integer
+from keras_uae._checks import check_choice, check_integer
 from keras_uae.evaluation import extract_features
 from models import CLASSIFIERS, ClassifierRecipe, get_classifier
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 from experiments.datasets import Split, load
-from keras_uae.checks import check_choice, check_integer
+from keras_uae._checks import check_choice, check_integer
 
 PRESETS = ("smoke", "quick", "paper")
 

@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from experiments.tabular import PROTOCOLS, TABULAR, load_tabular
-from keras_uae.checks import check_choice, check_integer
+from keras_uae._checks import check_choice, check_integer
 
 # Training and test images of the sets that the experiments use; `load` checks them.
 COUNTS = {

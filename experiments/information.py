@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_uae as uae
-from keras_uae.model_layers import capture
+from keras_uae._model_layers import capture
 from keras_uae.similarity import Similarity
 
 BATCH_SIZE = 100

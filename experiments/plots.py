@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import PercentFormatter
 
-from keras_uae.files import atomic_write
+from keras_uae._files import atomic_write
 
 BLUE, RED, GREY = "#2f6db5", "#c23b4b", "#7a7a7a"
 ORANGE, GREEN, LIGHT_GREEN, PURPLE = "#d9772b", "#3f9a6d", "#86bfa3", "#7b5ea7"

@@ -9,7 +9,7 @@ from typing import Any
 
 from experiments.config import ExperimentConfig
 from keras_uae import __version__
-from keras_uae.files import TEMPORARY, atomic_write
+from keras_uae._files import TEMPORARY, atomic_write
 
 Records = list[dict[str, Any]]
 

@@ -31,9 +31,9 @@ from experiments import published_selector, tables
 from experiments.datasets import Split, load
 from experiments.run import versions, write_json
 from experiments.timing import quartiles, timed, turns
-from keras_uae.checks import check_integer
+from keras_uae._checks import check_integer
 from keras_uae.evaluation import extra_trees_accuracy
-from keras_uae.feature_selection import ConcreteFeatureSelector
+from keras_uae.selection import ConcreteFeatureSelector
 
 PUBLISHED, LIKE_PUBLISHED, OURS = "published package", "ours, published settings", "ours"
 

@@ -2,27 +2,44 @@
 
 from keras_uae import similarity
 from keras_uae._version import __version__
-from keras_uae.attack import MinMaxAttack
-from keras_uae.augmentation import UAEAugmentation, epoch_order
-from keras_uae.baselines import gaussian_noise
-from keras_uae.concrete import AnnealTemperature, StopWhenSelected, concrete_network
-from keras_uae.contrastive import Contrastive, nt_xent
+from keras_uae.attacks import (
+    Attack,
+    MinMaxAttack,
+    PenaltyAttack,
+    PGDAttack,
+    gaussian_noise,
+)
+from keras_uae.augmentation import (
+    RefreshUAEs,
+    Round,
+    UAEAugmentation,
+    augment_in_rounds,
+    epoch_order,
+)
 from keras_uae.criteria import (
+    Contrastive,
     Criterion,
     FunctionCriterion,
     Misclassification,
     Reconstruction,
+    ViewAugmentation,
+    nt_xent,
 )
 from keras_uae.evaluation import criterion_values, reconstruction_error, success_rate
-from keras_uae.layers import ConcreteSelect
-from keras_uae.penalty import PenaltyAttack
-from keras_uae.pgd import PGDAttack
 from keras_uae.results import GenerationInterrupted, UAEs
-from keras_uae.retraining import RefreshUAEs, Round, augment_in_rounds
-from keras_uae.views import ViewAugmentation
+from keras_uae.selection import (
+    AnnealTemperature,
+    ConcreteFeatureSelector,
+    ConcreteSelect,
+    StopWhenSelected,
+    concrete_network,
+)
+from keras_uae.sharding import Shards, generate_shards
 
 __all__ = [
     "AnnealTemperature",
+    "Attack",
+    "ConcreteFeatureSelector",
     "ConcreteSelect",
     "Contrastive",
     "Criterion",
@@ -35,6 +52,7 @@ __all__ = [
     "Reconstruction",
     "RefreshUAEs",
     "Round",
+    "Shards",
     "StopWhenSelected",
     "UAEAugmentation",
     "UAEs",
@@ -45,6 +63,7 @@ __all__ = [
     "criterion_values",
     "epoch_order",
     "gaussian_noise",
+    "generate_shards",
     "nt_xent",
     "reconstruction_error",
     "similarity",

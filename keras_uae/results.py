@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_uae.arrays import open_arrays
-from keras_uae.files import atomic_write
+from keras_uae._arrays import open_arrays
+from keras_uae._files import atomic_write
 
 _TRACE = "trace/"
 
@@ -72,6 +72,25 @@ class UAEs:
         """`similarity` under the name it has when the similarity estimates mutual information."""
         return self.similarity
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All arrays by name, those of the trace with `trace/` in front."""
+        arrays = {name: getattr(self, name) for name in ROW_FIELDS}
+        return {**arrays, **{_TRACE + name: value for name, value in self.trace.items()}}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "UAEs":
+        """The set whose `arrays` these are."""
+        trace = {name[len(_TRACE) :]: arrays[name] for name in arrays if name.startswith(_TRACE)}
+        return cls(**{name: arrays[name] for name in ROW_FIELDS}, trace=trace)
+
+    @classmethod
+    def from_tensors(cls, fields: Mapping[str, Any], trace: Mapping[str, Any]) -> "UAEs":
+        """What the loop of an attack returns, as arrays."""
+        return cls(
+            **{name: value.numpy() for name, value in fields.items()},
+            trace={name: value.numpy() for name, value in trace.items()},
+        )
+
     def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
         """Write everything to one `.npz` file, all or nothing.
 
@@ -84,9 +103,8 @@ class UAEs:
                 f"`path` of UAEs.save exists already; pass overwrite=True to replace it. "
                 f"Received: path={str(path)!r}."
             )
-        arrays = {name: getattr(self, name) for name in ROW_FIELDS}
-        arrays.update({_TRACE + name: value for name, value in self.trace.items()})
         with atomic_write(path) as file:
+            arrays: dict[str, Any] = self.arrays()
             np.savez(file, **arrays)
         return path
 
@@ -117,8 +135,7 @@ class UAEs:
                 f"`path` of UAEs.load must hold the arrays {', '.join(ROW_FIELDS)} of equal "
                 f"length. Received: path={str(path)!r} with {sorted(members)}."
             )
-        trace = {name[len(_TRACE) :]: arrays[name] for name in arrays if name.startswith(_TRACE)}
-        return cls(**{name: arrays[name] for name in ROW_FIELDS}, trace=trace)
+        return cls.from_arrays(arrays)
 
     @classmethod
     def concatenate(cls, parts: Sequence["UAEs"]) -> "UAEs":
@@ -133,14 +150,9 @@ class UAEs:
                 "`parts` of UAEs.concatenate must be one or more sets with equal sample shape and "
                 f"trace. Received: {len(parts)} parts with (shape, trace) {sorted(kinds)}."
             )
-        return cls(
-            **{
-                name: np.concatenate([getattr(part, name) for part in parts]) for name in ROW_FIELDS
-            },
-            trace={
-                name: np.concatenate([part.trace[name] for part in parts])
-                for name in parts[0].trace
-            },
+        tables = [part.arrays() for part in parts]
+        return cls.from_arrays(
+            {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
         )
 
 

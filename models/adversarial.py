@@ -9,8 +9,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_uae import draws
-from keras_uae.checks import check_integer
+from keras_uae import _draws as draws
+from keras_uae._checks import check_integer
 from models.seeds import glorot_uniform
 from models.shapes import check_input_shape
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from keras_uae.checks import check_choice, check_integer
+from keras_uae._checks import check_choice, check_integer
 from models.seeds import drawn_seeds
 from models.shapes import check_input_shape
 

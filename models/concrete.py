@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_uae.concrete import concrete_network
+from keras_uae.selection.network import concrete_network
 from models.shapes import check_input_shape
 
 

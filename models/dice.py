@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_uae.checks import check_number
+from keras_uae._checks import check_number
 
 
 @keras.saving.register_keras_serializable(package="keras_uae")

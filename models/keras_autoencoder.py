@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from keras_uae.checks import check_number
+from keras_uae._checks import check_number
 from models.noise import ClippedNoise
 from models.seeds import drawn_seeds, glorot_uniform
 from models.shapes import check_input_shape

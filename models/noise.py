@@ -5,8 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_uae import draws
-from keras_uae.checks import check_integer, check_number
+from keras_uae import _draws as draws
+from keras_uae._checks import check_integer, check_number
 
 
 @keras.saving.register_keras_serializable(package="keras_uae")

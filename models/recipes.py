@@ -6,7 +6,7 @@ from functools import partial
 
 import keras
 
-from keras_uae.checks import check_choice
+from keras_uae._checks import check_choice
 from models.adversarial import adversarial_autoencoder
 from models.convolutional import convolutional_autoencoder
 from models.dense import dense_autoencoder

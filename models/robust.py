@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Self
 import keras
 import tensorflow as tf
 
-from keras_uae import draws, geometry
-from keras_uae.checks import check_bounds, check_integer, check_number
-from keras_uae.loop import repeat
+from keras_uae import _draws as draws
+from keras_uae._checks import check_bounds, check_integer, check_number
+from keras_uae.attacks import geometry
+from keras_uae.attacks.loop import repeat
 
 Objective = Callable[[tf.Tensor], tf.Tensor]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
-from keras_uae.checks import check_integer
+from keras_uae._checks import check_integer
 
 
 def drawn_seeds(owner: str, seed: int) -> Iterator[int]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_uae.checks import check_integer
+from keras_uae._checks import check_integer
 
 
 def check_input_shape(owner: str, input_shape: Any, rank: int | None = None) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_uae.base import Attack
+from keras_uae.attacks.base import Attack
 from tests import tiny_models
 
 

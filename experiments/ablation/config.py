@@ -10,8 +10,8 @@ from experiments.ablation.variants import PARTS, SEARCHES, Variant, every_part
 from experiments.autoencoders import AutoencoderConfig
 from experiments.config import settled
 from experiments.datasets import Split
-from keras_uae.base import Attack
-from keras_uae.checks import check_choice, check_integer
+from keras_uae._checks import check_choice, check_integer
+from keras_uae.attacks.base import Attack
 from models import get_recipe
 
 

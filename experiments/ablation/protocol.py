@@ -17,7 +17,7 @@ from experiments.attacks import attacked, uaes
 from experiments.config import settled
 from experiments.information import information
 from experiments.job import Job
-from keras_uae.base import Attack
+from keras_uae.attacks.base import Attack
 from keras_uae.similarity import MINE
 
 

@@ -13,8 +13,7 @@ from experiments.benchmark_cases import search
 from experiments.config import settled
 from experiments.job import Job
 from experiments.timing import Method, compare, round_robin
-from keras_uae.base import Attack
-from keras_uae.generation import auto_batch_size
+from keras_uae.attacks.base import Attack
 
 SIGMA = 0.01  # of Gaussian augmentation
 ROTATION = 10 / 360  # of a full turn (supplement 6.12)
@@ -31,7 +30,7 @@ def time_methods(job: Job[Config], seed: int, attacks: Mapping[str, Attack]) -> 
         job.progress.skip(timing_work(config))
         return
     # the batch of `uaes`: nothing is traced again
-    batches = {name: x[: auto_batch_size(attack, x.shape[1:])] for name, attack in attacks.items()}
+    batches = {name: x[: attack.auto_batch_size(x.shape[1:])] for name, attack in attacks.items()}
     methods = [search(name, attack, batches[name]) for name, attack in attacks.items()]
     if "time" in config.parts:
         methods += [Method(name, len(x), run) for name, run in augmentations(x).items()]

@@ -11,7 +11,7 @@ import keras_uae as uae
 from experiments.attacks import AttackConfig, attack_work
 from experiments.config import settled
 from experiments.datasets import COUNTS, Split
-from keras_uae.checks import check_choice, check_integer, check_number
+from keras_uae._checks import check_choice, check_integer, check_number
 from models.simclr import LARS, SimCLR, cosine_schedule, resnet
 
 OPTIMIZERS = ("adam", "lars")

@@ -9,7 +9,7 @@ import keras_uae as uae
 from experiments.autoencoders import AutoencoderConfig
 from experiments.config import settled
 from experiments.datasets import Split
-from keras_uae.checks import check_integer, check_number
+from keras_uae._checks import check_integer, check_number
 from models import get_recipe
 
 

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from keras_uae.linear_selection import greedy_linear_selection
+from keras_uae.selection.linear import greedy_linear_selection
 
 
 def random_features(x: np.ndarray, features: int, seed: int) -> np.ndarray:

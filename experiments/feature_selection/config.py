@@ -14,7 +14,7 @@ from experiments.attacks import AttackConfig, attack_work
 from experiments.config import settled
 from experiments.datasets import Split, load
 from experiments.tabular import PROTOCOLS, TABULAR
-from keras_uae.checks import check_choice, check_integer
+from keras_uae._checks import check_choice, check_integer
 from keras_uae.similarity import MINE, BivariateSampling, RandomSampling
 from models import concrete_autoencoder
 

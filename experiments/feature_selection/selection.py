@@ -19,7 +19,7 @@ from keras_uae.evaluation import (
     linear_reconstruction_error,
     nearest_neighbor_accuracy,
 )
-from keras_uae.feature_selection import ConcreteFeatureSelector
+from keras_uae.selection import ConcreteFeatureSelector
 
 FORESTS = (0, 1, 2)  # their seeds, the same for every selection
 

@@ -11,8 +11,8 @@ from experiments.attacks import AttackConfig, attack_work
 from experiments.config import check_names, settled
 from experiments.datasets import COUNTS, Split
 from experiments.reconstruction.rows import GROUPS, ROWS
-from keras_uae.attack import PRESETS
-from keras_uae.checks import check_choice
+from keras_uae._checks import check_choice
+from keras_uae.attacks.minmax import PRESETS
 from models import RECIPES, Recipe
 
 # What the paper trains in place of the recipes of MNIST

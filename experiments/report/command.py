@@ -10,7 +10,7 @@ from rich.console import Console
 
 from experiments.report.page import render
 from experiments.report.runs import find
-from keras_uae.files import atomic_write
+from keras_uae._files import atomic_write
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from experiments.job import Job
 from experiments.run import versions
 from experiments.tables import Sheet, markdown
-from keras_uae.files import atomic_write
+from keras_uae._files import atomic_write
 
 
 def write(path: Path, parts: Iterable[str]) -> None:

@@ -14,8 +14,8 @@ import models
 from experiments.classifiers import ClassifierConfig
 from experiments.config import settled
 from experiments.datasets import Split
-from keras_uae.base import Attack
-from keras_uae.checks import check_choice, check_number
+from keras_uae._checks import check_choice, check_number
+from keras_uae.attacks.base import Attack
 from models import ClassifierRecipe, get_recipe
 
 # What is trained and attacked in a part, the row and the method.

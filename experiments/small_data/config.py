@@ -11,7 +11,7 @@ from experiments.datasets import COUNTS, Split, load
 from experiments.small_data.noise import KINDS
 from experiments.small_data.rows import DUPLICATE, Row
 from experiments.small_data.settings import SETTINGS
-from keras_uae.checks import check_choice
+from keras_uae._checks import check_choice
 from models import RECIPES, Recipe
 
 # whose loss is all that there is to their training, and whose code is one layer

@@ -11,9 +11,9 @@ from experiments.attacks import SAMPLING_WORK
 from experiments.classifiers import ClassifierConfig
 from experiments.config import settled
 from experiments.datasets import Split
-from keras_uae.attack import MinMaxAttack
-from keras_uae.base import Attack
-from keras_uae.checks import check_choice, check_integer, check_number
+from keras_uae._checks import check_choice, check_integer, check_number
+from keras_uae.attacks.base import Attack
+from keras_uae.attacks.minmax import MinMaxAttack
 from keras_uae.similarity import MINE, BivariateSampling, Convolution, RandomSampling
 
 SAMPLINGS = {"random": RandomSampling, "bivariate": BivariateSampling}

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_uae.checks import check_integer, check_samples
+from keras_uae._checks import check_integer, check_samples
 
 
 class KernelDistance(NamedTuple):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_uae.checks import check_bounds, check_integer, check_samples
+from keras_uae._checks import check_bounds, check_integer, check_samples
 from keras_uae.evaluation.distances import KernelDistance, frechet_distance, kernel_distance
 
 

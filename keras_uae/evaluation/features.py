@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
-from keras_uae.checks import check_integer, check_samples
+from keras_uae._checks import check_integer, check_samples
 
 
 class FeatureAccuracy(NamedTuple):

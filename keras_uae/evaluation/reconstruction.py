@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_uae.checks import check_integer, check_samples
+from keras_uae._checks import check_integer, check_samples
 from keras_uae.criteria import Criterion
 
 

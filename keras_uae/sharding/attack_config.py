@@ -5,11 +5,11 @@ from typing import Any
 
 import keras
 
-from keras_uae.attack import PRESETS, MinMaxAttack
-from keras_uae.base import Attack
-from keras_uae.checks import check_choice
-from keras_uae.penalty import PenaltyAttack
-from keras_uae.pgd import PGDAttack
+from keras_uae._checks import check_choice
+from keras_uae.attacks.base import Attack
+from keras_uae.attacks.minmax import PRESETS, MinMaxAttack
+from keras_uae.attacks.penalty import PenaltyAttack
+from keras_uae.attacks.pgd import PGDAttack
 
 ATTACKS: dict[str, type[Attack]] = {
     each.__name__: each for each in (MinMaxAttack, PGDAttack, PenaltyAttack)

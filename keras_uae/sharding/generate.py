@@ -8,10 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from keras_uae.base import Attack
-from keras_uae.checks import check_integer, check_samples
-from keras_uae.files import TEMPORARY, is_no_space
-from keras_uae.generation import auto_batch_size, check_model_takes
+from keras_uae._checks import check_integer, check_samples
+from keras_uae._files import TEMPORARY, is_no_space
+from keras_uae.attacks.base import Attack
 from keras_uae.sharding.attack_config import describe_attack
 from keras_uae.sharding.fingerprints import SampleHash, environment, model_fingerprint
 from keras_uae.sharding.manifest import FILE_NAME, Manifest, ManifestError, shard_rows
@@ -61,7 +60,7 @@ def settle_sizes(
     if shard_size is not None:
         shard_size = check_integer(owner, "shard_size", shard_size, 1)
     if batch_size == "auto":
-        automatic = auto_batch_size(attack, tuple(source.shape[1:]))
+        automatic = attack.auto_batch_size(tuple(source.shape[1:]))
         batch_size = min(automatic, 2 ** (count - 1).bit_length(), shard_size or automatic)
     batch_size = check_integer(owner, "batch_size", batch_size, 1)
     if shard_size is None:
@@ -101,7 +100,7 @@ def plan(
     owner = "generate"
     count, sample_shape = len(source), tuple(source.shape[1:])
     seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
-    check_model_takes(attack, source.read(0, 1), owner)
+    attack.check_model_takes(source.read(0, 1), owner)
     batch_size, shard_size = settle_sizes(attack, source, batch_size, shard_size)
     sample_bytes = _sample_bytes(attack, source)
     inputs = [

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_uae.files import atomic_write, file_size
+from keras_uae._files import atomic_write, file_size
 
 FILE_NAME = "manifest.json"
 FORMAT = "keras_uae shards 1"

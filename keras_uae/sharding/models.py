@@ -4,14 +4,14 @@ import json
 import math
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
-from keras.src.backend.common import global_state
 
-from keras_uae.files import file_size
+from keras_uae._files import file_size
 
 _LARGEST_CONFIG = 2**26
 _MOST_EXPANSION = 100  # Keras stores without compression
@@ -30,16 +30,11 @@ def load_model(path: Path) -> keras.Model:
         config, weight_bytes = _checked_archive(path)
         # Keras would look for the input of a circle of layers for ever
         _check_graphs(config)
-        # without values: what the layers ask for is known before memory is taken for it
-        try:
-            with keras.StatelessScope(initialize_variables=False):
-                plan = keras.saving.deserialize_keras_object(config, safe_mode=True)
-        finally:
-            # Keras would give them values at the next occasion, whatever memory that takes
-            global_state.set_global_attribute("uninitialized_variables", [])
-        if not isinstance(plan, keras.Model):
-            raise ValueError(f"it holds a {type(plan).__name__}")
-        needed = sum(math.prod(each.shape) * tf.as_dtype(each.dtype).size for each in plan.weights)
+        # What the layers ask for is known before memory is taken for it. In a thread of its own:
+        # Keras notes there which variables still have no values, and would give them some at the
+        # next occasion in this one, whatever memory that takes.
+        with ThreadPoolExecutor(1) as thread:
+            needed = thread.submit(_weight_bytes, config).result()
         if needed > weight_bytes + _SLACK:
             raise ValueError(f"its layers need {needed} bytes of weights, it has {weight_bytes}")
         return keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -50,6 +45,15 @@ def load_model(path: Path) -> keras.Model:
         raise ValueError(
             f"{str(path)!r} cannot be loaded as a Keras model (.keras): {reason[:500]}"
         ) from error
+
+
+def _weight_bytes(config: dict[str, Any]) -> int:
+    """What the weights of a model take, which are not made."""
+    with keras.StatelessScope(initialize_variables=False):
+        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"it holds a {type(model).__name__}")
+    return sum(math.prod(each.shape) * tf.as_dtype(each.dtype).size for each in model.weights)
 
 
 def _checked_archive(path: Path) -> tuple[dict[str, Any], int]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_uae.arrays import StoredArray
-from keras_uae.files import atomic_write
+from keras_uae._arrays import StoredArray
+from keras_uae._files import atomic_write
 from keras_uae.results import ROW_FIELDS
 from keras_uae.sharding.fingerprints import SampleHash
 from keras_uae.sharding.manifest import Manifest

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_uae.arrays import StoredArray, open_arrays
-from keras_uae.files import TEMPORARY, atomic_write, file_size, sha256_of_file
+from keras_uae._arrays import StoredArray, open_arrays
+from keras_uae._files import TEMPORARY, atomic_write, file_size, sha256_of_file
 from keras_uae.results import ROW_FIELDS, UAEs
 
 NORMS = ("l2_norm", "max_norm")  # of x + δ − x: what else a shard holds of every sample

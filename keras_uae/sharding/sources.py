@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from keras_uae.arrays import open_arrays
-from keras_uae.checks import check_number
+from keras_uae._arrays import open_arrays
+from keras_uae._checks import check_number
 from keras_uae.sharding import records
 
 

@@ -1,20 +1,17 @@
 """Makes shards, one at a time: the part that every engine runs."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from keras_uae.base import Attack
+from keras_uae.attacks.base import Attack
 from keras_uae.results import UAEs
 from keras_uae.sharding.fingerprints import SampleHash
 from keras_uae.sharding.manifest import Manifest
 from keras_uae.sharding.shards import write_shard
 from keras_uae.sharding.sources import Source
-
-_SECONDS_A_CALL = 1.0  # `generate` checks the model at each call, and says nothing meanwhile
 
 
 @dataclass
@@ -51,21 +48,10 @@ class Worker:
                 f"{rows.stop - 1} are not those of the manifest."
             )
         parts: list[UAEs] = []
-        done, batches = 0, 1
-        while done < len(x):
-            begun = time.monotonic()
-            stop = min(done + batches * self.manifest.batch_size, len(x))
-            found = self.attack.generate(
-                x[done:stop],
-                batch_size=self.manifest.batch_size,
-                seed=self.manifest.seed,
-                index=np.arange(rows.start + done, rows.start + stop),
-                verbose=0,
-            )
+        for found in self.attack.batches(
+            x, batch_size=self.manifest.batch_size, seed=self.manifest.seed, index=np.array(rows)
+        ):
             parts.append(found)
-            on_samples(stop - done)
-            done = stop
-            if time.monotonic() - begun < _SECONDS_A_CALL:
-                batches *= 2
+            on_samples(len(found))
         attacked = x.astype(parts[0].x.dtype, copy=False)
         write_shard(self.directory, number, UAEs.concatenate(parts), attacked)

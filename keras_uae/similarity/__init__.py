@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_uae.checks import check_choice
+from keras_uae._checks import check_choice
 from keras_uae.similarity.base import Similarity
 from keras_uae.similarity.distances import L2, Cosine, ReconstructionLoss
 from keras_uae.similarity.donsker_varadhan import donsker_varadhan

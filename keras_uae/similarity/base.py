@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_uae.settings import Settings
+from keras_uae._settings import Settings
 from keras_uae.similarity.features import FeatureMap, Pixels
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_uae.geometry import flatten, l2_norm
-from keras_uae.settings import register
+from keras_uae._settings import register
+from keras_uae._tensors import flatten, l2_norm
 from keras_uae.similarity.base import Similarity
 from keras_uae.similarity.features import FeatureMap, Output
 

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from keras_uae.checks import check_integer
-from keras_uae.draws import PROJECTION, normal, stream
-from keras_uae.geometry import flatten, l2_norm
-from keras_uae.model_layers import flat_layers
-from keras_uae.settings import Settings, register
+from keras_uae._checks import check_integer
+from keras_uae._draws import PROJECTION, normal, stream
+from keras_uae._model_layers import flat_layers
+from keras_uae._settings import Settings, register
+from keras_uae._tensors import flatten, l2_norm
 
 _CONVOLUTIONS = (
     keras.layers.Conv1D,

@@ -6,9 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_uae.checks import check_integer, check_number
-from keras_uae.geometry import flatten
-from keras_uae.settings import register
+from keras_uae._checks import check_integer, check_number
+from keras_uae._settings import register
+from keras_uae._tensors import flatten
 from keras_uae.similarity.base import Similarity
 
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_uae.checks import check_choice, check_integer, check_number
-from keras_uae.draws import NETWORK, SHUFFLE, normal, permutations, stream
-from keras_uae.settings import register
+from keras_uae._checks import check_choice, check_integer, check_number
+from keras_uae._draws import NETWORK, SHUFFLE, normal, permutations, stream
+from keras_uae._settings import register
 from keras_uae.similarity.ascent import DualState, PrimalState, ascend_dual, ascend_primal
 from keras_uae.similarity.base import Similarity
 from keras_uae.similarity.features import Convolution, FeatureMap

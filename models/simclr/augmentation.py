@@ -5,8 +5,9 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
-from keras_uae import ViewAugmentation, draws
-from keras_uae.checks import check_integer
+from keras_uae import ViewAugmentation
+from keras_uae import _draws as draws
+from keras_uae._checks import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_uae")

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from keras_uae import ViewAugmentation
-from keras_uae.checks import check_integer, check_number
+from keras_uae._checks import check_integer, check_number
 from models.simclr.augmentation import RandomViews
 
 

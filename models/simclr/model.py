@@ -6,8 +6,9 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
-from keras_uae import ViewAugmentation, draws, nt_xent
-from keras_uae.checks import check_integer, check_number
+from keras_uae import ViewAugmentation, nt_xent
+from keras_uae import _draws as draws
+from keras_uae._checks import check_integer, check_number
 from models.simclr.resnet import projection_head as default_projection_head
 
 

@@ -1,0 +1,306 @@
+"""The base of the attacks: what is attacked, how it is judged, and how the attack is run."""
+
+import copy
+import functools
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_uae import criteria
+from keras_uae._checks import check_bounds, check_integer, check_number, check_samples
+from keras_uae.results import GenerationInterrupted, UAEs
+
+# Values of features and input that a batch may hold; see `auto_batch_size`.
+_BATCH_VALUES = 2**23
+_LARGEST_BATCH = 512
+
+# What an attack finds (the fields of `UAEs` by name), and its trace.
+Found = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
+
+
+class Attack(keras.layers.Layer):
+    """Base of the attacks: a layer that takes samples and gives their examples.
+
+    A subclass keeps each of its settings as an attribute of the same name, lists the names in
+    `nested` and `plain`, and gives the loop, `run`.
+    """
+
+    nested: ClassVar[tuple[str, ...]] = ("criterion",)  # settings that are objects
+    plain: ClassVar[tuple[str, ...]] = ("epsilon", "steps", "bounds", "seed")
+
+    def __init__(
+        self,
+        model: keras.Model,
+        *,
+        criterion: Any,
+        epsilon: float,
+        steps: int,
+        bounds: tuple[float, float],
+        seed: int,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs, autocast=False)
+        owner = type(self).__name__
+        if not isinstance(model, keras.Model) or not model.built:
+            raise ValueError(
+                f"`model` of {owner} must be a keras.Model that is built: give it an Input, or "
+                f"call it once on a batch. Received: model={model!r}."
+            )
+        self.model = model
+        self.criterion = criteria.get(criterion, model, owner)
+        self.epsilon = check_number(owner, "epsilon", epsilon, 0)
+        self.steps = check_integer(owner, "steps", steps, 1)
+        self.bounds = check_bounds(owner, bounds)
+        self.seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
+        self.built = True
+        self._compiled = tf.function(functools.partial(_isolated, self), autograph=False)
+
+    def call(
+        self, x: tf.Tensor, index: tf.Tensor | None = None, y: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        x = tf.cast(x, self.variable_dtype)
+        index = tf.range(tf.shape(x)[0], dtype=tf.int64) if index is None else index
+        found, _ = self.search(x, index, tf.constant(self.seed, tf.int64), y)
+        return found["x"]
+
+    def generate(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        batch_size: int | str = "auto",
+        seed: int = 0,
+        index: Any = None,
+        trace: bool = False,
+        verbose: int | str = "auto",
+    ) -> UAEs:
+        """Attack a whole data set, however large.
+
+        The result for a sample depends on the settings, the model, the sample, `seed` and the
+        sample's `index`; not on batch size, order or the other samples (up to rounding).
+
+        Args:
+            x: Array `(n, ...)` inside `bounds`; may be memory-mapped.
+            y: Labels `(n,)`, if the criterion takes any. Defaults to `None`.
+            batch_size: Integer, or "auto" for one that suits the caches. Defaults to `"auto"`.
+            seed: Integer, fixes δ₀ and everything that the estimator draws. Defaults to `0`.
+            index: Integers `(n,)`, the place of each sample in its data set, which keys δ₀.
+                Defaults to `None`: 0, 1, …, n − 1.
+            trace: Boolean, also return the criterion of every iteration and, of `MinMaxAttack`,
+                similarity, c and stationarity gap. Defaults to `False`.
+            verbose: 0 for silence, 1 for a progress bar with the time left. Defaults to
+                `"auto"`: 1.
+
+        Returns:
+            `UAEs`: per-sample arrays `x`, `success`, `similarity`, `criterion`, `multiplier`,
+            `iteration`, `frozen`, and `trace`.
+
+        Raises:
+            ValueError: `x` is empty, not finite, outside `bounds`, of another shape than the
+                model takes, or the model or the labels do not suit the criterion.
+            GenerationInterrupted: Ctrl-C; carries what was done by then.
+        """
+        batches = self.batches(x, y, batch_size=batch_size, seed=seed, index=index, trace=trace)
+        total = len(x)
+        progress = None
+        if verbose:
+            progress = keras.utils.Progbar(
+                total, unit_name="sample", stateful_metrics=["success_rate"]
+            )
+        out: dict[str, np.ndarray] = {}
+        done = successes = 0
+        try:
+            for found in batches:
+                rows = slice(done, done + len(found))
+                for name, part in found.arrays().items():
+                    # at once for all, so that the batches are never held twice
+                    if name not in out:
+                        out[name] = np.empty((total, *part.shape[1:]), part.dtype)
+                    out[name][rows] = part
+                done = rows.stop
+                successes += int(found.success.sum())
+                if progress:
+                    progress.update(done, [("success_rate", successes / done)])
+        except KeyboardInterrupt:
+            parts = {name: value[:done] for name, value in out.items()}
+            raise GenerationInterrupted(UAEs.from_arrays(parts) if done else None, total) from None
+        return UAEs.from_arrays(out)
+
+    def batches(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        batch_size: int | str = "auto",
+        seed: int = 0,
+        index: Any = None,
+        trace: bool = False,
+    ) -> Iterator[UAEs]:
+        """Attack a data set batch by batch, in order; what `generate` joins.
+
+        Everything is checked before this returns. All batches are of one size, at most
+        `batch_size`; what the last one lacks is filled up with copies, which are cut off again.
+
+        Args:
+            x, y, batch_size, seed, index, trace: As of `generate`.
+
+        Returns:
+            Iterator over the `UAEs` of consecutive samples.
+
+        Raises:
+            ValueError: As of `generate`.
+
+        Example:
+
+            >>> for found in attack.batches(x_train, batch_size=256):
+            ...     found.save(f"batch-{found.x.sum():.0f}.npz")
+        """
+        owner = f"{type(self).__name__}.generate"
+        x = check_samples(owner, x, bounds=self.bounds)
+        self.check_model_takes(x, owner)
+        y = self.criterion.check_labels(y, x, owner)
+        index = _check_index(owner, index, len(x))
+        seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
+        if batch_size == "auto":
+            batch_size = self.auto_batch_size(x.shape[1:])
+        batch_size = even_batches(len(x), check_integer(owner, "batch_size", batch_size, 1))
+
+        def attacked() -> Iterator[UAEs]:
+            for start in range(0, len(x), batch_size):
+                rows = np.arange(start, min(start + batch_size, len(x)))
+                # a short last batch is padded, so that nothing is traced anew
+                padded = rows[np.minimum(np.arange(batch_size), len(rows) - 1)]
+                found, history = self.search(
+                    tf.constant(np.asarray(x[padded]), self.variable_dtype),
+                    tf.constant(index[padded]),
+                    tf.constant(seed, tf.int64),
+                    None if y is None else tf.constant(y[padded]),
+                    trace=trace,
+                )
+                yield UAEs.from_tensors(found, history)[: len(rows)]
+
+        return attacked()
+
+    def search(
+        self,
+        x: tf.Tensor,
+        index: tf.Tensor,
+        seed: tf.Tensor,
+        y: tf.Tensor | None = None,
+        trace: bool = False,
+    ) -> Found:
+        """`run` on a batch of tensors, compiled once a shape and dtype."""
+        return self._compiled(x, index, seed, y, trace=trace)
+
+    def run(
+        self,
+        x: tf.Tensor,
+        index: tf.Tensor,
+        seed: tf.Tensor,
+        y: tf.Tensor | None = None,
+        trace: bool = False,
+    ) -> Found:
+        """The loop of the attack; see `minmax` for arguments and results."""
+        raise NotImplementedError
+
+    def check(self, x: tf.Tensor) -> None:
+        """Raise ValueError unless samples like `x`, a small batch, can be attacked."""
+        with keras.StatelessScope():
+            self.criterion.check(x, type(self).__name__)
+
+    def values_per_sample(self, shape: tuple[int, ...]) -> int:
+        """Number of values that the loop keeps at hand for a sample of `shape`, roughly."""
+        return tf.TensorShape(shape).num_elements()
+
+    def auto_batch_size(self, shape: tuple[int, ...]) -> int:
+        """A power of two that keeps features and inputs of a batch within a few megabytes."""
+        values = self.values_per_sample(shape) * self.criterion.inputs_per_sample
+        return int(np.clip(2 ** int(np.log2(_BATCH_VALUES / values)), 1, _LARGEST_BATCH))
+
+    def check_model_takes(self, x: np.ndarray, owner: str) -> None:
+        """Raise ValueError unless the model takes samples of this shape and suits the attack."""
+        expected = getattr(self.model, "input_shape", None)
+        if isinstance(expected, (list, dict)):
+            raise ValueError(
+                f"`model` of {owner} must have a single input. Received: model "
+                f"{self.model.name!r} with inputs of shape {expected}."
+            )
+        if expected is not None:
+            fits = len(expected) == x.ndim and all(
+                want in (None, size) for want, size in zip(expected, x.shape, strict=True)
+            )
+            if not fits:
+                raise ValueError(
+                    f"`x` of {owner} must have the shape that the model takes, {expected}. "
+                    f"Received: x of shape {x.shape}."
+                )
+        # two rows: one value a sample and one value in all differ
+        self.check(tf.constant(np.asarray(x)[[0, 0]], self.variable_dtype))
+
+    def compute_output_shape(self, x: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return x
+
+    def compute_output_spec(self, x: Any, index: Any = None, y: Any = None) -> Any:
+        del index, y
+        return keras.KerasTensor(x.shape, dtype=self.variable_dtype)
+
+    def __repr__(self) -> str:
+        names = (*self.nested, *self.plain)
+        settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return f"{type(self).__name__}({self.model.name!r}, {settings})"
+
+    def get_config(self) -> dict[str, Any]:
+        if self.criterion.model is not self.model:
+            raise ValueError(
+                f"`criterion` of {type(self).__name__} must judge the attacked model, or it cannot "
+                f"be saved with the attack. Received: criterion={self.criterion!r} for another one."
+            )
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            **{name: serialize(getattr(self, name)) for name in ("model", *self.nested)},
+            **{name: getattr(self, name) for name in self.plain},
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        config = copy.deepcopy(config)  # Keras takes the nested ones apart
+        for name in ("model", *cls.nested):
+            config[name] = keras.saving.deserialize_keras_object(config[name])
+        return cls(**config)
+
+
+def _isolated(
+    attack: Attack,
+    x: tf.Tensor,
+    index: tf.Tensor,
+    seed: tf.Tensor,
+    y: tf.Tensor | None = None,
+    trace: bool = False,
+) -> Found:
+    """`attack.run`, with no effect on the model nor on a gradient tape around it."""
+    # the model's losses, metrics and seed generators must not pick up tensors of this graph
+    with keras.StatelessScope():
+        results = attack.run(x, index, seed, y, trace)
+    # stopped in here, or the tape would make the loop keep all of its intermediates
+    return tf.nest.map_structure(tf.stop_gradient, results)
+
+
+def even_batches(count: int, largest: int) -> int:
+    """The size of the fewest equal batches, none larger than `largest`, that hold `count` rows."""
+    return -(-count // -(-count // largest))
+
+
+def _check_index(owner: str, index: Any, count: int) -> np.ndarray:
+    if index is None:
+        return np.arange(count, dtype=np.int64)
+    index = np.asarray(index)
+    if index.shape != (count,) or index.dtype.kind not in "iu":
+        raise ValueError(
+            f"`index` of {owner} must hold one integer a sample, shape ({count},). "
+            f"Received: index of shape {index.shape} and dtype {index.dtype}."
+        )
+    return index.astype(np.int64)

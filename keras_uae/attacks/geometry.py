@@ -1,0 +1,63 @@
+"""The pure functions of one attack step: where δ starts, how far it goes, where it must stay.
+
+And how near it is to where it would stay by itself.
+"""
+
+import tensorflow as tf
+
+from keras_uae._draws import per_sample_uniform
+from keras_uae._tensors import expand, flatten
+
+STEP_RULES = ("max", "raw", "sign")
+
+
+def feasible_box(
+    x: tf.Tensor, epsilon: float, bounds: tuple[float, float]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Lowest and highest z = x + δ with |δ| ≤ ε inside the data space (steps 5 and 6)."""
+    return tf.maximum(x - epsilon, bounds[0]), tf.minimum(x + epsilon, bounds[1])
+
+
+def glorot_radius(shape: tuple[int, ...]) -> float:
+    """Half width of a Glorot-uniform draw for a variable of `shape`; 0.086 for 28×28×1."""
+    field = 1
+    for size in shape[:-2]:
+        field *= size
+    fans = shape[-1] + (shape[-2] if len(shape) > 1 else shape[-1])
+    return (6.0 / (field * fans)) ** 0.5
+
+
+def initial_delta(x: tf.Tensor, index: tf.Tensor, radius: float, seed: tf.Tensor) -> tf.Tensor:
+    """δ₀: uniform in ±radius, drawn for each sample from (seed, its index) alone."""
+    if radius == 0:
+        return tf.zeros_like(x)
+    return per_sample_uniform(index, x.shape[1:], radius, seed, x.dtype)
+
+
+def step_direction(gradient: tf.Tensor, rule: str) -> tf.Tensor:
+    """The gradient as it is ("raw"), over its largest entry ("max"), or its sign ("sign")."""
+    if rule == "raw":
+        return gradient
+    if rule == "sign":
+        return tf.sign(gradient)
+    largest = tf.reduce_max(tf.abs(flatten(gradient)), axis=1)
+    # 1/largest by hand: a sample with gradient 0 stays where it is
+    return gradient * expand(tf.math.divide_no_nan(tf.ones_like(largest), largest), gradient)
+
+
+def stationarity_gap(
+    z: tf.Tensor, gradient: tf.Tensor, violation: tf.Tensor, low: tf.Tensor, high: tf.Tensor
+) -> tf.Tensor:
+    """‖L(δ, c)‖ of Theorem 1, `(batch,)`: the proximal gradients of both players.
+
+    L = (δ − P[δ − ∇_δ F], c − P[c + ∇_c F]) with F = c·f⁺ + I. F is linear in c, whose bound is as
+    large as one likes, so that the second part is −f⁺. Zero where no player gains by a step.
+
+    Args:
+        z: Tensor `(batch, ...)`, x + δ.
+        gradient: Tensor like `z`, ∇_δ F.
+        violation: Tensor `(batch,)`, f⁺.
+        low, high: Tensors like `z`, the lowest and highest z that is allowed.
+    """
+    moved = z - tf.clip_by_value(z - gradient, low, high)
+    return tf.sqrt(tf.reduce_sum(flatten(moved) ** 2, axis=1) + violation**2)

@@ -1,0 +1,119 @@
+"""PenaltyAttack: the attack with a fixed weight c, found by binary search (Algorithm 3)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_uae._checks import check_integer, check_number
+from keras_uae._settings import register
+from keras_uae.attacks.base import Found
+from keras_uae.attacks.minmax import minmax
+from keras_uae.attacks.multiplier import LOWER, UPPER, Bisection
+from keras_uae.attacks.similarity_attack import SimilarityAttack
+
+
+@register
+class PenaltyAttack(SimilarityAttack):
+    """Finds examples as `MinMaxAttack` does, but with c held fixed and searched for (Algorithm 3).
+
+    For every sample of its own it solves, by projected gradient descent for one c after the other,
+
+        min over δ of  c·f_x⁺(x + δ) + I(x, x + δ)
+        with |δ| ≤ ε and x + δ inside the data space
+
+    and returns the best iterate of all. Each c is ten times the one before until there is an
+    example, and then bisects between the last c that gave one and the last that did not. B searches
+    of T iterations take B·T forward and B·T backward passes of the model. As in the program of
+    Carlini and Wagner, from which the paper takes the search, δ starts anew with every c, and only
+    what this c has found decides on the next. (In Algorithm 3 as printed, an example found with any
+    c does, so that c would fall to its lower bound after the first one.)
+
+    Args:
+        search_steps: Integer B ≥ 1, values of c. Defaults to `9`.
+        steps: Integer T ≥ 1, iterations for each of them. Defaults to `1000`.
+        initial_multiplier: Float in [1e-3, 1e9], the first c. Defaults to `1e-3`.
+        model, criterion, similarity, objective, step_size, epsilon, bounds, initial_radius,
+            step_rule, seed: As of `MinMaxAttack`.
+
+    Call arguments and results are those of `MinMaxAttack`; `iteration` counts through all searches,
+    `multiplier` is the c that would come next.
+
+    Example:
+
+        >>> attack = uae.PenaltyAttack(
+        ...     classifier, criterion=uae.Misclassification(), objective="maximize", steps=100
+        ... )
+        >>> found = attack.generate(x_test, y_test)
+
+    Reference:
+        [Hsu et al., 2022](https://arxiv.org/abs/2103.01895), Algorithm 3.
+    """
+
+    plain = (
+        "objective",
+        "step_size",
+        "epsilon",
+        "steps",
+        "search_steps",
+        "bounds",
+        "initial_radius",
+        "initial_multiplier",
+        "step_rule",
+        "seed",
+    )
+
+    def __init__(
+        self,
+        model: keras.Model,
+        *,
+        criterion: Any = None,
+        similarity: Any = "auto",
+        objective: str = "minimize",
+        step_size: float = 0.01,
+        epsilon: float = 1.0,
+        steps: int = 1000,
+        search_steps: int = 9,
+        bounds: tuple[float, float] = (0.0, 1.0),
+        initial_radius: float | str = 0.2,
+        initial_multiplier: float = LOWER,
+        step_rule: str = "max",
+        seed: int = 0,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            model,
+            criterion=criterion,
+            similarity=similarity,
+            objective=objective,
+            step_size=step_size,
+            epsilon=epsilon,
+            steps=steps,
+            bounds=bounds,
+            initial_radius=initial_radius,
+            initial_multiplier=initial_multiplier,
+            step_rule=step_rule,
+            seed=seed,
+            **kwargs,
+        )
+        owner = type(self).__name__
+        check_number(owner, "initial_multiplier", initial_multiplier, LOWER, UPPER)
+        self.search_steps = check_integer(owner, "search_steps", search_steps, 1)
+
+    def run(
+        self,
+        x: tf.Tensor,
+        index: tf.Tensor,
+        seed: tf.Tensor,
+        y: tf.Tensor | None = None,
+        trace: bool = False,
+    ) -> Found:
+        return minmax(self, x, index, seed, y, trace)
+
+    @property
+    def iterations(self) -> int:
+        return self.steps * self.search_steps
+
+    @property
+    def multiplier_rule(self) -> Bisection:
+        return Bisection(self.steps, self.initial_multiplier)

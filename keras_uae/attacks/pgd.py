@@ -1,0 +1,157 @@
+"""PGDAttack: projected gradient descent on the criterion alone, the baseline of Algorithm 1."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from keras_uae._checks import check_boolean, check_number
+from keras_uae._settings import register
+from keras_uae._tensors import all_finite
+from keras_uae.attacks import geometry
+from keras_uae.attacks.base import Attack, Found
+from keras_uae.attacks.loop import Best, outcome, repeat, select
+
+
+@register
+class PGDAttack(Attack):
+    """Finds inputs near x that the model handles better than x (projected gradient descent).
+
+    For every sample of its own it solves
+
+        min over δ of  f_x(x + δ)
+        with |δ| ≤ ε and x + δ inside the data space
+
+    by z ← clip(z − α·sign(∇f_x(z))), and returns the iterate z = x + δ with the least f_x, which is
+    an example if f_x(z) ≤ 0 and z ≠ x. It goes on after the first one. T steps take T forward and
+    T backward passes of the model, and hardly anything else. No labels are used.
+
+    Args:
+        model: Built `keras.Model` under attack.
+        criterion: Attack criterion f_x, or any callable `f(x, z) -> (batch,)`. Defaults to
+            `None`: `Reconstruction()`, for which the model must be an autoencoder.
+        epsilon: Float ε ≥ 0, largest |δ| of any value, in the units of the data. Defaults to
+            `0.3`.
+        steps: Integer T ≥ 1, iterations. Defaults to `40`.
+        step_size: Float α ≥ 0, by how much a step changes each value. Defaults to `None`:
+            2.5·ε/T, with which any point of the ball can be reached from any other.
+        bounds: Pair of floats, lowest and highest value of the data. Defaults to `(0, 1)`.
+        random_start: Boolean, δ₀ is uniform in ±ε; otherwise 0. Defaults to `True`.
+        seed: Integer, used when the layer is called. Defaults to `0`.
+
+    Call arguments:
+        x: Tensor `(batch, ...)` inside `bounds`.
+        index: Integers `(batch,)`, the place of each sample in its data set, which keys δ₀.
+            Defaults to `None`: its place in the batch.
+        y: Labels `(batch,)`, if the criterion takes any. Defaults to `None`.
+
+    Returns:
+        Tensor like `x`: the examples, and the original where none was found. No gradient flows
+        through it. `generate` returns the rest as well; `similarity` and `multiplier`, which this
+        attack has none of, are NaN there.
+
+    Example:
+
+        >>> attack = uae.PGDAttack(autoencoder, epsilon=0.1)
+        >>> found = attack.generate(x_train, seed=0)
+        >>> found.x.shape, found.success_rate
+
+    Reference:
+        [Madry et al., 2018](https://arxiv.org/abs/1706.06083).
+    """
+
+    plain = ("epsilon", "steps", "step_size", "bounds", "random_start", "seed")
+
+    def __init__(
+        self,
+        model: keras.Model,
+        *,
+        criterion: Any = None,
+        epsilon: float = 0.3,
+        steps: int = 40,
+        step_size: float | None = None,
+        bounds: tuple[float, float] = (0.0, 1.0),
+        random_start: bool = True,
+        seed: int = 0,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            model,
+            criterion=criterion,
+            epsilon=epsilon,
+            steps=steps,
+            bounds=bounds,
+            seed=seed,
+            **kwargs,
+        )
+        owner = type(self).__name__
+        if step_size is not None:
+            step_size = check_number(owner, "step_size", step_size, 0)
+        self.step_size = step_size
+        self.random_start = check_boolean(owner, "random_start", random_start)
+
+    def run(
+        self,
+        x: tf.Tensor,
+        index: tf.Tensor,
+        seed: tf.Tensor,
+        y: tf.Tensor | None = None,
+        trace: bool = False,
+    ) -> Found:
+        return pgd(self, x, index, seed, y, trace)
+
+
+class Descent(NamedTuple):
+    """What one iteration hands to the next, a row for each sample."""
+
+    z: tf.Tensor  # x + δ
+    alive: tf.Tensor  # false once a value of the sample was not finite
+    best: Best
+
+
+def pgd(
+    attack: PGDAttack,
+    x: tf.Tensor,
+    index: tf.Tensor,
+    seed: tf.Tensor,
+    y: tf.Tensor | None = None,
+    trace: bool = False,
+) -> Found:
+    """Descend on the criterion for every sample of `x`; arguments and results as of `minmax`.
+
+    Like there, each iteration looks at an iterate before it moves on: one pass of the model gives
+    the criterion and its gradient.
+    """
+    criterion = attack.criterion
+    alpha = 2.5 * attack.epsilon / attack.steps if attack.step_size is None else attack.step_size
+    low, high = geometry.feasible_box(x, attack.epsilon, attack.bounds)
+    reference = criterion.reference(x, y)
+
+    def iterate(t: tf.Tensor, now: Descent) -> tuple[Descent, dict[str, tf.Tensor]]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(now.z)
+            f = criterion.value(reference, x, now.z)
+        gradient = tape.gradient(f, now.z, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+        alive = now.alive & tf.math.is_finite(f) & all_finite(gradient)
+        better = alive & (f < now.best.criterion)
+        z = tf.clip_by_value(now.z - alpha * tf.sign(gradient), low, high)
+        following = Descent(
+            z=select(alive, z, now.z),
+            alive=alive,
+            best=select(better, Best(now.z, f, tf.fill(tf.shape(f), t + 1)), now.best),
+        )
+        return following, {"criterion": f}
+
+    radius = attack.epsilon if attack.random_start else 0.0
+    delta = geometry.initial_delta(x, index, radius, seed)
+    start = Descent(
+        z=tf.clip_by_value(x + delta, low, high),
+        alive=tf.fill(tf.shape(x)[:1], True),
+        best=Best.none(x),
+    )
+    names = ("criterion",) if trace else ()
+    end, history = repeat(iterate, start, attack.steps, names, x.dtype)
+    return outcome(x, end.best, end.alive), history

@@ -1,0 +1,264 @@
+"""UAEAugmentation: samples and their UAEs as one data set for `model.fit`."""
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_uae._checks import check_choice, check_finite, check_integer, check_samples
+from keras_uae.results import UAEs
+
+
+def epoch_order(size: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of `size` rows in an epoch: a permutation that depends on nothing else."""
+    return np.random.default_rng((seed, epoch)).permutation(size)
+
+
+class UAEAugmentation(keras.utils.PyDataset):
+    """The originals followed by their UAEs, as float32 batches `(input, target)` for `fit`.
+
+    Batch `index` is a pure function of `(seed, epoch, index)`, the same for any `workers`. Pass
+    `shuffle=False` to `fit`: its default permutes whole batches again, from global randomness.
+    No array is copied: a batch gathers its rows, from memory-mapped files too.
+    `UAEAugmentation(x, x)` is the duplicate control: as many samples and steps, no perturbation.
+
+    The attribute `epoch` is the order of the next pass: 0 at first, one more after every pass that
+    Keras ends (under a distribution strategy it makes one before the first epoch). Set it to k
+    before `fit(initial_epoch=k)` in a new process; `RefreshUAEs` sets it at every epoch. For
+    `steps_per_epoch` use `as_tf_dataset()`: Keras reads this one across the borders of its epochs.
+
+    Args:
+        x: Real array `(n, ...)`, the originals. Cast to float32 but not scaled.
+        found: `UAEs` or an array `(m, ...)`, or a list of these (several rounds, several examples
+            per sample); `[]` means originals only. "clean" targets and `y` require m = n.
+        y: Real array `(n, ...)`, the targets of the rows and of their UAEs. Defaults to `None`.
+        batch_size: Integer, the rows of a batch; the last one may be smaller. Defaults to `32`.
+        target: "self" (x+δ → x+δ, the paper) or "clean" (x+δ → x). Defaults to `"self"`.
+        shuffle: Boolean, whether `epoch_order` permutes the rows. Defaults to `True`.
+        seed: Integer ≥ 0 of the orders. Defaults to `0`.
+        **kwargs: `workers` and the other arguments of `keras.utils.PyDataset`.
+
+    Raises:
+        ValueError: A setting or an array is not as above, or an array is not finite.
+
+    Example:
+        >>> data = UAEAugmentation(x_train, attack.generate(x_train), batch_size=128)
+        >>> model.fit(data, epochs=30, shuffle=False)
+
+    Reference:
+        Hsu et al., AAAI 2022, sections 3.5 and 4.1, supplement 6.15.
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        found: Any,
+        y: Any = None,
+        *,
+        batch_size: int = 32,
+        target: str = "self",
+        shuffle: bool = True,
+        seed: int = 0,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.x = _check_array("x", x)
+        self.y = None if y is None else _check_labels(y, len(self.x))
+        self.batch_size = check_integer("UAEAugmentation", "batch_size", batch_size, 1)
+        self.target = check_choice("UAEAugmentation", "target", target, ("self", "clean"))
+        if self.y is not None and self.target != "self":
+            raise ValueError(
+                "`target` of UAEAugmentation must be left alone when `y` gives the targets. "
+                f"Received: target={target!r}."
+            )
+        self.shuffle = shuffle
+        self.seed = check_integer("UAEAugmentation", "seed", seed, 0)
+        self._pass = self._plan((self.x, *self._check_found(found)), epoch=0)
+        self._within_pass = False
+
+    @classmethod
+    def from_shards(
+        cls, directory: str | os.PathLike, x: Any = None, y: Any = None, **settings: Any
+    ) -> Self:
+        """Stream the shards that `keras-uae generate` wrote: a batch reads its rows from disk.
+
+        Args:
+            directory: Directory of complete shards. Its sums are not computed anew; see
+                `keras-uae verify`.
+            x: Real array `(n, ...)`, the originals; may be memory-mapped. Their SHA-256 sums must
+                be those of the attacked samples. Defaults to `None`: the UAEs alone.
+            y: As of the class.
+            **settings: The other arguments of the class.
+
+        Raises:
+            ValueError: A shard is missing or damaged, or `x` is not what was attacked.
+        """
+        from keras_uae.sharding.reader import Shards
+
+        shards = Shards(directory)
+        samples = shards.samples()
+        if x is None:
+            if settings.get("target", "self") != "self":
+                raise ValueError(
+                    "`x` of UAEAugmentation.from_shards must be given for clean targets. "
+                    "Received: x=None."
+                )
+            return cls(samples, [], y, **settings)
+        x = np.asanyarray(x)
+        if x.shape != samples.shape or shards.changed_inputs(lambda a, b: x[a:b]):
+            raise ValueError(
+                f"`x` of UAEAugmentation.from_shards must be the samples that were attacked, of "
+                f"shape {samples.shape}. Received: others, of shape {x.shape}."
+            )
+        return cls(x, samples, y, **settings)
+
+    @property
+    def num_batches(self) -> int:
+        """Number of batches in an epoch, the last and perhaps smaller one included."""
+        return math.ceil(len(self._pass.order) / self.batch_size)
+
+    @property
+    def found(self) -> tuple[np.ndarray, ...]:
+        """The sets of UAEs in use, an array each."""
+        return self._pass.parts[1:]
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose order the next pass takes."""
+        return self._pass.epoch
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        epoch = check_integer("UAEAugmentation", "epoch", epoch, 0)
+        self._pass = self._plan(self._pass.parts, epoch)
+
+    def on_epoch_begin(self) -> None:
+        """Note that a pass has begun; with `workers > 1` its first batches are already read."""
+        self._within_pass = True
+
+    def on_epoch_end(self) -> None:
+        """Move on to the next epoch, unless this is the call that Keras makes before the first."""
+        if self._within_pass:
+            self.epoch += 1
+        self._within_pass = False
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return self._batch(self._pass, index)
+
+    def replace(self, found: Any) -> None:
+        """Put `found` in place of the sets in use, at once for readers on other threads.
+
+        Raises:
+            ValueError: `found` is not valid, or has not as many rows as the sets in use.
+        """
+        parts = (self.x, *self._check_found(found))
+        rows, expected = (sum(map(len, each[1:])) for each in (parts, self._pass.parts))
+        if rows != expected:  # Keras counts the batches once, when `fit` begins
+            raise ValueError(
+                f"`found` of UAEAugmentation.replace must have {expected} rows, as many as the "
+                f"sets in use. Received: found of {rows} rows."
+            )
+        self._pass = self._plan(parts, self.epoch)
+
+    def as_tf_dataset(self) -> tf.data.Dataset:
+        """The same batches as a `tf.data.Dataset`: iterate it once more for the next epoch.
+
+        An iteration takes the order and the UAEs of the moment when its first batch is asked for,
+        keeps to them, and moves `epoch` on by one. So `fit(ds, epochs=n, shuffle=False)` sees
+        epochs 0 to n − 1, and `RefreshUAEs` works as with the data set itself (but not after
+        `repeat()`, which reads ahead of it).
+        """
+
+        def one_pass() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            current = self._pass
+            self.epoch = current.epoch + 1
+            for index in range(self.num_batches):
+                yield self._batch(current, index)
+
+        targets = self.x if self.y is None else self.y
+        spec = tuple(tf.TensorSpec((None, *a.shape[1:]), tf.float32) for a in (self.x, targets))
+        dataset = tf.data.Dataset.from_generator(one_pass, output_signature=spec)
+        # without a known length Keras warns, in the first epoch, that the data ran out
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(self.num_batches))
+        return dataset.prefetch(tf.data.AUTOTUNE)
+
+    def _check_found(self, found: Any) -> list[np.ndarray]:
+        several = isinstance(found, (list, tuple))
+        arrays = []
+        for number, item in enumerate(found if several else [found]):
+            name = f"found[{number}]" if several else "found"
+            array = _check_array(name, item.x if isinstance(item, UAEs) else item)
+            if array.shape[1:] != self.x.shape[1:]:
+                raise ValueError(
+                    f"`{name}` of UAEAugmentation must hold samples of shape {self.x.shape[1:]}, "
+                    f"like `x`. Received: {name} of shape {array.shape}."
+                )
+            if len(array) != len(self.x) and (self.target == "clean" or self.y is not None):
+                raise ValueError(
+                    f"`{name}` of UAEAugmentation must have {len(self.x)} rows, one for each of "
+                    f"`x`, unless target='self' and y=None. Received: {name} of {len(array)} rows."
+                )
+            arrays.append(array)
+        return arrays
+
+    def _plan(self, parts: tuple[np.ndarray, ...], epoch: int) -> "_Pass":
+        size = sum(map(len, parts))
+        order = epoch_order(size, self.seed, epoch) if self.shuffle else np.arange(size)
+        return _Pass(epoch, order, parts)
+
+    def _batch(self, current: "_Pass", index: int) -> tuple[np.ndarray, np.ndarray]:
+        if not 0 <= index < self.num_batches:
+            raise IndexError(
+                f"`index` of UAEAugmentation must be in [0, {self.num_batches - 1}]. "
+                f"Received: index={index}."
+            )
+        rows = current.order[index * self.batch_size : (index + 1) * self.batch_size]
+        starts = np.cumsum([0, *map(len, current.parts)])
+        owner = np.searchsorted(starts, rows, side="right") - 1
+        rows = rows - starts[owner]  # within the part that owns them
+        inputs = np.empty((len(rows), *self.x.shape[1:]), np.float32)
+        for number, part in enumerate(current.parts):
+            if (mine := owner == number).any():
+                inputs[mine] = part[rows[mine]]
+        if any(is_streamed(part) for part in current.parts):
+            check_finite("UAEAugmentation", inputs, name="shards")
+        if self.y is None and self.target == "self":
+            return inputs, inputs
+        targets = self.x if self.y is None else self.y
+        return inputs, np.asarray(targets[rows], np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pass:
+    """What one pass reads. Swapped whole, so that no thread sees half of a change."""
+
+    epoch: int
+    order: np.ndarray
+    parts: tuple[np.ndarray, ...]
+
+
+def is_streamed(array: Any) -> bool:
+    """Whether an array is read row by row, and its values are checked then."""
+    return getattr(array, "streamed", False)
+
+
+def _check_array(name: str, array: Any) -> np.ndarray:
+    if is_streamed(array):
+        return array
+    return check_samples("UAEAugmentation", array, bounds=(-math.inf, math.inf), name=name)
+
+
+def _check_labels(y: Any, rows: int) -> np.ndarray:
+    y = np.asanyarray(y)
+    if y.ndim == 0 or len(y) != rows:
+        raise ValueError(
+            f"`y` of UAEAugmentation must have {rows} rows, one for each of `x`. "
+            f"Received: y of shape {y.shape}."
+        )
+    _check_array("y", y.reshape(rows, -1))
+    return y

@@ -1,0 +1,97 @@
+"""Attack criteria f_x: a perturbed sample z is an adversarial example of x where f_x(z) ≤ 0."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_uae._settings import Settings
+
+
+@dataclass(frozen=True)
+class Criterion(Settings):
+    """Base of the criteria: `criterion(x, z)` is f_x(z) for every sample, `(batch,)`.
+
+    An attack evaluates it in two parts, because what depends on x alone need not be computed at
+    each iteration: `reference(x, y)` once, then `value(reference, x, z)`. Labels y are `None`
+    unless the user has given some.
+
+    Args:
+        model: The attacked model; `None` leaves it to the attack to fill in (see `bind`).
+    """
+
+    model: keras.Model | None = field(default=None, repr=False, compare=False)
+
+    one_pass: ClassVar[bool] = True  # see `value`
+
+    @property
+    def inputs_per_sample(self) -> int:
+        """How many inputs the model gets for one sample when f is evaluated."""
+        return 1
+
+    def bind(self, model: keras.Model) -> Self:
+        """This criterion for `model`, unless it has a model already."""
+        return self if self.model is not None else dataclasses.replace(self, model=model)
+
+    def check_labels(self, y: Any, x: np.ndarray, owner: str) -> np.ndarray | None:
+        """The labels `y` of the samples `x` as an array, or ValueError; most criteria take none."""
+        if y is not None:
+            raise ValueError(
+                f"`y` of {owner} must be None: {type(self).__name__} uses no labels. "
+                f"Received: y={y!r}."
+            )
+        return None
+
+    def check(self, x: tf.Tensor, owner: str) -> None:
+        """Raise ValueError unless samples like `x`, a small batch, can be judged for `owner`."""
+        shape = tf.convert_to_tensor(self(x, x)).shape
+        if shape != x.shape[:1]:
+            raise ValueError(
+                f"`criterion` of {owner} must give one value a sample, shape (batch,). "
+                f"Received: shape {tuple(shape)} for a batch of {x.shape[0]}."
+            )
+
+    def reference(self, x: tf.Tensor, y: tf.Tensor | None = None) -> Any:
+        """What `value` needs to know of x and its label: a nest of tensors, batch in front."""
+        del x, y
+        return ()
+
+    def value(self, reference: Any, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        """f_x(z), `(batch,)`, differentiable in z.
+
+        A class that sets `one_pass = True` promises that `reference` and `value` call the model
+        at most once, on x and on z themselves: the similarity then reads its features from that
+        call.
+        """
+        raise NotImplementedError
+
+    def __call__(self, x: tf.Tensor, z: tf.Tensor, y: tf.Tensor | None = None) -> tf.Tensor:
+        x, z = _real(x), _real(z)
+        return self.value(self.reference(x, y), x, z)
+
+    def get_config(self) -> dict[str, Any]:
+        """The settings; the model belongs to the attack and is saved there."""
+        config = {
+            item.name: getattr(self, item.name)
+            for item in dataclasses.fields(self)
+            if item.name != "model"
+        }
+        return config
+
+
+def evaluated_model(criterion: Criterion) -> keras.Model:
+    """The model of a criterion that is to be evaluated."""
+    if criterion.model is None:
+        raise ValueError(
+            f"`model` of {type(criterion).__name__} must be set to evaluate it outside an attack. "
+            "Received: model=None."
+        )
+    return criterion.model
+
+
+def _real(x: Any) -> tf.Tensor:
+    x = tf.convert_to_tensor(x)
+    return x if x.dtype.is_floating else tf.cast(x, keras.config.floatx())

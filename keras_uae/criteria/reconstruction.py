@@ -1,0 +1,65 @@
+"""Reconstruction: an example is restored no worse than the original (section 3.2)."""
+
+from dataclasses import dataclass, field
+
+import keras
+import tensorflow as tf
+
+from keras_uae._checks import check_number
+from keras_uae._settings import register
+from keras_uae._tensors import flatten, l2_norm
+from keras_uae.criteria.base import Criterion, evaluated_model
+
+
+@register
+@dataclass(frozen=True)
+class Reconstruction(Criterion):
+    """f_x(z) = ‖x − Φ(z)‖₂ − ‖x − Φ(x)‖₂ + κ (section 3.2).
+
+    z is an unsupervised adversarial example of x if the autoencoder Φ restores x from z no worse
+    than from x itself, by a margin κ.
+
+    Args:
+        model: Autoencoder Φ whose output has the shape of its input. Defaults to `None`: the
+            model of the attack.
+        kappa: Float ≥ 0, margin κ, in the units of the norm. Defaults to `0`.
+        squared: Boolean, squared norms as in the published code instead of the paper's norms.
+            Defaults to `False`.
+
+    Example:
+
+        >>> criterion = uae.Reconstruction(autoencoder)
+        >>> criterion(x, found.x)  # <= 0 wherever found.success
+    """
+
+    kappa: float = field(default=0.0, kw_only=True)
+    squared: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_number("Reconstruction", "kappa", self.kappa, 0)
+
+    def check(self, x: tf.Tensor, owner: str) -> None:
+        del owner  # the message is about this criterion's own model
+        shapes = [tuple(output.shape[1:]) for output in keras.tree.flatten(self._reconstruct(x))]
+        if shapes != [tuple(x.shape[1:])]:
+            raise ValueError(
+                f"`model` of Reconstruction must give back the shape of its input, "
+                f"{tuple(x.shape[1:])}. Received: a model with output shape "
+                f"{', '.join(map(str, shapes))}."
+            )
+
+    def reference(self, x: tf.Tensor, y: tf.Tensor | None = None) -> tf.Tensor:
+        del y
+        return self._error(x, x)
+
+    def value(self, reference: tf.Tensor, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        return self._error(x, z) - reference + self.kappa
+
+    def _error(self, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        difference = x - tf.cast(self._reconstruct(z), x.dtype)
+        if self.squared:
+            return tf.reduce_sum(flatten(difference) ** 2, axis=1)
+        return l2_norm(difference)
+
+    def _reconstruct(self, z: tf.Tensor) -> tf.Tensor:
+        return evaluated_model(self)(z, training=False)

@@ -1,0 +1,255 @@
+"""The contrastive experiment: end to end on few digits, stopped amid a training; what it says."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_uae as uae
+from experiments import paper
+from experiments.classifiers import classes
+from experiments.contrastive import config as settings
+from experiments.contrastive.config import Config
+from experiments.contrastive.protocol import main
+from experiments.contrastive.summary import ATTACKED, LABELS, RETRAINED, summarize
+from experiments.contrastive.tables import sheets
+from experiments.contrastive.words import sentences
+from models.simclr import LARS, SimCLR, linear_probe
+from tests.experiments.runs import check_refused, contents, metrics, records, run_undisturbed
+
+SIZES = {"train-size": 60, "attack-size": 40, "epochs": 2, "retraining-epochs": 3, "every": 2}
+SIZES |= {"batch-size": 32, "pairs": 2, "steps": 3, "pgd-size": 6, "pgd-steps": 3}
+SMALL = [f"--{name}={value}" for name, value in SIZES.items()]
+# with a loss scale there is more to save
+SMALL += ["--seeds", "0", "--epsilons", "0.2", "--precision", "mixed_float16"]
+
+
+def two_layers(shape, *, depth, width, seed):
+    """In place of a ResNet, which takes seconds to trace."""
+    del depth, width
+    start = keras.initializers.GlorotUniform(seed)
+    inputs = keras.Input(shape)
+    x = layers.Conv2D(4, 3, strides=2, kernel_initializer=start)(inputs)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    return keras.Model(inputs, layers.Flatten()(x))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_encoder():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "resnet", two_layers)
+        yield
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The directory of a run that nothing has disturbed."""
+    output = tmp_path_factory.mktemp("runs") / "contrastive"
+    run_undisturbed(main, [*SMALL, "--output", str(output)])
+    return output
+
+
+def test_everything_is_written(finished):
+    names = {str(path.relative_to(finished)) for path in contents(finished)}
+    models = {f"{name}{part}.keras" for name in LABELS for part in ("", "-classifier")}
+    found = {"mine_uae.npz", *(f"{name}/pgd-0.2_uae.npz" for name in ATTACKED)}
+    pictures = {"training.png", "robustness.png", "examples.png"}
+    run = {"config.json", "metrics.json", "report.md", *pictures}
+    assert names == run | {f"seed-0/{name}" for name in models | found}
+    report = (finished / "report.md").read_text()
+    assert all(f"({name})" in report for name in pictures)
+    assert all(f"| {label} |" in report for label in LABELS.values())
+
+
+def test_all_additions_see_as_many_images_in_as_many_steps(finished):
+    rows = records(finished, "training", 0)
+    assert rows.keys() == LABELS.keys()
+    budgets = {name: (row["samples"], row["steps"]) for name, row in rows.items()}
+    assert budgets.pop("untrained") == (60, 0)
+    assert budgets.pop("original") == (60, 4)
+    assert budgets == dict.fromkeys(RETRAINED, (100, 12))
+    for name, row in rows.items():
+        epochs = {"untrained": 0, "original": 2}.get(name, 3)
+        assert len(row["losses"]) == row["epochs"] == epochs
+        assert len(row["neighbor_accuracies"]) == -(-epochs // 2)
+    losses = {tuple(row["losses"]) for row in rows.values()}
+    assert len(losses) == len(rows)
+
+
+def test_figures_are_those_of_the_models_that_are_kept(finished, digits):
+    rows = records(finished, "training", 0)
+    data = digits._replace(x_train=digits.x_train[:60], y_train=digits.y_train[:60])
+    for name in ("untrained", "mine"):
+        model = keras.models.load_model(finished / "seed-0" / f"{name}.keras")
+        assert isinstance(model, SimCLR)
+        assert model(data.x_test[:2]).dtype == "float32"
+        model.compile()
+        loss = model.evaluate(data.x_test, batch_size=32, verbose=0)
+        assert rows[name]["test_loss"] == pytest.approx(loss, rel=1e-5)
+        classifier = keras.models.load_model(finished / "seed-0" / f"{name}-classifier.keras")
+        accuracy = np.mean(classes(classifier, data.x_test) == data.y_test)
+        assert rows[name]["accuracy"] == accuracy
+        assert accuracy == pytest.approx(linear_probe(model.encoder, *data).test, abs=1 / 360)
+
+
+def test_attacks_are_those_of_the_saved_examples(finished, digits):
+    attacks = records(finished, "attack", 0)
+    x = digits.x_train[:40]
+    found = uae.UAEs.load(finished / "seed-0" / "mine_uae.npz")
+    original = keras.models.load_model(finished / "seed-0" / "original.keras")
+    values = Config(pairs=2).resolve().criterion(original)(x, found.x).numpy()
+    assert found.success.any()
+    assert (values[found.success] <= 1e-5).all()
+    assert attacks["mine"]["asr"] == found.success_rate >= attacks["mine"]["asr_unseen"]
+    noise = uae.gaussian_noise(x, attacks["gaussian"]["sigma"], seed=0)
+    sizes = [np.linalg.norm((z - x).reshape(40, -1), axis=1).mean() for z in (found.x, noise)]
+    assert 0.5 * sizes[0] < sizes[1] <= 1.1 * sizes[0]  # black pixels are clipped
+    for name in ATTACKED:
+        found = uae.UAEs.load(finished / "seed-0" / name / "pgd-0.2_uae.npz")
+        assert attacks[f"{name}/pgd-0.2"]["asr"] == found.success_rate
+        assert len(found) <= 6
+
+
+def test_finished_run_is_shown_again_and_not_repeated(finished, monkeypatch, capsys):
+    monkeypatch.setattr(SimCLR, "fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(uae.MinMaxAttack, "generate", lambda *_, **__: pytest.fail("again"))
+    before = contents(finished)
+    assert main([*SMALL, "--output", str(finished), "--quiet"]) == 0
+    assert contents(finished) == before
+    printed = capsys.readouterr().out
+    assert all(label in printed for label in LABELS.values())
+
+
+def test_run_that_is_stopped_amid_a_training_goes_on_to_the_same_numbers(
+    finished, tmp_path, monkeypatch
+):
+    args, fit, legs = [*SMALL, "--output", str(tmp_path / "run")], SimCLR.fit, []
+
+    def fit_thrice(self, data, **settings):
+        legs.append((len(data.found), settings["initial_epoch"], settings["epochs"]))
+        if len(legs) == 3:
+            raise KeyboardInterrupt
+        return fit(self, data, **settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SimCLR, "fit", fit_thrice)
+        assert main(args) == 130
+        assert legs == [(0, 0, 2), (1, 0, 2), (1, 2, 3)]
+        assert (tmp_path / "run" / "seed-0" / "duplicate-after-2.keras").exists()
+        assert "test_loss" not in records(tmp_path / "run", "training", 0)["duplicate"]
+    with monkeypatch.context() as patch:
+        legs.append(None)
+        patch.setattr(SimCLR, "fit", fit_thrice)
+        run_undisturbed(main, args)
+    assert legs[4:] == [(1, 2, 3), *2 * [(1, 0, 2), (1, 2, 3)], (1, 0, 2), (1, 2, 3)]
+    for stage in ("training", "attack"):
+        assert records(tmp_path / "run", stage, 0) == records(finished, stage, 0)
+    names = {path.name for path in contents(tmp_path / "run")}
+    assert names == {path.name for path in contents(finished)}
+    assert metrics(tmp_path / "run")["summary"]["rows"].keys() == LABELS.keys()
+
+
+def test_paper_preset_is_the_published_training():
+    config = Config(dataset="cifar10", preset="paper").resolve()
+    assert (config.epochs, config.retraining_epochs, config.batch_size) == (1000, 1500, 512)
+    assert (config.depth, config.width, config.precision) == (18, 64, "mixed_bfloat16")
+    assert (config.steps, config.pairs, config.pgd_steps, config.pgd_size) == (20, 50, 100, 1000)
+    optimizer = config.optimizer_of(97_000)
+    assert isinstance(optimizer, LARS)
+    assert optimizer.decay == 1e-4
+    rates = [float(optimizer._learning_rate(step)) for step in (0, 970, 97_000)]
+    np.testing.assert_allclose(rates, [0, 2, 0], atol=1e-5)
+    quick = Config(dataset="cifar10").resolve()
+    assert isinstance(quick.optimizer_of(10), keras.optimizers.Adam)
+    assert quick.seeds == (0, 1)
+    assert quick.untrained((32, 32, 3)).augmentation == uae.ViewAugmentation()
+    assert Config().resolve().untrained((8, 8, 1)).augmentation.flip_probability == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "hint"),
+    [
+        ("--optimizer adm", "Did you mean 'adam'?"),
+        ("--precision float16", "`precision` of Config"),
+        ("--batch-size 1", "`batch_size` of Config"),
+        ("--pairs 1", "`pairs` of Contrastive"),
+        ("--depth 12", "`depth` of resnet"),
+        ("--pgd-size 361", "[1, 360]"),
+        ("--epsilons -1", "`epsilons` of Config"),
+    ],
+)
+def test_wrong_settings_are_one_line_and_exit_code_2(flags, hint, tmp_path, capsys, monkeypatch):
+    from models.simclr import resnet
+
+    monkeypatch.setattr(settings, "resnet", resnet)
+    check_refused(main, f"{flags} --output {tmp_path / 'run'}", hint, capsys)
+    assert not (tmp_path / "run").exists()
+
+
+def test_half_precision_is_refused_on_several_gpus(digits, monkeypatch):
+    monkeypatch.setattr(settings, "several_gpus", lambda: True)
+    config = Config(precision="mixed_float16").resolve()
+    with pytest.raises(ValueError, match=r"on several GPUs. Received: precision='mixed_float16'"):
+        config.complete(digits)
+
+
+def made_up(accuracies: dict[str, list[float]]) -> list[dict]:
+    """Records with these accuracies by row and seed; the loss falls as they rise."""
+    found = []
+    for name, values in accuracies.items():
+        for seed, accuracy in enumerate(values):
+            key = {"stage": "training", "seed": seed, "name": name}
+            same = dict.fromkeys(("train_accuracy", "neighbor_accuracy"), accuracy)
+            budget = {"epochs": 1, "steps": 8, "samples": 64, "seconds": 1.0}
+            curves = {"losses": [1.0], "neighbor_accuracies": [accuracy]}
+            figures = {"accuracy": accuracy, "test_loss": 1 - accuracy / 2}
+            found.append({**key, **figures, **same, **budget, **curves})
+            if name == "mine":
+                key["stage"] = "attack"
+                found.append({**key, "asr": 0.9, "asr_unseen": 0.6, "l2": 1.0, "seconds": 1.0})
+            if name in ATTACKED:
+                place = {"row": name, "epsilon": 0.01, "name": f"{name}/pgd-0.01"}
+                found.append({**key, "stage": "attack", **place, "asr": 1 - accuracy, "seconds": 1})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("mine", "verdict"),
+    [
+        ([0.8, 0.9], "So the perturbation itself helps."),
+        ([0.8, 0.5], "is nothing, or no larger than what the seeds make."),
+        ([0.8], "One seed cannot tell that from chance."),
+    ],
+)
+def test_duplicates_decide_and_the_paper_stands_beside(mine, verdict):
+    rows = {"untrained": [0.2, 0.2], "original": [0.4, 0.6], "duplicate": [0.6, 0.8], "mine": mine}
+    config = Config(dataset="cifar10").resolve()
+    summary = summarize(made_up({**rows, "clae": [0.5, 0.7]}))
+    lines = sentences(config, summary)
+    text = next(line for line in lines if line.startswith("**MINE-UAE**: "))
+    assert verdict in text
+    assert "90.0% have a UAE" in text
+    assert "The paper prints +1.58 points against its original, and a loss 7.8% lower." in text
+    assert "from 20.0% to 50.0% of the test images" in lines[0]
+    accuracy, loss, details, robustness = sheets(config, summary)
+    row = list(summary["rows"]).index("mine")
+    assert accuracy.columns["paper's linear"][row] == "92.88%"
+    assert accuracy.columns["paper, vs original"][row:] == ["+1.58", "+0.05"]
+    assert loss.columns["paper's loss"][row] == "0.2676"
+    assert loss.columns["paper, vs original"][row] == "+7.8%"
+    assert details.columns["paper's ASR"][row] == "100%"
+    gain = np.mean(np.subtract(mine, [0.6, 0.8][: len(mine)]))
+    assert accuracy.columns["vs duplicate"][row] == f"{100 * gain:+.2f}".replace("-", "−")
+    assert robustness.columns["ε = 0.01"][0] == "50.0% ± 10.0%"
+
+
+def test_training_that_teaches_nothing_is_called_so():
+    rows = {"untrained": [0.2], "original": [0.2]}
+    summary = summarize(made_up(rows))
+    assert "too little training" in sentences(Config().resolve(), summary)[0]
+
+
+def test_table_7_is_that_of_cifar10():
+    assert paper.contrastive("mnist") == {}
+    assert paper.contrastive("cifar10").keys() == {"original", "mine", "clae"}
+    assert "mine" not in paper.contrastive("cifar10_first5k", "gaussian")

@@ -1,0 +1,193 @@
+"""Settings, presets, flags, run directories and training, the parts that experiments share."""
+
+import dataclasses
+import functools
+import json
+from pathlib import Path
+
+import keras
+import pytest
+import tyro
+from rich.console import Console
+
+import keras_uae as uae
+from experiments import config as settings
+from experiments import training
+from experiments.config import settled
+from experiments.progress import JobProgress
+from experiments.reconstruction.config import Config
+from experiments.reconstruction.protocol import main, total_work, work
+from experiments.reconstruction.summary import labels
+from experiments.run import Run
+from models import RECIPES
+from tests.experiments.runs import check_refused
+
+
+def parse(*flags: str) -> Config:
+    return tyro.cli(Config, args=flags).resolve()
+
+
+def test_presets_fill_in_what_flags_leave_open():
+    quick = parse()
+    assert (quick.dataset, quick.model, quick.preset) == ("digits", "conv", "quick")
+    assert quick.seeds == (0, 1, 2)
+    assert quick.retraining_epochs == 1.5 * quick.epochs
+    assert quick.output == Path("out/reconstruction/digits-conv-quick")
+    assert quick.complete(dummy_data(1437)).train_size == 1437
+
+    smoke = parse("--preset", "smoke")
+    assert smoke.seeds == (0,)
+    assert smoke.train_size <= 500
+    assert smoke.steps < quick.steps == 40
+
+    mnist = parse("--dataset", "mnist", "--model", "dense")
+    assert (mnist.train_size, mnist.epochs, mnist.retraining_epochs) == (10_000, 20, 30)
+    paper = parse("--dataset", "mnist", "--model", "sparse", "--preset", "paper")
+    assert (paper.train_size, paper.epochs, paper.retraining_epochs) == (None, 50, 80)
+    assert parse("--dataset", "cifar10_first5k").train_size == 4_000
+
+
+def test_flags_override_the_preset():
+    flags = "--preset smoke --seeds 3 4 --train-size 9 --steps 7 --epsilon 0.3 --epochs 2 --quiet"
+    config = parse(*flags.split(), "--attack-preset", "paper", "--target", "clean")
+    assert (config.seeds, config.train_size, config.steps) == ((3, 4), 9, 7)
+    assert (config.epsilon, config.epochs, config.quiet) == (0.3, 2, True)
+    assert (config.attack_preset, config.target) == ("paper", "clean")
+    model = RECIPES["conv"].build((8, 8, 1))
+    attack, baseline = config.attack(model), config.l2_attack(model)
+    for each in (attack, baseline):
+        assert (each.steps, each.epsilon, each.initial_radius) == (7, 0.3, 0.0)
+        assert each.step_rule == "raw"
+    assert (attack.objective, baseline.objective) == ("minimize", "maximize")
+
+
+def dummy_data(size: int):
+    from experiments.datasets import load
+
+    return load("digits", train_size=size)
+
+
+@pytest.mark.parametrize(
+    ("flags", "hint"),
+    [
+        ("--preset quik", "Did you mean 'quick'?"),
+        ("--model con", "Did you mean 'conv'?"),
+        ("--dataset mnits", "Did you mean 'mnist'?"),
+        ("--similarity gausian", "Did you mean 'gaussian'?"),
+        ("--attack-preset pape", "Did you mean 'paper'?"),
+        ("--target clear", "Did you mean 'clean'?"),
+        ("--seeds 1 1", "different integers"),
+        ("--steps 0", "`steps` of MinMaxAttack"),
+        ("--train-size 1438", "[1, 1437]"),
+        ("--attack-size 301 --preset smoke", "[1, 300]"),
+        ("--target clean --attack-size 3", "all training images"),
+        ("--model dense --similarity conv", "asks for a convolution"),
+    ],
+)
+def test_wrong_settings_are_one_line_and_exit_code_2(flags, hint, tmp_path, capsys):
+    check_refused(main, f"{flags} --output {tmp_path / 'run'}", hint, capsys)
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_that_are_no_images_are_refused_before_the_work(tmp_path, capsys, monkeypatch):
+    digits = dummy_data(40)
+    x_train, x_test = (x.reshape(len(x), -1) for x in (digits.x_train, digits.x_test))
+    vectors = digits._replace(x_train=x_train, x_test=x_test)
+    monkeypatch.setattr(settings, "load", lambda *args, **settings: vectors)
+    assert main(["--model", "dense", "--output", str(tmp_path / "run")]) == 2
+    assert "must hold images. Received: dataset='digits'" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_flags_that_do_not_exist_exit_with_code_2(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--presett", "smoke"])
+    assert stop.value.code == 2
+    assert "--preset" in capsys.readouterr().err
+
+
+@pytest.fixture
+def config(tmp_path) -> Config:
+    return Config(preset="smoke", output=tmp_path / "run").resolve()
+
+
+def test_records_survive_and_are_replaced_by_key(config):
+    run = Run(config, len)
+    run.add({"seed": 0, "name": "a"}, error=0.5)
+    run.add({"seed": 1, "name": "a"}, error=0.25)
+    run.add({"seed": 0, "name": "a"}, error=0.75)
+    again = Run(config, len)
+    assert again.records == run.records
+    assert [record["error"] for record in again.records] == [0.75, 0.25]
+    assert again.find(seed=1)["error"] == 0.25
+    assert again.find(seed=2) is None
+    assert json.loads((run.directory / "metrics.json").read_text())["summary"] == 2
+
+
+def test_what_has_no_influence_may_change_between_sessions(config):
+    Run(config, len)
+    Run(dataclasses.replace(config, quiet=True, data_dir=Path("elsewhere")), len)
+    with pytest.raises(ValueError, match=r"steps 10 there, 11 here; target 'self' there"):
+        Run(dataclasses.replace(config, steps=11, target="clean"), len)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("notes.txt", "mine", "none is the config.json of a run"),
+        ("config.json", "{", "a config.json that is damaged"),
+        ("config.json", "{}", "holds another run"),
+    ],
+)
+def test_other_peoples_directories_are_refused(config, name, text, reason):
+    config.output.mkdir()
+    (config.output / name).write_text(text)
+    with pytest.raises(ValueError, match=reason):
+        Run(config, len)
+    assert [path.name for path in config.output.iterdir()] == [name]
+
+
+def test_a_file_in_place_of_the_directory_is_refused(config):
+    config.output.write_text("mine")
+    with pytest.raises(ValueError, match="which is a file"):
+        Run(config, len)
+
+
+def test_damaged_metrics_are_refused(config):
+    Run(config, len).add({"seed": 0}, error=1.0)
+    (config.output / "metrics.json").write_text('{"records": [')
+    with pytest.raises(ValueError, match=r"a metrics\.json that is damaged"):
+        Run(config, len)
+
+
+def test_a_diverged_training_ends_early_and_has_no_error(digits):
+    wild = functools.partial(keras.optimizers.SGD, learning_rate=float("inf"))
+    recipe = dataclasses.replace(RECIPES["dense"], optimizer=wild)
+    data = uae.UAEAugmentation(digits.x_train[:64], [], batch_size=32)
+    with JobProgress(64 * 50, Console(quiet=True)) as progress:
+        settings = {"seed": 0, "epochs": 50, "progress": progress, "label": "wild"}
+        model, took = training.train(recipe, data, **settings)
+        assert progress.fraction == 1
+    assert took["steps"] < 10
+    assert training.errors(model, digits) == {"test_error": None, "train_error": None}
+
+
+def test_equal_seeds_give_equal_models(digits):
+    data = [uae.UAEAugmentation(digits.x_train[:64], [], batch_size=32) for _ in range(2)]
+    with JobProgress(1, Console(quiet=True)) as progress:
+        settings = {"epochs": 1, "progress": progress, "label": ""}
+        errors = [
+            training.errors(training.train(RECIPES["dense"], each, seed=5, **settings)[0], digits)
+            for each in data
+        ]
+    assert errors[0] == errors[1]
+
+
+def test_work_counts_samples_of_training_and_attack():
+    config = Config(seeds=(0, 1), train_size=40, attack_size=24, epochs=1).resolve()
+    rows = {name: work(config, name) for name in labels(config)}
+    retraining = settled(config.retraining_epochs) * 64
+    assert rows["duplicate"] == rows["ga_0.01"] == retraining
+    assert rows["mine"] == rows["l2"] == retraining + 24 * 40
+    assert rows["original"] == 40
+    assert total_work(config) == 2 * sum(rows.values()) + 24 * 40

@@ -1,0 +1,432 @@
+import os
+import pickle
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from unittest import SkipTest
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+import keras_uae as uae
+from keras_uae.selection import ConcreteFeatureSelector
+from keras_uae.selection.linear import greedy_linear_selection
+from keras_uae.selection.training import assign_columns
+
+unsettled = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def quick(n_features_to_select=None, **settings):
+    """A selector that takes a moment."""
+    quickest = {"epochs": 1, "batch_size": 500, "decoder": "cae_paper", "random_state": 0}
+    return ConcreteFeatureSelector(n_features_to_select, **{**quickest, **settings})
+
+
+@pytest.fixture
+def eager():
+    """Without tracing, which takes longer than the few steps of a quick fit."""
+    tf.config.run_functions_eagerly(True)
+    with warnings.catch_warnings():
+        # it does not apply to the functions of tf.data, which is all right
+        warnings.filterwarnings("ignore", "Even though the `tf.config")
+        yield
+    tf.config.run_functions_eagerly(False)
+
+
+# of a supervised selector only what y has to do with: the whole takes half a minute each
+ABOUT_Y = (
+    "check_fit_score_takes_y",
+    "check_requires_y_none",
+    "check_supervised_y_no_nan",
+)
+CONTRACT = [
+    *estimator_checks_generator(quick()),
+    *(
+        (selector, check)
+        for target in ("classification", "regression")
+        for selector, check in estimator_checks_generator(quick(target=target))
+        if check.func.__name__ in ABOUT_Y
+    ),
+]
+
+
+@pytest.mark.usefixtures("eager")
+@unsettled
+@pytest.mark.parametrize(
+    ("selector", "check"),
+    CONTRACT,
+    ids=[f"{selector.target}-{check.func.__name__}" for selector, check in CONTRACT],
+)
+def test_scikit_learn_contract(selector, check):
+    try:
+        check(selector)
+    except SkipTest as reason:  # for want of another library
+        pytest.skip(str(reason))
+
+
+def informative(count=400, seed=0):
+    """Columns 2, 5, 11 and 13 are independent; the other 12 are noise or follow from them."""
+    rng = np.random.default_rng(seed)
+    sources = rng.random((count, 4))
+    x = 0.5 + 0.02 * rng.normal(size=(count, 16))
+    x[:, [2, 5, 11, 13]] = sources
+    return x.astype(np.float32), sources
+
+
+@pytest.fixture(scope="module")
+def selected():
+    x, _ = informative()
+    selector = ConcreteFeatureSelector(
+        4, epochs=60, learning_rate=0.02, decoder="cae_paper", random_state=0
+    )
+    return selector.fit(x), x
+
+
+def test_it_finds_the_informative_features(selected):
+    selector, _ = selected
+    assert selector.converged_
+    assert selector.mean_max_probability_ >= 0.998
+    assert selector.get_support(indices=True).tolist() == [2, 5, 11, 13]
+    assert selector.n_unique_ == 4
+    assert sorted(selector.indices_) == [2, 5, 11, 13]
+    assert selector.get_feature_names_out().tolist() == ["x2", "x5", "x11", "x13"]
+
+
+def test_the_same_seed_selects_the_same(selected):
+    selector, x = selected
+    again = clone(selector)
+    assert not hasattr(again, "indices_")
+    again.fit(x)
+    np.testing.assert_array_equal(selector.indices_, again.indices_)
+    np.testing.assert_array_equal(selector.model_(x), again.model_(x))
+
+
+def test_transform_takes_columns_and_the_decoder_restores_the_rest(selected):
+    selector, _ = selected
+    x, _ = informative(seed=1)
+    columns = selector.transform(x)
+    np.testing.assert_array_equal(columns, x[:, [2, 5, 11, 13]])
+    restored = selector.inverse_transform(columns)
+    assert restored.shape == x.shape
+    np.testing.assert_allclose(restored, selector.model_(x), rtol=1e-6, atol=1e-6)
+    error = np.mean((restored - x) ** 2)
+    assert error < 0.3 * x.var(axis=0).mean()
+    assert selector.score(x) == pytest.approx(-error, rel=1e-4)
+
+
+def test_a_pickle_is_the_same_selector(selected):
+    selector, x = selected
+    copy = pickle.loads(pickle.dumps(selector))
+    np.testing.assert_array_equal(copy.indices_, selector.indices_)
+    np.testing.assert_array_equal(copy.transform(x), selector.transform(x))
+    columns = selector.transform(x)
+    np.testing.assert_array_equal(
+        copy.inverse_transform(columns), selector.inverse_transform(columns)
+    )
+
+
+def test_another_process_sees_the_same_features(selected, tmp_path):
+    selector, x = selected
+    (tmp_path / "selector.pickle").write_bytes(pickle.dumps(selector))
+    selector.model_.save(tmp_path / "model.keras")
+    np.save(tmp_path / "x.npy", x)
+    program = """
+import pickle, keras, numpy as np
+import keras_uae
+x = np.load("x.npy")
+selector = pickle.load(open("selector.pickle", "rb"))
+model = keras.models.load_model("model.keras")
+np.savez(
+    "out.npz", indices=selector.indices_, columns=selector.transform(x),
+    saved=model.get_layer("select").indices(), outputs=model(x),
+)
+"""
+    checkout = str(Path(uae.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": checkout}
+    command = [sys.executable, "-c", program]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=120)
+    out = np.load(tmp_path / "out.npz")
+    np.testing.assert_array_equal(out["indices"], selector.indices_)
+    np.testing.assert_array_equal(out["saved"], selector.indices_)
+    np.testing.assert_array_equal(out["columns"], selector.transform(x))
+    np.testing.assert_array_equal(out["outputs"], selector.model_(x))
+
+
+def test_its_network_can_be_attacked(selected):
+    selector, x = selected
+    settings = {"similarity": "gaussian", "initial_multiplier": 10.0, "bounds": (-1, 2)}
+    attack = uae.MinMaxAttack(selector.model_, **settings)
+    before = [variable.numpy() for variable in selector.model_.variables]
+    assert attack.generate(x[:16], verbose=0).success.any()
+    for variable, value in zip(selector.model_.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+@pytest.mark.parametrize("gradient_estimator", ["gumbel_softmax", "straight_through"])
+def test_digits_are_restored_better_than_from_random_pixels(digits, gradient_estimator):
+    x, x_test = (part.reshape(len(part), 64) for part in (digits.x_train, digits.x_test))
+    selector = ConcreteFeatureSelector(
+        16,
+        epochs=50,
+        batch_size=64,
+        learning_rate=0.01,
+        decoder="cae_paper",
+        gradient_estimator=gradient_estimator,
+        duplicates="resolve",
+        random_state=0,
+        threshold=0.5,
+    ).fit(x)
+    assert selector.n_unique_ == 16
+
+    def linear_error(columns):
+        """Restored by least squares, so that only the choice of pixels counts."""
+        train, test = (np.c_[part[:, columns], np.ones(len(part))] for part in (x, x_test))
+        restored = test @ np.linalg.lstsq(train, x, rcond=None)[0]
+        return np.mean((restored - x_test) ** 2)
+
+    rng = np.random.default_rng(0)
+    random = [linear_error(rng.choice(64, 16, replace=False)) for _ in range(10)]
+    assert linear_error(selector.indices_) < min(random)
+    assert -selector.score(x_test) < min(random)  # by the decoder itself
+
+
+def test_classification_selects_what_tells_the_labels():
+    x, _ = informative()
+    labels = np.where(x[:, 5] > 0.5, "high", "low")
+    selector = ConcreteFeatureSelector(
+        1, target="classification", epochs=60, learning_rate=0.02, random_state=0
+    ).fit(x, labels)
+    assert selector.get_support(indices=True).tolist() == [5]
+    assert selector.classes_.tolist() == ["high", "low"]
+    assert selector.score(x, labels) > 0.9
+    assert not hasattr(selector, "inverse_transform")
+
+
+def test_regression_selects_what_tells_the_numbers():
+    x, _ = informative()
+    y = x[:, [2, 11]]
+    settings = {"epochs": 60, "learning_rate": 0.02, "decoder": "cae_paper", "random_state": 0}
+    selector = ConcreteFeatureSelector(2, target="regression", **settings).fit(x, y)
+    assert selector.get_support(indices=True).tolist() == [2, 11]
+    assert -selector.score(x, y) < 0.3 * y.var(axis=0).mean()
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_reconstruction_ignores_y():
+    x, _ = informative(60)
+    with pytest.warns(ConvergenceWarning):
+        one = quick(3).fit(x)
+    with pytest.warns(ConvergenceWarning):
+        other = quick(3).fit(x, np.arange(60))
+    np.testing.assert_array_equal(one.model_(x), other.model_(x))
+
+
+@unsettled
+def test_duplicates_are_allowed_or_resolved():
+    rng = np.random.default_rng(0)
+    # one feature is all there is to know: every unit wants it
+    x = np.c_[rng.random(200), np.full((200, 5), 0.5)].astype(np.float32)
+    settings = {"epochs": 40, "schedule": "constant", "decoder": "cae_paper", "random_state": 0}
+    settings |= {"learning_rate": 0.05, "logits_learning_rate": 0.05}
+    allowed = ConcreteFeatureSelector(3, **settings).fit(x)
+    assert allowed.n_unique_ < 3
+    assert allowed.transform(x).shape == (200, allowed.n_unique_)
+    assert allowed.inverse_transform(allowed.transform(x)).shape == x.shape
+    np.testing.assert_allclose(
+        allowed.inverse_transform(allowed.transform(x)), allowed.model_(x), atol=1e-6
+    )
+    settings["duplicates"] = "resolve"
+    resolved = ConcreteFeatureSelector(3, **settings).fit(x)
+    assert resolved.n_unique_ == 3
+    assert 0 in resolved.indices_
+    assert set(allowed.indices_) <= set(resolved.indices_)
+    # the network selects what the selector says
+    np.testing.assert_array_equal(resolved.model_.get_layer("select").indices(), resolved.indices_)
+    np.testing.assert_allclose(
+        resolved.inverse_transform(resolved.transform(x)), resolved.model_(x), atol=1e-6
+    )
+
+
+@unsettled
+def test_the_decoder_can_be_trained_on_what_was_selected():
+    x, _ = informative()
+    settings = {"duplicates": "resolve", "batch_size": 16}
+    one = quick(8, **settings).fit(x)
+    other = quick(8, **settings, decoder_epochs=20).fit(x)
+    np.testing.assert_array_equal(one.indices_, other.indices_)
+    assert -other.score(x) < -0.5 * one.score(x)
+    np.testing.assert_allclose(
+        other.inverse_transform(other.transform(x)), other.model_(x), atol=1e-6
+    )
+
+
+def test_the_assignment_moves_only_duplicates():
+    logits = np.array([[5, 4, 0, 0], [6, 1, 2, 0], [0, 0, 0, 3]], np.float32)
+    expected = [1, 0, 3]  # the first and the second unit want column 0, the second one more
+    changed = assign_columns(logits)
+    assert changed.argmax(axis=1).tolist() == expected
+    np.testing.assert_array_equal(changed[1:], logits[1:])
+    np.testing.assert_allclose(changed[0], [4, 5, 0, 0])
+    ties = np.zeros((3, 3), np.float32)
+    assert sorted(assign_columns(ties).argmax(axis=1)) == [0, 1, 2]
+
+
+@pytest.mark.usefixtures("eager")
+def test_the_plan_comes_first_and_the_tries_are_those_of_the_plan(capsys):
+    x, _ = informative(64)
+    selector = quick(3, epochs=1, batch_size=32, tryouts=3, verbose=1)
+    with pytest.warns(ConvergenceWarning, match="mean max probability is 0"):
+        selector.fit(x)
+    lines = capsys.readouterr().out.splitlines()
+    assert "3 of 16 features from 64 samples; 1 epochs of 2 steps (batch 32)" in lines[0]
+    assert "temperature 10.0 to 0.1" in lines[0]
+    assert "Up to 3 tries" in lines[1]
+    assert "1, 2, 4 epochs, at most 7 epochs and 14 steps in all" in lines[1]
+    assert [line[:6] for line in lines[2:]] == ["Try 1:", "Try 2:", "Try 3:"]
+    assert [len(each["loss"]) for each in selector.history_] == [1, 2, 4]
+    assert not selector.converged_
+
+
+@pytest.mark.usefixtures("eager")
+def test_silence_is_the_default_and_one_try_too(capsys):
+    x, _ = informative(64)
+    with pytest.warns(ConvergenceWarning):
+        selector = quick(3).fit(x)
+    assert len(selector.history_) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_a_try_ends_when_the_units_have_settled(selected):
+    _, x = selected
+    settings = {"epochs": 5, "threshold": 0.0, "tryouts": 3}
+    stopped = quick(2, **settings, early_stopping=True).fit(x).history_
+    assert [len(each["loss"]) for each in stopped] == [1]
+    history = quick(2, **settings).fit(x).history_
+    assert [len(each["loss"]) for each in history] == [5]
+
+
+@pytest.mark.usefixtures("eager")
+@unsettled
+def test_a_greedy_start_favours_the_greedy_features():
+    x, _ = informative(64)
+    selector = quick(4, initialization="greedy").fit(x)
+    greedy = greedy_linear_selection(x, 4)
+    assert selector.indices_.tolist() == greedy.tolist()
+    assert quick(4).fit(x).indices_.tolist() != greedy.tolist()
+
+
+def test_presets_are_settings():
+    selector = ConcreteFeatureSelector.from_preset("published", 3, epochs=7)
+    assert (selector.n_features_to_select, selector.epochs) == (3, 7)
+    assert selector.learning_rate == selector.logits_learning_rate == 1e-3
+    assert (selector.schedule, selector.dropout, selector.tryouts) == ("constant", 0.1, 5)
+    default = ConcreteFeatureSelector.from_preset("default", 3)
+    assert default.get_params() == ConcreteFeatureSelector(3).get_params()
+    with pytest.raises(ValueError, match="`preset` of ConcreteFeatureSelector"):
+        ConcreteFeatureSelector.from_preset("fast")
+
+
+@pytest.mark.usefixtures("eager")
+@unsettled
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_the_learning_rate_follows_its_schedule_and_callbacks_are_called(schedule):
+    rates = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            rates.append(float(self.model.optimizer.learning_rate))
+
+    x, _ = informative(40)
+    quick(2, epochs=4, learning_rate=0.01, schedule=schedule).fit(x, callbacks=[Watch()])
+    falling = 0.01 * (1 + np.cos(np.pi * np.arange(1, 5) / 4)) / 2
+    expected = falling if schedule == "cosine" else np.full(4, 0.01)
+    np.testing.assert_allclose(rates, expected, atol=1e-8)
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize(("wanted", "count"), [(None, 8), (3, 3), (np.int64(3), 3), (0.25, 4)])
+@unsettled
+def test_the_number_of_features(wanted, count):
+    x, _ = informative(40)
+    assert len(quick(wanted).fit(x).indices_) == count
+
+
+@pytest.mark.usefixtures("eager")
+@unsettled
+def test_it_works_in_a_pipeline_and_a_grid_search(digits):
+    x, y = digits.x_train.reshape(-1, 64)[:100], digits.y_train[:100]
+    pipeline = make_pipeline(MinMaxScaler(), quick(), LogisticRegression(max_iter=500))
+    grid = {
+        "concretefeatureselector__n_features_to_select": [1, 30],
+        "concretefeatureselector__duplicates": ["resolve"],
+    }
+    search = GridSearchCV(pipeline, grid, cv=2).fit(x, y)
+    best = search.best_estimator_["concretefeatureselector"]
+    assert best.n_features_to_select == 30
+    assert best.get_support().sum() == 30
+    assert search.best_score_ > 0.5
+    # on its own it is judged by its reconstruction
+    search = GridSearchCV(quick(2), {"decoder": ["cae_paper"]}, cv=2, refit=False).fit(x[:40])
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n_features_to_select": 17}, r"`n_features_to_select` .* \[1, 16\]"),
+        ({"n_features_to_select": 0}, "`n_features_to_select` of ConcreteFeatureSelector"),
+        ({"n_features_to_select": 1.5}, "`n_features_to_select` of ConcreteFeatureSelector"),
+        ({"target": "reconstruct"}, "`target` .* Did you mean 'reconstruction'"),
+        ({"epochs": 0}, "`epochs` of ConcreteFeatureSelector"),
+        ({"batch_size": 0}, "`batch_size` of ConcreteFeatureSelector"),
+        ({"learning_rate": -1}, "`learning_rate` of ConcreteFeatureSelector"),
+        ({"decoder": "linear"}, "`decoder` of ConcreteFeatureSelector"),
+        ({"gradient_estimator": "reinforce"}, "`gradient_estimator` of ConcreteFeatureSelector"),
+        ({"start_temperature": 0}, "`start_temperature` of ConcreteSelect"),
+        ({"duplicates": "drop"}, "`duplicates` of ConcreteFeatureSelector"),
+        ({"decoder_epochs": -1}, "`decoder_epochs` of ConcreteFeatureSelector"),
+        ({"threshold": 2}, "`threshold` of ConcreteFeatureSelector"),
+        ({"early_stopping": 1}, "`early_stopping` of ConcreteFeatureSelector"),
+        ({"tryouts": 0}, "`tryouts` of ConcreteFeatureSelector"),
+        ({"logits_learning_rate": 0}, "`logits_learning_rate` of ConcreteFeatureSelector"),
+        ({"schedule": "linear"}, "`schedule` of ConcreteFeatureSelector"),
+        ({"dropout": 1}, "`dropout` of concrete_network"),
+        ({"initialization": "zeros"}, "`initialization` of ConcreteFeatureSelector"),
+        (
+            {"learning_rate": 1e30, "logits_learning_rate": 1e30, "batch_size": 8},
+            "the training diverged. Received: learning",
+        ),
+    ],
+)
+def test_bad_settings_are_refused(settings, message):
+    x, _ = informative(40)
+    with pytest.raises(ValueError, match=message):
+        quick(**settings).fit(x)
+
+
+def test_bad_data_are_refused(selected):
+    selector, x = selected
+    bad = x[:20].copy()
+    bad[3, 3] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        quick().fit(bad)
+    with pytest.raises(ValueError, match="NaN"):
+        selector.transform(bad)
+    with pytest.raises(ValueError, match="requires y"):
+        quick(target="classification").fit(x)
+    with pytest.raises(ValueError, match="Unknown label type"):
+        quick(target="classification").fit(x, x[:, 0])
+    with pytest.raises(ValueError, match="must have 4 features"):
+        selector.inverse_transform(x)
+    with pytest.raises(NotFittedError):
+        quick().get_support()
