@@ -38,6 +38,7 @@ class ArraySource:
         return len(self._x)
 
     def read(self, start: int, stop: int) -> np.ndarray:
+        """Samples `start` to `stop`."""
         return np.asarray(self._x[start:stop])
 
 
@@ -60,6 +61,7 @@ class StreamSource:
         return self._count
 
     def read(self, start: int, stop: int) -> np.ndarray:
+        """Samples `start` to `stop`."""
         if start != self._place:
             self._samples, self._place = self._begin(start), start
         samples = list(itertools.islice(self._samples, stop - start))
@@ -84,6 +86,7 @@ class ScaledSource:
         return len(self._source)
 
     def read(self, start: int, stop: int) -> np.ndarray:
+        """Samples `start` to `stop`."""
         return (self._source.read(start, stop) / self._divide_by).astype(np.float32)
 
 

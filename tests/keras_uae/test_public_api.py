@@ -57,7 +57,7 @@ def test_public_methods_are_documented(module):
 
 
 def test_everything_imported_by_the_package_itself_is_public():
-    for module in (keras_uae, keras_uae.similarity):
+    for module in PUBLIC:
         tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
         names = {
             alias.asname or alias.name
@@ -73,13 +73,22 @@ def test_the_version_is_a_release_number():
     assert all(part.isdigit() for part in keras_uae.__version__.split("."))
 
 
+NAMES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in MODULES
+}
+
+
 def imported_by(path):
+    """The modules that a file imports, by their full names."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.name} imports relative to itself"
-            yield node.module
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in NAMES else node.module
 
 
 PRIVATE: set[tuple[str, str]] = set()

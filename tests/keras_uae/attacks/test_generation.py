@@ -14,7 +14,6 @@ from keras_uae import (
     MinMaxAttack,
     Reconstruction,
     UAEs,
-    generation,
 )
 from keras_uae._checks import check_samples
 from keras_uae.results import ROW_FIELDS
@@ -354,14 +353,14 @@ def test_an_interruption_between_two_fields_of_a_batch_keeps_whole_batches(attac
         def __array__(self, *args, **kwargs):
             raise KeyboardInterrupt
 
-    attack_batch, calls = generation._attack_batch, []
+    arrays, calls = UAEs.arrays, []
 
-    def second_fails(*args):
+    def second_fails(found):
         calls.append(None)
-        fields = attack_batch(*args)
-        return fields if len(calls) < 2 else [fields[0], (fields[1][0], Interrupting())]
+        fields = arrays(found)
+        return fields if len(calls) < 2 else {"x": fields["x"], "success": Interrupting()}
 
-    monkeypatch.setattr(generation, "_attack_batch", second_fails)
+    monkeypatch.setattr(UAEs, "arrays", second_fails)
     with pytest.raises(GenerationInterrupted) as info:
         generate(attack, x)
     assert_same_bits(info.value.found, whole[:BATCH])

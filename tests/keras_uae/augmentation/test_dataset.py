@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_uae.augmentation import RefreshUAEs, augment_in_rounds
 from keras_uae.augmentation.dataset import UAEAugmentation, epoch_order
-from keras_uae.augmentation.refresh import RefreshUAEs, augment_in_rounds
 from keras_uae.results import UAEs
 
 ROWS, FEATURES, BATCH = 10, 3, 4

@@ -31,7 +31,7 @@ def test_digits_in_parts_and_as_images(digits, monkeypatch):
     x = digits.x_train[:200]
     chosen = greedy_linear_selection(x, 8)
     assert chosen.tolist() == brute_force(x.reshape(-1, 64), 8)
-    monkeypatch.setattr("keras_uae.linear_selection._ROWS", 64)
+    monkeypatch.setattr("keras_uae.selection.linear._ROWS", 64)
     assert greedy_linear_selection(x, 8).tolist() == chosen.tolist()
 
 
