@@ -35,6 +35,7 @@ from keras_uae.selection import (
     concrete_network,
 )
 from keras_uae.sharding import Shards, generate_shards
+from keras_uae.similarity import mutual_information
 
 __all__ = [
     "AnnealTemperature",
@@ -64,6 +65,7 @@ __all__ = [
     "epoch_order",
     "gaussian_noise",
     "generate_shards",
+    "mutual_information",
     "nt_xent",
     "reconstruction_error",
     "similarity",

@@ -1,11 +1,98 @@
-"""Checks of settings and data: every message names the argument, what was expected, what came."""
+"""Checks of settings and data: every message names the argument, what was expected, what came.
+
+A setting stands in one place, its annotation with name and default:
+
+    epsilon: Annotated[float, Number(0)] = 1.0
+
+`Number` and its like are checks `(owner, name, value) -> value`; `checks_of` collects those of a
+signature or a dataclass, `checked` applies them.
+"""
 
 import difflib
+import functools
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import numpy as np
+
+Check = Callable[[str, str, Any], Any]
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number in [low, high]."""
+
+    low: float
+    high: float = math.inf
+
+    def __call__(self, owner: str, name: str, value: Any) -> float:
+        return check_number(owner, name, value, self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Integer:
+    """An integer in [low, high]."""
+
+    low: int
+    high: float = math.inf
+
+    def __call__(self, owner: str, name: str, value: Any) -> int:
+        return check_integer(owner, name, value, self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some names."""
+
+    names: Collection[str]
+
+    def __call__(self, owner: str, name: str, value: Any) -> str:
+        return check_choice(owner, name, value, self.names)
+
+
+@dataclass(frozen=True)
+class By:
+    """What a function takes and returns."""
+
+    check: Check
+
+    def __call__(self, owner: str, name: str, value: Any) -> Any:
+        return self.check(owner, name, value)
+
+    def __repr__(self) -> str:
+        return f"By({getattr(self.check, '__name__', self.check)})"
+
+
+@dataclass(frozen=True)
+class OrNone:
+    """`None`, or what `check` takes."""
+
+    check: Check
+
+    def __call__(self, owner: str, name: str, value: Any) -> Any:
+        return None if value is None else self.check(owner, name, value)
+
+
+@functools.cache
+def checks_of(annotated: Any) -> Mapping[str, Check]:
+    """The checks in the annotations of a function or of a dataclass, by name."""
+    hints = get_type_hints(annotated, include_extras=True)
+    return {
+        name: next(each for each in get_args(hint)[1:] if callable(each))
+        for name, hint in hints.items()
+        if get_origin(hint) is Annotated
+    }
+
+
+def checked(owner: str, annotated: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` by name, each as the check in the annotations of `annotated` returns it."""
+    checks = checks_of(annotated)
+    return {
+        name: checks[name](owner, name, value) if name in checks else value
+        for name, value in values.items()
+    }
 
 
 def check_number(owner: str, name: str, value: Any, low: float, high: float = math.inf) -> float:
@@ -53,17 +140,17 @@ def check_choice(owner: str, name: str, value: Any, choices: Iterable[str]) -> s
     )
 
 
-def check_bounds(owner: str, bounds: Any) -> tuple[float, float]:
-    """Return `(low, high)` if `bounds` is a pair of finite numbers with low < high."""
+def check_bounds(owner: str, name: str, value: Any) -> tuple[float, float]:
+    """Return `(low, high)` if `value` is a pair of finite numbers with low < high."""
     try:
-        low, high = (check_number(owner, "bounds", bound, -math.inf) for bound in bounds)
+        low, high = (check_number(owner, name, bound, -math.inf) for bound in value)
         ordered = low < high
     except (TypeError, ValueError):
         ordered = False
     if not ordered:
         raise ValueError(
-            f"`bounds` of {owner} must be a pair of finite numbers, low < high. "
-            f"Received: bounds={bounds!r}."
+            f"`{name}` of {owner} must be a pair of finite numbers, low < high. "
+            f"Received: {name}={value!r}."
         )
     return low, high
 
@@ -126,3 +213,8 @@ def check_finite(owner: str, x: np.ndarray, *, name: str, start: int = 0) -> Non
             f"{int((~finite).sum())} sample(s), the first at index "
             f"{start + int(np.argmin(finite))}."
         )
+
+
+# settings that many classes have
+Bounds = Annotated[tuple[float, float], By(check_bounds)]
+Seed = Annotated[int, Integer(-(2**31), 2**31 - 1)]

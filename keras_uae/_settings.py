@@ -5,30 +5,42 @@ from typing import Any, Self
 
 import keras
 
+from keras_uae._checks import checked
+
 
 class Settings:
-    """Base of the frozen dataclasses whose fields are the whole of their configuration."""
+    """Base of the frozen dataclasses whose fields are the whole of their configuration.
+
+    The annotation of a field may hold its check: `steps: Annotated[int, Integer(1)] = 20`.
+    """
+
+    def __post_init__(self) -> None:
+        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}  # type: ignore[arg-type]
+        for name, value in checked(type(self).__name__, type(self), values).items():
+            object.__setattr__(self, name, value)
 
     def get_config(self) -> dict[str, Any]:
         """The settings by name, ready for JSON."""
-        config = {}
-        for item in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = getattr(self, item.name)
-            nested = isinstance(value, Settings)
-            config[item.name] = keras.saving.serialize_keras_object(value) if nested else value
-        return config
+        return {
+            item.name: serialized(getattr(self, item.name))
+            for item in dataclasses.fields(self)  # type: ignore[arg-type]
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """The object whose `get_config` gave `config`."""
-        return cls(
-            **{
-                name: keras.saving.deserialize_keras_object(value)
-                if isinstance(value, dict)
-                else value
-                for name, value in config.items()
-            }
-        )
+        return cls(**{name: revived(value) for name, value in config.items()})
+
+
+def serialized(value: Any) -> Any:
+    """A setting ready for JSON: an object of settings by its class and its own settings."""
+    nested = isinstance(value, Settings)
+    return keras.saving.serialize_keras_object(value) if nested else value
+
+
+def revived(value: Any) -> Any:
+    """The setting that `serialized` gave."""
+    return keras.saving.deserialize_keras_object(value) if isinstance(value, dict) else value
 
 
 register = keras.saving.register_keras_serializable(package="keras_uae")

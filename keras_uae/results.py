@@ -12,8 +12,10 @@ import numpy as np
 
 from keras_uae._arrays import open_arrays
 from keras_uae._files import atomic_write
+from keras_uae.similarity.base import MUTUAL_INFORMATION
 
 _TRACE = "trace/"
+_MEASURE = "measure"
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,13 +28,14 @@ class UAEs:
     Attributes:
         x: Array `(n, ...)`, the examples; the original where `success` is false.
         success: Booleans `(n,)`, whether `x` is an example: criterion ≤ 0 and not the original.
-        similarity: Array `(n,)`, the similarity objective at `x`: mutual information in nats for
-            MINE and the Gaussian form. NaN where `success` is false, and of `PGDAttack`, which
-            has no such objective.
+        similarity: Array `(n,)`, the similarity objective at `x`, see `measure`. NaN where
+            `success` is false, and of `PGDAttack`, which has no such objective.
         criterion: Array `(n,)`, the attack criterion f_x at `x`.
         multiplier: Array `(n,)`, the final c of Algorithm 1; NaN of `PGDAttack`.
         iteration: Integers `(n,)`, the iteration (from 1) that gave `x`; 0 where none did.
         frozen: Booleans `(n,)`, samples that stopped early because a value was not finite.
+        measure: What `similarity` is, in words: "mutual information" (in nats) of MINE and the
+            Gaussian form, "negative L2 distance", "cosine", …; empty where nobody has said.
         trace: Mapping from `similarity`, `criterion`, `multiplier` and `gap` (the stationarity
             gap ‖L(δ, c)‖ of Theorem 1) to arrays `(n, steps)`; empty unless asked for. Of
             `PGDAttack` the criterion alone.
@@ -46,6 +49,7 @@ class UAEs:
     iteration: np.ndarray
     frozen: np.ndarray
     trace: Mapping[str, np.ndarray] = field(default_factory=dict)
+    measure: str = ""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -54,7 +58,8 @@ class UAEs:
         """The rows that a slice, an index array or a mask selects."""
         rows = [rows] if isinstance(rows, (int, np.integer)) else rows
         arrays = {name: getattr(self, name)[rows] for name in ROW_FIELDS}
-        return UAEs(**arrays, trace={name: value[rows] for name, value in self.trace.items()})
+        trace = {name: value[rows] for name, value in self.trace.items()}
+        return UAEs(**arrays, trace=trace, measure=self.measure)
 
     def __repr__(self) -> str:
         return (
@@ -69,7 +74,17 @@ class UAEs:
 
     @property
     def mutual_information(self) -> np.ndarray:
-        """`similarity` under the name it has when the similarity estimates mutual information."""
+        """`similarity` of an attack whose objective is mutual information, in nats.
+
+        Raises:
+            ValueError: The objective was another one, or is not known.
+        """
+        if self.measure != MUTUAL_INFORMATION:
+            raise ValueError(
+                "`mutual_information` of UAEs must be what the attack minimised or maximised; "
+                "`similarity` has the values, and keras_uae.mutual_information measures any pair. "
+                f"Received: measure={self.measure!r}."
+            )
         return self.similarity
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -78,17 +93,20 @@ class UAEs:
         return {**arrays, **{_TRACE + name: value for name, value in self.trace.items()}}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "UAEs":
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], measure: str = "") -> "UAEs":
         """The set whose `arrays` these are."""
         trace = {name[len(_TRACE) :]: arrays[name] for name in arrays if name.startswith(_TRACE)}
-        return cls(**{name: arrays[name] for name in ROW_FIELDS}, trace=trace)
+        return cls(**{name: arrays[name] for name in ROW_FIELDS}, trace=trace, measure=measure)
 
     @classmethod
-    def from_tensors(cls, fields: Mapping[str, Any], trace: Mapping[str, Any]) -> "UAEs":
+    def from_tensors(
+        cls, fields: Mapping[str, Any], trace: Mapping[str, Any], measure: str
+    ) -> "UAEs":
         """What the loop of an attack returns, as arrays."""
         return cls(
             **{name: value.numpy() for name, value in fields.items()},
             trace={name: value.numpy() for name, value in trace.items()},
+            measure=measure,
         )
 
     def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
@@ -104,7 +122,7 @@ class UAEs:
                 f"Received: path={str(path)!r}."
             )
         with atomic_write(path) as file:
-            arrays: dict[str, Any] = self.arrays()
+            arrays: dict[str, Any] = {**self.arrays(), **measure_member(self.measure)}
             np.savez(file, **arrays)
         return path
 
@@ -128,6 +146,7 @@ class UAEs:
             ) from error
         # in a zip archive of another kind the members are bytes
         arrays = {name: item for name, item in members.items() if isinstance(item, np.ndarray)}
+        measure = arrays.pop(_MEASURE, np.empty(0, np.uint8))
         missing = [name for name in ROW_FIELDS if name not in arrays]
         lengths = {len(value) if value.ndim else 0 for value in arrays.values()}
         if missing or len(lengths) != 1:
@@ -135,28 +154,34 @@ class UAEs:
                 f"`path` of UAEs.load must hold the arrays {', '.join(ROW_FIELDS)} of equal "
                 f"length. Received: path={str(path)!r} with {sorted(members)}."
             )
-        return cls.from_arrays(arrays)
+        return cls.from_arrays(arrays, bytes(measure.astype(np.uint8)).decode(errors="replace"))
 
     @classmethod
     def concatenate(cls, parts: Sequence["UAEs"]) -> "UAEs":
         """Join sets in order.
 
         Raises:
-            ValueError: There is none, or they differ in sample shape or in what they trace.
+            ValueError: There is none, or they differ in sample shape, trace or measure.
         """
-        kinds = {(part.x.shape[1:], tuple(sorted(part.trace))) for part in parts}
+        kinds = {(part.x.shape[1:], tuple(sorted(part.trace)), part.measure) for part in parts}
         if len(kinds) != 1:
             raise ValueError(
-                "`parts` of UAEs.concatenate must be one or more sets with equal sample shape and "
-                f"trace. Received: {len(parts)} parts with (shape, trace) {sorted(kinds)}."
+                "`parts` of UAEs.concatenate must be one or more sets with equal sample shape, "
+                f"trace and measure. Received: {len(parts)} parts with {sorted(kinds)}."
             )
         tables = [part.arrays() for part in parts]
         return cls.from_arrays(
-            {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+            {name: np.concatenate([table[name] for table in tables]) for name in tables[0]},
+            parts[0].measure,
         )
 
 
-ROW_FIELDS = tuple(item.name for item in fields(UAEs) if item.name != "trace")
+ROW_FIELDS = tuple(item.name for item in fields(UAEs) if item.name not in ("trace", "measure"))
+
+
+def measure_member(measure: str) -> dict[str, np.ndarray]:
+    """`measure` as a member of the file, which holds numbers only: UTF-8."""
+    return {_MEASURE: np.frombuffer(measure.encode(), np.uint8)} if measure else {}
 
 
 class GenerationInterrupted(KeyboardInterrupt):

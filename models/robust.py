@@ -40,7 +40,7 @@ class RobustTraining(keras.Model):
         self.epsilon = check_number(owner, "epsilon", epsilon, 0)
         self.step_size = check_number(owner, "step_size", step_size, 0)
         self.steps = check_integer(owner, "steps", steps, 1)
-        self.bounds = check_bounds(owner, bounds)
+        self.bounds = check_bounds(owner, "bounds", bounds)
         self.seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
         self.supports_jit = False  # the loop is slower with XLA, and its draws are others
         self.built = True

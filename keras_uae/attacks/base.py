@@ -2,20 +2,28 @@
 
 import copy
 import functools
-from collections.abc import Iterator
-from typing import Any, ClassVar, Self
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_uae import criteria
-from keras_uae._checks import check_bounds, check_integer, check_number, check_samples
+from keras_uae._checks import By, Integer, Number, check_integer, check_samples, checked
+from keras_uae._settings import revived, serialized
+from keras_uae.criteria import Criterion
 from keras_uae.results import GenerationInterrupted, UAEs
 
 # Values of features and input that a batch may hold; see `auto_batch_size`.
 _BATCH_VALUES = 2**23
 _LARGEST_BATCH = 512
+
+# Settings of all attacks
+AnyCriterion = Annotated[Any, By(criteria.get)]
+Epsilon = Annotated[float, Number(0)]
+Steps = Annotated[int, Integer(1)]
 
 # What an attack finds (the fields of `UAEs` by name), and its trace.
 Found = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
@@ -24,24 +32,31 @@ Found = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
 class Attack(keras.layers.Layer):
     """Base of the attacks: a layer that takes samples and gives their examples.
 
-    A subclass keeps each of its settings as an attribute of the same name, lists the names in
-    `nested` and `plain`, and gives the loop, `run`.
+    The settings of a subclass are the keyword arguments of its `__init__`, each with its default
+    and, in the annotation, its check. Its `__init__` hands them all over with
+
+        super().__init__(model, locals(), **kwargs)
+
+    and they become attributes of the same names. It also gives the loop, `run`.
+
+    Args:
+        model: Built `keras.Model` under attack.
+        given: The settings by name, among other things.
+        **kwargs: `name` and the other arguments of a Keras layer.
+
+    Example:
+
+        >>> def attack_all(attacks: list[uae.Attack], x):
+        ...     return {type(each).__name__: each.generate(x) for each in attacks}
     """
 
-    nested: ClassVar[tuple[str, ...]] = ("criterion",)  # settings that are objects
-    plain: ClassVar[tuple[str, ...]] = ("epsilon", "steps", "bounds", "seed")
+    criterion: Criterion
+    epsilon: float
+    steps: int
+    bounds: tuple[float, float]
+    seed: int
 
-    def __init__(
-        self,
-        model: keras.Model,
-        *,
-        criterion: Any,
-        epsilon: float,
-        steps: int,
-        bounds: tuple[float, float],
-        seed: int,
-        **kwargs: Any,
-    ):
+    def __init__(self, model: keras.Model, given: Mapping[str, Any], **kwargs: Any):
         super().__init__(**kwargs, autocast=False)
         owner = type(self).__name__
         if not isinstance(model, keras.Model) or not model.built:
@@ -50,13 +65,31 @@ class Attack(keras.layers.Layer):
                 f"call it once on a batch. Received: model={model!r}."
             )
         self.model = model
-        self.criterion = criteria.get(criterion, model, owner)
-        self.epsilon = check_number(owner, "epsilon", epsilon, 0)
-        self.steps = check_integer(owner, "steps", steps, 1)
-        self.bounds = check_bounds(owner, bounds)
-        self.seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
+        values = {name: given[name] for name in self.settings() if name in given}
+        for each in self._classes():
+            values = checked(owner, each.__init__, values)
+        for name, value in values.items():
+            setattr(self, name, value)
+        self.criterion = self.criterion.bind(model)
         self.built = True
         self._compiled = tf.function(functools.partial(_isolated, self), autograph=False)
+
+    @classmethod
+    def settings(cls) -> list[str]:
+        """The names of the settings: the keyword arguments of `__init__`, inherited ones too."""
+        arguments = (inspect.signature(each.__init__).parameters for each in cls._classes())
+        return list(
+            dict.fromkeys(
+                argument.name
+                for each in arguments
+                for argument in each.values()
+                if argument.kind is argument.KEYWORD_ONLY
+            )
+        )
+
+    @classmethod
+    def _classes(cls) -> "list[type[Attack]]":
+        return [each for each in reversed(cls.__mro__) if issubclass(each, Attack)]
 
     def call(
         self, x: tf.Tensor, index: tf.Tensor | None = None, y: tf.Tensor | None = None
@@ -126,8 +159,9 @@ class Attack(keras.layers.Layer):
                     progress.update(done, [("success_rate", successes / done)])
         except KeyboardInterrupt:
             parts = {name: value[:done] for name, value in out.items()}
-            raise GenerationInterrupted(UAEs.from_arrays(parts) if done else None, total) from None
-        return UAEs.from_arrays(out)
+            partial = UAEs.from_arrays(parts, self.measure) if done else None
+            raise GenerationInterrupted(partial, total) from None
+        return UAEs.from_arrays(out, self.measure)
 
     def batches(
         self,
@@ -138,14 +172,18 @@ class Attack(keras.layers.Layer):
         seed: int = 0,
         index: Any = None,
         trace: bool = False,
+        exact: bool = False,
     ) -> Iterator[UAEs]:
         """Attack a data set batch by batch, in order; what `generate` joins.
 
-        Everything is checked before this returns. All batches are of one size, at most
-        `batch_size`; what the last one lacks is filled up with copies, which are cut off again.
+        Everything is checked before this returns. All batches have one size; what the last one
+        lacks is filled up with copies, which are cut off again.
 
         Args:
             x, y, batch_size, seed, index, trace: As of `generate`.
+            exact: Boolean, have batches of `batch_size` also where there are fewer samples. It
+                takes longer, but parts of a data set then share one trace, and their rounding.
+                Defaults to `False`: a batch is never larger than the data.
 
         Returns:
             Iterator over the `UAEs` of consecutive samples.
@@ -166,13 +204,13 @@ class Attack(keras.layers.Layer):
         seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
         if batch_size == "auto":
             batch_size = self.auto_batch_size(x.shape[1:])
-        batch_size = even_batches(len(x), check_integer(owner, "batch_size", batch_size, 1))
+        size = check_integer(owner, "batch_size", batch_size, 1)
+        size = size if exact else min(size, len(x))
 
         def attacked() -> Iterator[UAEs]:
-            for start in range(0, len(x), batch_size):
-                rows = np.arange(start, min(start + batch_size, len(x)))
-                # a short last batch is padded, so that nothing is traced anew
-                padded = rows[np.minimum(np.arange(batch_size), len(rows) - 1)]
+            for start in range(0, len(x), size):
+                rows = np.arange(start, min(start + size, len(x)))
+                padded = rows[np.minimum(np.arange(size), len(rows) - 1)]
                 found, history = self.search(
                     tf.constant(np.asarray(x[padded]), self.variable_dtype),
                     tf.constant(index[padded]),
@@ -180,7 +218,7 @@ class Attack(keras.layers.Layer):
                     None if y is None else tf.constant(y[padded]),
                     trace=trace,
                 )
-                yield UAEs.from_tensors(found, history)[: len(rows)]
+                yield UAEs.from_tensors(found, history, self.measure)[: len(rows)]
 
         return attacked()
 
@@ -210,6 +248,11 @@ class Attack(keras.layers.Layer):
         """Raise ValueError unless samples like `x`, a small batch, can be attacked."""
         with keras.StatelessScope():
             self.criterion.check(x, type(self).__name__)
+
+    @property
+    def measure(self) -> str:
+        """What `similarity` of `UAEs` is, in words; empty if this attack has no such objective."""
+        return ""
 
     def values_per_sample(self, shape: tuple[int, ...]) -> int:
         """Number of values that the loop keeps at hand for a sample of `shape`, roughly."""
@@ -248,8 +291,7 @@ class Attack(keras.layers.Layer):
         return keras.KerasTensor(x.shape, dtype=self.variable_dtype)
 
     def __repr__(self) -> str:
-        names = (*self.nested, *self.plain)
-        settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.settings())
         return f"{type(self).__name__}({self.model.name!r}, {settings})"
 
     def get_config(self) -> dict[str, Any]:
@@ -258,19 +300,17 @@ class Attack(keras.layers.Layer):
                 f"`criterion` of {type(self).__name__} must judge the attacked model, or it cannot "
                 f"be saved with the attack. Received: criterion={self.criterion!r} for another one."
             )
-        serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
-            **{name: serialize(getattr(self, name)) for name in ("model", *self.nested)},
-            **{name: getattr(self, name) for name in self.plain},
+            "model": keras.saving.serialize_keras_object(self.model),
+            **{name: serialized(getattr(self, name)) for name in self.settings()},
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         config = copy.deepcopy(config)  # Keras takes the nested ones apart
-        for name in ("model", *cls.nested):
-            config[name] = keras.saving.deserialize_keras_object(config[name])
-        return cls(**config)
+        nested = {name: revived(config[name]) for name in ("model", *cls.settings())}
+        return cls(**{**config, **nested})
 
 
 def _isolated(
@@ -287,11 +327,6 @@ def _isolated(
         results = attack.run(x, index, seed, y, trace)
     # stopped in here, or the tape would make the loop keep all of its intermediates
     return tf.nest.map_structure(tf.stop_gradient, results)
-
-
-def even_batches(count: int, largest: int) -> int:
-    """The size of the fewest equal batches, none larger than `largest`, that hold `count` rows."""
-    return -(-count // -(-count // largest))
 
 
 def _check_index(owner: str, index: Any, count: int) -> np.ndarray:

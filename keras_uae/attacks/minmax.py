@@ -6,21 +6,27 @@ of the model. T iterations cost what T steps of projected gradient descent cost,
 similarity's own work.
 """
 
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_uae import criteria
-from keras_uae._checks import check_choice, check_number
+from keras_uae._checks import Bounds, Number, Seed, check_choice
 from keras_uae._settings import register
 from keras_uae._tensors import all_finite
 from keras_uae.attacks import geometry
-from keras_uae.attacks.base import Found
+from keras_uae.attacks.base import AnyCriterion, Epsilon, Found, Steps
 from keras_uae.attacks.loop import Best, outcome, repeat, select
 from keras_uae.attacks.multiplier import GradientAscent
-from keras_uae.attacks.similarity_attack import SimilarityAttack
+from keras_uae.attacks.similarity_attack import (
+    InitialRadius,
+    Objective,
+    SimilarityAttack,
+    StepRule,
+    StepSize,
+)
 
 PRESETS: dict[str, dict[str, Any]] = {
     # real perturbations and a high success rate
@@ -95,55 +101,27 @@ class MinMaxAttack(SimilarityAttack):
         [Hsu et al., 2022](https://arxiv.org/abs/2103.01895), Algorithm 1.
     """
 
-    plain = (
-        "objective",
-        "step_size",
-        "multiplier_step_size",
-        "epsilon",
-        "steps",
-        "bounds",
-        "initial_radius",
-        "initial_multiplier",
-        "step_rule",
-        "seed",
-    )
+    multiplier_step_size: float
 
     def __init__(
         self,
         model: keras.Model,
         *,
-        criterion: Any = None,
+        criterion: AnyCriterion = None,
         similarity: Any = "auto",
-        objective: str = "minimize",
-        step_size: float = 0.01,
-        multiplier_step_size: float = 0.1,
-        epsilon: float = 1.0,
-        steps: int = 40,
-        bounds: tuple[float, float] = (0.0, 1.0),
-        initial_radius: float | str = 0.2,
-        initial_multiplier: float = 0.0,
-        step_rule: str = "max",
-        seed: int = 0,
+        objective: Objective = "minimize",
+        step_size: StepSize = 0.01,
+        multiplier_step_size: Annotated[float, Number(0, 1)] = 0.1,
+        epsilon: Epsilon = 1.0,
+        steps: Steps = 40,
+        bounds: Bounds = (0.0, 1.0),
+        initial_radius: InitialRadius = 0.2,
+        initial_multiplier: Annotated[float, Number(0)] = 0.0,
+        step_rule: StepRule = "max",
+        seed: Seed = 0,
         **kwargs: Any,
     ):
-        super().__init__(
-            model,
-            criterion=criterion,
-            similarity=similarity,
-            objective=objective,
-            step_size=step_size,
-            epsilon=epsilon,
-            steps=steps,
-            bounds=bounds,
-            initial_radius=initial_radius,
-            initial_multiplier=initial_multiplier,
-            step_rule=step_rule,
-            seed=seed,
-            **kwargs,
-        )
-        self.multiplier_step_size = check_number(
-            type(self).__name__, "multiplier_step_size", multiplier_step_size, 0, 1
-        )
+        super().__init__(model, locals(), **kwargs)
 
     def run(
         self,

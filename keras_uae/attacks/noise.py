@@ -31,7 +31,7 @@ def gaussian_noise(
 
         >>> model.fit(uae.UAEAugmentation(x, uae.gaussian_noise(x, 0.01)))
     """
-    bounds = check_bounds("gaussian_noise", bounds)
+    bounds = check_bounds("gaussian_noise", "bounds", bounds)
     x = check_samples("gaussian_noise", x, bounds=bounds)
     sigma = check_number("gaussian_noise", "sigma", sigma, 0)
     rng = np.random.default_rng(check_integer("gaussian_noise", "seed", seed, 0))

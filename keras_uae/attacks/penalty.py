@@ -1,16 +1,22 @@
 """PenaltyAttack: the attack with a fixed weight c, found by binary search (Algorithm 3)."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import tensorflow as tf
 
-from keras_uae._checks import check_integer, check_number
+from keras_uae._checks import Bounds, Integer, Number, Seed
 from keras_uae._settings import register
-from keras_uae.attacks.base import Found
+from keras_uae.attacks.base import AnyCriterion, Epsilon, Found, Steps
 from keras_uae.attacks.minmax import minmax
 from keras_uae.attacks.multiplier import LOWER, UPPER, Bisection
-from keras_uae.attacks.similarity_attack import SimilarityAttack
+from keras_uae.attacks.similarity_attack import (
+    InitialRadius,
+    Objective,
+    SimilarityAttack,
+    StepRule,
+    StepSize,
+)
 
 
 @register
@@ -50,55 +56,27 @@ class PenaltyAttack(SimilarityAttack):
         [Hsu et al., 2022](https://arxiv.org/abs/2103.01895), Algorithm 3.
     """
 
-    plain = (
-        "objective",
-        "step_size",
-        "epsilon",
-        "steps",
-        "search_steps",
-        "bounds",
-        "initial_radius",
-        "initial_multiplier",
-        "step_rule",
-        "seed",
-    )
+    search_steps: int
 
     def __init__(
         self,
         model: keras.Model,
         *,
-        criterion: Any = None,
+        criterion: AnyCriterion = None,
         similarity: Any = "auto",
-        objective: str = "minimize",
-        step_size: float = 0.01,
-        epsilon: float = 1.0,
-        steps: int = 1000,
-        search_steps: int = 9,
-        bounds: tuple[float, float] = (0.0, 1.0),
-        initial_radius: float | str = 0.2,
-        initial_multiplier: float = LOWER,
-        step_rule: str = "max",
-        seed: int = 0,
+        objective: Objective = "minimize",
+        step_size: StepSize = 0.01,
+        epsilon: Epsilon = 1.0,
+        steps: Steps = 1000,
+        search_steps: Annotated[int, Integer(1)] = 9,
+        bounds: Bounds = (0.0, 1.0),
+        initial_radius: InitialRadius = 0.2,
+        initial_multiplier: Annotated[float, Number(LOWER, UPPER)] = LOWER,
+        step_rule: StepRule = "max",
+        seed: Seed = 0,
         **kwargs: Any,
     ):
-        super().__init__(
-            model,
-            criterion=criterion,
-            similarity=similarity,
-            objective=objective,
-            step_size=step_size,
-            epsilon=epsilon,
-            steps=steps,
-            bounds=bounds,
-            initial_radius=initial_radius,
-            initial_multiplier=initial_multiplier,
-            step_rule=step_rule,
-            seed=seed,
-            **kwargs,
-        )
-        owner = type(self).__name__
-        check_number(owner, "initial_multiplier", initial_multiplier, LOWER, UPPER)
-        self.search_steps = check_integer(owner, "search_steps", search_steps, 1)
+        super().__init__(model, locals(), **kwargs)
 
     def run(
         self,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
-from keras_uae._checks import check_boolean, check_number
+from keras_uae._checks import Bounds, By, Number, OrNone, Seed, check_boolean
 from keras_uae._settings import register
 from keras_uae._tensors import all_finite
 from keras_uae.attacks import geometry
-from keras_uae.attacks.base import Attack, Found
+from keras_uae.attacks.base import AnyCriterion, Attack, Epsilon, Found, Steps
 from keras_uae.attacks.loop import Best, outcome, repeat, select
 
 
@@ -62,35 +62,23 @@ class PGDAttack(Attack):
         [Madry et al., 2018](https://arxiv.org/abs/1706.06083).
     """
 
-    plain = ("epsilon", "steps", "step_size", "bounds", "random_start", "seed")
+    step_size: float | None
+    random_start: bool
 
     def __init__(
         self,
         model: keras.Model,
         *,
-        criterion: Any = None,
-        epsilon: float = 0.3,
-        steps: int = 40,
-        step_size: float | None = None,
-        bounds: tuple[float, float] = (0.0, 1.0),
-        random_start: bool = True,
-        seed: int = 0,
+        criterion: AnyCriterion = None,
+        epsilon: Epsilon = 0.3,
+        steps: Steps = 40,
+        step_size: Annotated[float | None, OrNone(Number(0))] = None,
+        bounds: Bounds = (0.0, 1.0),
+        random_start: Annotated[bool, By(check_boolean)] = True,
+        seed: Seed = 0,
         **kwargs: Any,
     ):
-        super().__init__(
-            model,
-            criterion=criterion,
-            epsilon=epsilon,
-            steps=steps,
-            bounds=bounds,
-            seed=seed,
-            **kwargs,
-        )
-        owner = type(self).__name__
-        if step_size is not None:
-            step_size = check_number(owner, "step_size", step_size, 0)
-        self.step_size = step_size
-        self.random_start = check_boolean(owner, "random_start", random_start)
+        super().__init__(model, locals(), **kwargs)
 
     def run(
         self,

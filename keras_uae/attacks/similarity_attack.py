@@ -1,17 +1,29 @@
 """What the MinMax and the penalty-based attack have in common."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 
 import keras
 import tensorflow as tf
 
 from keras_uae import similarity as similarities
-from keras_uae._checks import check_choice, check_number
+from keras_uae._checks import By, Choice, Number, check_number
 from keras_uae._model_layers import capture
 from keras_uae.attacks import geometry
 from keras_uae.attacks.base import Attack
 from keras_uae.attacks.multiplier import MultiplierRule
+from keras_uae.similarity import Similarity
+
+
+def _check_radius(owner: str, name: str, value: Any) -> float | str:
+    return "glorot" if value == "glorot" else check_number(owner, name, value, 0)
+
+
+# Settings of the attacks with a similarity
+Objective = Annotated[str, Choice(("minimize", "maximize"))]
+StepSize = Annotated[float, Number(0)]
+InitialRadius = Annotated[float | str, By(_check_radius)]
+StepRule = Annotated[str, Choice(geometry.STEP_RULES)]
 
 
 class SimilarityAttack(Attack):
@@ -20,30 +32,16 @@ class SimilarityAttack(Attack):
     A subclass gives the rule for the weight c.
     """
 
-    nested = ("criterion", "similarity")
+    similarity: Similarity
+    objective: str
+    step_size: float
+    initial_radius: float | str
+    initial_multiplier: float
+    step_rule: str
 
-    def __init__(
-        self,
-        model: keras.Model,
-        *,
-        similarity: Any,
-        objective: str,
-        step_size: float,
-        initial_radius: float | str,
-        initial_multiplier: float,
-        step_rule: str,
-        **kwargs: Any,
-    ):
-        super().__init__(model, **kwargs)
-        owner = type(self).__name__
-        if initial_radius != "glorot":
-            initial_radius = check_number(owner, "initial_radius", initial_radius, 0)
-        self.similarity = similarities.get(similarity, model)
-        self.objective = check_choice(owner, "objective", objective, ("minimize", "maximize"))
-        self.step_size = check_number(owner, "step_size", step_size, 0)
-        self.initial_radius: float | str = initial_radius
-        self.initial_multiplier = check_number(owner, "initial_multiplier", initial_multiplier, 0)
-        self.step_rule = check_choice(owner, "step_rule", step_rule, geometry.STEP_RULES)
+    def __init__(self, model: keras.Model, given: Mapping[str, Any], **kwargs: Any):
+        super().__init__(model, given, **kwargs)
+        self.similarity = similarities.get(self.similarity, model)
         # where the similarity reads its features: refused here if the model has no such layer
         self.source = self.similarity.features.source(model)
 
@@ -56,6 +54,10 @@ class SimilarityAttack(Attack):
     def multiplier_rule(self) -> MultiplierRule:
         """How c goes on."""
         raise NotImplementedError
+
+    @property
+    def measure(self) -> str:
+        return self.similarity.measure
 
     def radius(self, shape: tf.TensorShape) -> float:
         """Half width of δ₀ for samples of `shape`."""

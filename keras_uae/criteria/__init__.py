@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import keras
-
 from keras_uae.criteria.base import Criterion
 from keras_uae.criteria.contrastive import Contrastive, nt_xent
 from keras_uae.criteria.function import FunctionCriterion
@@ -23,15 +21,15 @@ __all__ = [
 ]
 
 
-def get(criterion: Any, model: keras.Model, owner: str = "MinMaxAttack") -> Criterion:
-    """A criterion bound to `model`: `None` stands for `Reconstruction()`."""
-    if criterion is None:
-        criterion = Reconstruction()
-    if not isinstance(criterion, Criterion):
-        if not callable(criterion) or isinstance(criterion, type):
-            raise ValueError(
-                f"`criterion` of {owner} must be a Criterion or a callable f(x, z) that gives "
-                f"one value a sample. Received: criterion={criterion!r}."
-            )
-        criterion = FunctionCriterion(function=criterion)
-    return criterion.bind(model)
+def get(owner: str, name: str, value: Any) -> Criterion:
+    """The criterion that a setting stands for: `None` is `Reconstruction()`."""
+    if value is None:
+        return Reconstruction()
+    if isinstance(value, Criterion):
+        return value
+    if not callable(value) or isinstance(value, type):
+        raise ValueError(
+            f"`{name}` of {owner} must be a Criterion or a callable f(x, z) that gives one value a "
+            f"sample. Received: {name}={value!r}."
+        )
+    return FunctionCriterion(function=value)

@@ -74,11 +74,8 @@ class Criterion(Settings):
 
     def get_config(self) -> dict[str, Any]:
         """The settings; the model belongs to the attack and is saved there."""
-        config = {
-            item.name: getattr(self, item.name)
-            for item in dataclasses.fields(self)
-            if item.name != "model"
-        }
+        config = super().get_config()
+        del config["model"]
         return config
 
 

@@ -1,16 +1,15 @@
 """The contrastive loss of SimCLR, and the attack criterion that is made of it."""
 
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated, Any, ClassVar
 
-import keras
 import tensorflow as tf
 
-from keras_uae._checks import check_integer, check_number
+from keras_uae._checks import By, Integer, Number, Seed, check_number
 from keras_uae._draws import VIEWS, stream
 from keras_uae._settings import register
 from keras_uae.criteria.base import Criterion, evaluated_model
-from keras_uae.criteria.views import ViewAugmentation, check_image_shape
+from keras_uae.criteria.views import ViewAugmentation, check_augmentation, check_image_shape
 
 
 def nt_xent(first: Any, second: Any, temperature: float = 0.5) -> tf.Tensor:
@@ -80,22 +79,12 @@ class Contrastive(Criterion):
     """
 
     one_pass: ClassVar[bool] = False
-    pairs: int = field(default=50, kw_only=True)
-    temperature: float = field(default=0.5, kw_only=True)
-    augmentation: ViewAugmentation = field(default=ViewAugmentation(), kw_only=True)
-    kappa: float = field(default=0.0, kw_only=True)
-    seed: int = field(default=0, kw_only=True)
-
-    def __post_init__(self) -> None:
-        check_integer("Contrastive", "pairs", self.pairs, 2)
-        check_number("Contrastive", "temperature", self.temperature, 1e-6)
-        check_number("Contrastive", "kappa", self.kappa, 0)
-        check_integer("Contrastive", "seed", self.seed, -(2**31), 2**31 - 1)
-        if not isinstance(self.augmentation, ViewAugmentation):
-            raise ValueError(
-                "`augmentation` of Contrastive must be a ViewAugmentation. "
-                f"Received: augmentation={self.augmentation!r}."
-            )
+    _: KW_ONLY
+    pairs: Annotated[int, Integer(2)] = 50
+    temperature: Annotated[float, Number(1e-6)] = 0.5
+    augmentation: Annotated[ViewAugmentation, By(check_augmentation)] = ViewAugmentation()
+    kappa: Annotated[float, Number(0)] = 0.0
+    seed: Seed = 0
 
     @property
     def inputs_per_sample(self) -> int:
@@ -134,13 +123,6 @@ class Contrastive(Criterion):
         key = stream(tf.constant(self.seed, tf.int64), VIEWS)
         views = self.augmentation.draw(key, 2 * self.pairs, x.shape[1:], x.dtype)
         return self.augmentation.apply(x[:, None], views)
-
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        return {
-            **config,
-            "augmentation": keras.saving.serialize_keras_object(config["augmentation"]),
-        }
 
     def _loss(self, x: tf.Tensor) -> tf.Tensor:
         images = tf.reshape(self.views(x), [-1, *x.shape[1:]])

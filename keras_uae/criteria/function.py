@@ -1,7 +1,7 @@
 """FunctionCriterion: a criterion that a user writes as a function of tensors."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import keras
@@ -21,7 +21,8 @@ class FunctionCriterion(Criterion):
     """
 
     one_pass: ClassVar[bool] = False
-    function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = field(kw_only=True)
+    _: KW_ONLY
+    function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
     def value(self, reference: Any, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
         del reference

@@ -1,13 +1,13 @@
 """Misclassification: an example is given another class than the original (section 3.1)."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_uae._checks import check_boolean, check_number
+from keras_uae._checks import By, Number, check_boolean
 from keras_uae._settings import register
 from keras_uae.criteria.base import Criterion, evaluated_model
 
@@ -43,12 +43,9 @@ class Misclassification(Criterion):
         [Carlini and Wagner, 2017](https://arxiv.org/abs/1608.04644), f₆.
     """
 
-    targeted: bool = field(default=False, kw_only=True)
-    kappa: float = field(default=0.0, kw_only=True)
-
-    def __post_init__(self) -> None:
-        check_boolean("Misclassification", "targeted", self.targeted)
-        check_number("Misclassification", "kappa", self.kappa, 0)
+    _: KW_ONLY
+    targeted: Annotated[bool, By(check_boolean)] = False
+    kappa: Annotated[float, Number(0)] = 0.0
 
     def check_labels(self, y: Any, x: np.ndarray, owner: str) -> np.ndarray | None:
         if y is None:

@@ -1,11 +1,12 @@
 """Reconstruction: an example is restored no worse than the original (section 3.2)."""
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated
 
 import keras
 import tensorflow as tf
 
-from keras_uae._checks import check_number
+from keras_uae._checks import By, Number, check_boolean
 from keras_uae._settings import register
 from keras_uae._tensors import flatten, l2_norm
 from keras_uae.criteria.base import Criterion, evaluated_model
@@ -32,11 +33,9 @@ class Reconstruction(Criterion):
         >>> criterion(x, found.x)  # <= 0 wherever found.success
     """
 
-    kappa: float = field(default=0.0, kw_only=True)
-    squared: bool = field(default=False, kw_only=True)
-
-    def __post_init__(self) -> None:
-        check_number("Reconstruction", "kappa", self.kappa, 0)
+    _: KW_ONLY
+    kappa: Annotated[float, Number(0)] = 0.0
+    squared: Annotated[bool, By(check_boolean)] = False
 
     def check(self, x: tf.Tensor, owner: str) -> None:
         del owner  # the message is about this criterion's own model

@@ -7,11 +7,11 @@ change of the colors is a product with a small matrix.
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import tensorflow as tf
 
-from keras_uae._checks import check_bounds, check_number
+from keras_uae._checks import Bounds, Number
 from keras_uae._draws import permutations
 from keras_uae._settings import Settings, register
 
@@ -65,27 +65,13 @@ class ViewAugmentation(Settings):
         [Chen et al., 2020](https://arxiv.org/abs/2002.05709), appendix A.
     """
 
-    min_area: float = 0.08
-    max_ratio: float = 4 / 3
-    flip_probability: float = 0.5
-    color_jitter_strength: float = 0.5
-    color_jitter_probability: float = 0.8
-    grayscale_probability: float = 0.2
-    bounds: tuple[float, float] = (0.0, 1.0)
-
-    def __post_init__(self) -> None:
-        owner = type(self).__name__
-        check_number(owner, "min_area", self.min_area, 1e-6, 1)
-        check_number(owner, "max_ratio", self.max_ratio, 1)
-        check_number(owner, "color_jitter_strength", self.color_jitter_strength, 0)
-        for name in (
-            "flip_probability",
-            "color_jitter_probability",
-            "grayscale_probability",
-        ):
-            check_number(owner, name, getattr(self, name), 0, 1)
-        # a tuple again after JSON made a list of it
-        object.__setattr__(self, "bounds", check_bounds(owner, self.bounds))
+    min_area: Annotated[float, Number(1e-6, 1)] = 0.08
+    max_ratio: Annotated[float, Number(1)] = 4 / 3
+    flip_probability: Annotated[float, Number(0, 1)] = 0.5
+    color_jitter_strength: Annotated[float, Number(0)] = 0.5
+    color_jitter_probability: Annotated[float, Number(0, 1)] = 0.8
+    grayscale_probability: Annotated[float, Number(0, 1)] = 0.2
+    bounds: Bounds = (0.0, 1.0)
 
     def __call__(self, images: Any, seed: Any) -> tf.Tensor:
         """One view of each of the `images`, `(batch, height, width, channels)`.
@@ -157,6 +143,15 @@ class ViewAugmentation(Settings):
             x = tf.einsum("...hwc,...cd->...hwd", x, views.colors[..., step, :, :]) + added
             x = tf.clip_by_value(x, 0.0, 1.0)
         return low + (high - low) * x
+
+
+def check_augmentation(owner: str, name: str, value: Any) -> ViewAugmentation:
+    """Return `value` if it is a `ViewAugmentation`."""
+    if not isinstance(value, ViewAugmentation):
+        raise ValueError(
+            f"`{name}` of {owner} must be a ViewAugmentation. Received: {name}={value!r}."
+        )
+    return value
 
 
 def check_image_shape(owner: str, shape: Any) -> tuple[int, int, int]:

@@ -131,7 +131,7 @@ def inception_v3(
             f"`input_shape` of {owner} must be (height, width, channels) with 1 or 3 channels. "
             f"Received: input_shape={input_shape!r}."
         )
-    low, high = check_bounds(owner, bounds)
+    low, high = check_bounds(owner, "bounds", bounds)
     try:
         network = keras.applications.InceptionV3(
             include_top=False,

@@ -26,6 +26,15 @@ def describe_attack(attack: Attack) -> dict[str, Any]:
     return json.loads(json.dumps({"class_name": type(attack).__name__, "config": config}))
 
 
+def measure_of(description: Any) -> str:
+    """What the similarity of a described attack measures; empty if it has none, or nobody knows."""
+    settings = description.get("config")
+    similarity = settings.get("similarity") if isinstance(settings, dict) else None
+    name = similarity.get("registered_name") if isinstance(similarity, dict) else None
+    found = keras.saving.get_registered_object(name) if isinstance(name, str) else None
+    return str(getattr(found, "measure", ""))
+
+
 def build_attack(
     model: keras.Model,
     description: Any = None,

@@ -61,8 +61,8 @@ def settle_sizes(
         shard_size = check_integer(owner, "shard_size", shard_size, 1)
     if batch_size == "auto":
         automatic = attack.auto_batch_size(tuple(source.shape[1:]))
-        batch_size = min(automatic, 2 ** (count - 1).bit_length(), shard_size or automatic)
-    batch_size = check_integer(owner, "batch_size", batch_size, 1)
+        batch_size = min(automatic, shard_size or automatic)
+    batch_size = min(check_integer(owner, "batch_size", batch_size, 1), count)
     if shard_size is None:
         most = min(_SHARD_SAMPLES, _SHARD_BYTES // _sample_bytes(attack, source))
         shard_size = max(most // batch_size, 1) * batch_size

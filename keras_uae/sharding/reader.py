@@ -9,7 +9,8 @@ import numpy as np
 
 from keras_uae._arrays import StoredArray
 from keras_uae._files import atomic_write
-from keras_uae.results import ROW_FIELDS
+from keras_uae.results import ROW_FIELDS, measure_member
+from keras_uae.sharding.attack_config import measure_of
 from keras_uae.sharding.fingerprints import SampleHash
 from keras_uae.sharding.manifest import Manifest
 from keras_uae.sharding.shards import DONE, open_shard, shard_state
@@ -161,6 +162,9 @@ def merge(parts: Sequence[Shards], path: Path) -> int:
                 np.lib.format.write_array_header_1_0(member, header)
                 for value in _column(owners, name):
                     member.write(value.tobytes())
+        for name, array in measure_member(measure_of(manifest.attack)).items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array)
     return manifest.count
 
 

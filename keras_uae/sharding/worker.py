@@ -49,7 +49,11 @@ class Worker:
             )
         parts: list[UAEs] = []
         for found in self.attack.batches(
-            x, batch_size=self.manifest.batch_size, seed=self.manifest.seed, index=np.array(rows)
+            x,
+            batch_size=self.manifest.batch_size,
+            seed=self.manifest.seed,
+            index=np.array(rows),
+            exact=True,
         ):
             parts.append(found)
             on_samples(len(found))

@@ -12,6 +12,7 @@ Whatever needs all d' coordinates of v but no loop stays outside, where matrices
 all cores. Every factor 1/s enters on the small side of a product: v is never scaled nor copied.
 """
 
+import math
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -169,23 +170,27 @@ def _in_parts(
     batched: tuple[tf.Tensor, ...],
     shared: tuple[Any, ...],
 ) -> list[tf.Tensor]:
-    """`train` on equal parts of the batch, which run side by side."""
-    parts = _part_count(batched)
+    """`train` on parts of the batch, which run side by side."""
+    sizes = _part_sizes(batched)
     # a single row is one that all samples share
-    split = [[x] * parts if x.shape[0] == 1 else tf.split(x, parts) for x in batched]
+    split = [[x] * len(sizes) if x.shape[0] == 1 else tf.split(x, sizes) for x in batched]
     done = [train(*part, *shared) for part in zip(*split, strict=True)]
     return [tf.concat(each, 0) for each in zip(*done, strict=True)]
 
 
-def _part_count(batched: tuple[tf.Tensor, ...]) -> int:
-    """The least number of equal parts that occupies all cores, each in its own cache."""
+def _part_sizes(batched: tuple[tf.Tensor, ...]) -> list[int]:
+    """The fewest parts that occupy all cores, each in its own cache; equal ones if that is near.
+
+    XLA compiles a part anew for every size.
+    """
     batches = [each.shape[0] for each in batched]
     if None in batches:  # while a pipeline is traced
-        return 1
+        return [-1]
     size = sum(each.shape.num_elements() * each.dtype.size for each in batched)
-    wanted = max(os.cpu_count() or 1, size / _CACHE)
     batch = max(batches)
-    return next(n for n in range(1, batch + 1) if batch % n == 0 and n >= min(wanted, batch))
+    wanted = min(math.ceil(max(os.cpu_count() or 1, size / _CACHE)), batch)
+    parts = next((n for n in range(wanted, 2 * wanted + 1) if batch % n == 0), wanted)
+    return [batch // parts + (number < batch % parts) for number in range(parts)]
 
 
 def _for_each(

@@ -1,12 +1,14 @@
 """What the loop of the attack asks of a similarity."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
 from keras_uae._settings import Settings
 from keras_uae.similarity.features import FeatureMap, Pixels
+
+MUTUAL_INFORMATION = "mutual information"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +23,7 @@ class Similarity(Settings):
         features: `FeatureMap` that gives u of x and v of z, both `(batch, d', K)`.
     """
 
+    measure: ClassVar[str] = "similarity"  # what `estimate` gives, in words
     features: FeatureMap = Pixels()
 
     def draw(self, seed: tf.Tensor, shape: tf.TensorShape, iterations: int, dtype: tf.DType) -> Any:

@@ -1,7 +1,7 @@
 """Similarities without an estimator: L2, cosine (Table 13) and the reconstruction loss."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
@@ -21,6 +21,8 @@ class L2(Similarity):
             `Convolution()`.
     """
 
+    measure: ClassVar[str] = "negative L2 distance"
+
     def estimate(
         self, drawn: Any, state: tf.Tensor, v: tf.Tensor, t: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -37,6 +39,8 @@ class Cosine(Similarity):
             `Convolution()`.
     """
 
+    measure: ClassVar[str] = "cosine"
+
     def estimate(
         self, drawn: Any, state: tf.Tensor, v: tf.Tensor, t: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -49,6 +53,7 @@ class Cosine(Similarity):
 class ReconstructionLoss(Similarity):
     """‖x − Φ(z)‖₂. Maximised in place of the similarity, it gives the L2-UAE of section 4.4."""
 
+    measure: ClassVar[str] = "reconstruction loss"
     features: FeatureMap = Output()
 
     def init(self, drawn: Any, x: tf.Tensor, u: tf.Tensor) -> tf.Tensor:

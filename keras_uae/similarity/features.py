@@ -5,12 +5,12 @@ of it is ever transposed.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
-from keras_uae._checks import check_integer
+from keras_uae._checks import Integer
 from keras_uae._draws import PROJECTION, normal, stream
 from keras_uae._model_layers import flat_layers
 from keras_uae._settings import Settings, register
@@ -116,12 +116,8 @@ class RandomSampling(FeatureMap):
         dimension: Dimension d' of each. Defaults to `128`.
     """
 
-    samples: int = 500
-    dimension: int = 128
-
-    def __post_init__(self) -> None:
-        check_integer(type(self).__name__, "samples", self.samples, 2)
-        check_integer(type(self).__name__, "dimension", self.dimension, 1)
+    samples: Annotated[int, Integer(2)] = 500
+    dimension: Annotated[int, Integer(1)] = 128
 
     def size(self, shape: tf.TensorShape) -> int:
         return self.dimension * self.samples

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import tensorflow as tf
 
-from keras_uae._checks import check_integer, check_number
+from keras_uae._checks import Integer, Number
 from keras_uae._settings import register
 from keras_uae._tensors import flatten
-from keras_uae.similarity.base import Similarity
+from keras_uae.similarity.base import MUTUAL_INFORMATION, Similarity
 
 
 def gaussian_mutual_information(
@@ -75,12 +75,9 @@ class Gaussian(Similarity):
         floor: Float in (0, 1): the value is at most (d'/2)·log(1/floor). Defaults to `1e-6`.
     """
 
-    dimension: int = 1
-    floor: float = 1e-6
-
-    def __post_init__(self) -> None:
-        check_integer("Gaussian", "dimension", self.dimension, 1)
-        check_number("Gaussian", "floor", self.floor, 1e-30, 0.5)
+    measure: ClassVar[str] = MUTUAL_INFORMATION
+    dimension: Annotated[int, Integer(1)] = 1
+    floor: Annotated[float, Number(1e-30, 0.5)] = 1e-6
 
     def estimate(
         self, drawn: Any, state: tf.Tensor, v: tf.Tensor, t: tf.Tensor

@@ -13,15 +13,15 @@ attack, which train equally long from the same θ₀, can be compared.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import tensorflow as tf
 
-from keras_uae._checks import check_choice, check_integer, check_number
+from keras_uae._checks import By, Choice, Integer, Number, check_boolean
 from keras_uae._draws import NETWORK, SHUFFLE, normal, permutations, stream
 from keras_uae._settings import register
 from keras_uae.similarity.ascent import DualState, PrimalState, ascend_dual, ascend_primal
-from keras_uae.similarity.base import Similarity
+from keras_uae.similarity.base import MUTUAL_INFORMATION, Similarity
 from keras_uae.similarity.features import Convolution, FeatureMap
 
 FORMS = ("auto", "dual", "primal")
@@ -49,18 +49,13 @@ class MINE(Similarity):
         [Belghazi et al., 2018](https://arxiv.org/abs/1801.04062).
     """
 
+    measure: ClassVar[str] = MUTUAL_INFORMATION
     features: FeatureMap = Convolution()
-    hidden_units: int = 10
-    steps: int = 20
-    learning_rate: float = 0.1
-    warm_start: bool = False
-    form: str = "auto"
-
-    def __post_init__(self) -> None:
-        check_integer("MINE", "hidden_units", self.hidden_units, 1)
-        check_integer("MINE", "steps", self.steps, 1)
-        check_number("MINE", "learning_rate", self.learning_rate, 0)
-        check_choice("MINE", "form", self.form, FORMS)
+    hidden_units: Annotated[int, Integer(1)] = 10
+    steps: Annotated[int, Integer(1)] = 20
+    learning_rate: Annotated[float, Number(0)] = 0.1
+    warm_start: Annotated[bool, By(check_boolean)] = False
+    form: Annotated[str, Choice(FORMS)] = "auto"
 
     def draw(
         self, seed: tf.Tensor, shape: tf.TensorShape, iterations: int, dtype: tf.DType

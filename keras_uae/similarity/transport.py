@@ -6,11 +6,11 @@ K feature maps for the points: its example depends on no other sample, as with a
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import tensorflow as tf
 
-from keras_uae._checks import check_integer, check_number
+from keras_uae._checks import Integer, Number
 from keras_uae._settings import register
 from keras_uae.similarity.base import Similarity
 from keras_uae.similarity.features import Convolution, FeatureMap
@@ -39,13 +39,10 @@ class FeatureScattering(Similarity):
         [Zhang and Wang, 2019](https://arxiv.org/abs/1907.10764), Section 3.
     """
 
+    measure: ClassVar[str] = "negative transport distance"
     features: FeatureMap = Convolution()
-    iterations: int = 20
-    regularization: float = 0.1
-
-    def __post_init__(self) -> None:
-        check_integer("FeatureScattering", "iterations", self.iterations, 1)
-        check_number("FeatureScattering", "regularization", self.regularization, 1e-6)
+    iterations: Annotated[int, Integer(1)] = 20
+    regularization: Annotated[float, Number(1e-6)] = 0.1
 
     def estimate(
         self, drawn: Any, state: tf.Tensor, v: tf.Tensor, t: tf.Tensor

@@ -124,15 +124,22 @@ def run(name: str) -> Run:
         "again": generate(attack, x),
         "other_seed": generate(attack, x, seed=SEED + 1),
         "reordered": generate(attack, x[ORDER], index=ORDER),
-        "alone": generate(attack, x[2:3], index=np.array([2], "int32")),
-        "first_shard": generate(attack, x[:4]),
-        "last_shard": generate(attack, x[4:], index=range(4, COUNT)),
+        "alone": part(attack, x[2:3], index=np.array([2], "int32")),
+        "first_shard": part(attack, x[:4]),
+        "last_shard": part(attack, x[4:], index=range(4, COUNT)),
     }
     return Run(case, attack, x, found, variants, attack._compiled.experimental_get_tracing_count())
 
 
 def generate(attack, x, **settings):
     return attack.generate(x, **{"batch_size": BATCH, "seed": SEED, "verbose": 0, **settings})
+
+
+def part(attack, x, **settings):
+    """A part of a data set, in batches as large as those of the whole."""
+    return UAEs.concatenate(
+        list(attack.batches(x, **{"batch_size": BATCH, "seed": SEED, "exact": True, **settings}))
+    )
 
 
 def assert_same_bits(one: UAEs, other: UAEs, fields=ROW_FIELDS):

@@ -246,25 +246,24 @@ def test_features_of_x_that_all_samples_share_need_not_be_repeated(form, warm_st
 @pytest.mark.parametrize(
     ("batch", "a_sample", "cores", "parts"),
     [
-        (256, 1000, 2, 2),  # one a core
-        (64, 2**18 - 64, 2, 8),  # eight samples are as much as a core's cache holds
-        (6, 2**20 - 64, 2, 3),
-        (7, 1000, 2, 7),  # equal parts only
-        (1, 2**30, 8, 1),
-        (4, 2**30, 2, 4),
+        (256, 1000, 2, [128] * 2),  # one a core
+        (64, 2**18 - 64, 2, [8] * 8),  # eight samples are as much as a core's cache holds
+        (6, 2**20 - 64, 2, [2] * 3),
+        (9, 1000, 2, [3] * 3),  # equal parts are compiled once
+        (43, 1000, 2, [22, 21]),  # but not one a sample
+        (1, 2**30, 8, [1]),
+        (4, 2**30, 2, [1] * 4),
     ],
 )
-def test_parts_are_equal_occupy_all_cores_and_fit_their_caches(
-    batch, a_sample, cores, parts, monkeypatch
-):
+def test_parts_occupy_all_cores_and_fit_their_caches(batch, a_sample, cores, parts, monkeypatch):
     monkeypatch.setattr(ascent.os, "cpu_count", lambda: cores)
     rows = tf.TensorSpec((batch, a_sample // 4), tf.float32)
     shared = tf.TensorSpec((1, 10), tf.float32)
-    assert ascent._part_count((rows, shared)) == parts
+    assert ascent._part_sizes((rows, shared)) == parts
 
 
 def test_a_batch_of_unknown_size_is_one_part():
-    assert ascent._part_count((tf.TensorSpec((None, 3), tf.float32),)) == 1
+    assert ascent._part_sizes((tf.TensorSpec((None, 3), tf.float32),)) == [-1]
 
 
 def test_features_that_are_all_zero_carry_no_information():

@@ -1,0 +1,174 @@
+"""mutual_information: how much two samples share, by an estimator that is trained to the end.
+
+The twenty steps that an attack trains an estimator for are enough to rank iterates, no more. Here
+it is trained until its value for pairs (u_k, v_k) that it has not seen stops rising, and judged by
+pairs that decided nothing before: a lower bound, on average, that more training cannot lift.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_uae._checks import check_integer, check_samples
+from keras_uae._model_layers import capture
+from keras_uae.similarity.ascent import PrimalState, ascend_primal
+from keras_uae.similarity.base import MUTUAL_INFORMATION, Similarity
+from keras_uae.similarity.donsker_varadhan import donsker_varadhan
+from keras_uae.similarity.features import BivariateSampling, FeatureMap, RandomSampling
+from keras_uae.similarity.mine import MINE
+
+_BLOCK = 100  # ascent steps between two looks at unseen pairs
+_PATIENCE = 5  # looks without a rise before training ends
+_LONGEST = 60  # looks
+_DRAWN, _UNSEEN = 1024, 8192  # pairs to train on and to look at, where they are drawn
+_FOLDS = 4  # parts of the pairs, each held out once, where there are no others
+_SHIFTS = 8  # of the v_k against the u_k, for pairs that do not belong together
+
+Pairs = tuple[tf.Tensor, tf.Tensor]  # u and v, (batch, d', K)
+
+
+def measure(
+    similarity: Similarity, model: keras.Model | None, x: Any, z: Any, *, seed: int, batch_size: int
+) -> np.ndarray:
+    """What `mutual_information` returns, for an object."""
+    owner = "mutual_information"
+    if similarity.measure != MUTUAL_INFORMATION:
+        raise ValueError(
+            f"`similarity` of {owner} must estimate mutual information. "
+            f"Received: similarity={similarity!r}, which is a {similarity.measure}."
+        )
+    pair = (
+        check_samples(owner, each, bounds=(-math.inf, math.inf), name=name)
+        for name, each in (("x", x), ("z", z))
+    )
+    x, z = pair
+    if x.shape != z.shape:
+        raise ValueError(
+            f"`z` of {owner} must have the shape of `x`, {x.shape}. Received: z of shape {z.shape}."
+        )
+    seed = check_integer(owner, "seed", seed, 0, 2**31 - 1)
+    size = check_integer(owner, "batch_size", batch_size, 1)
+    values = []
+    for start in range(0, len(x), size):
+        rows = slice(start, start + size)
+        batch = [tf.constant(np.asarray(each[rows]), keras.config.floatx()) for each in (x, z)]
+        values.append(_measure_batch(similarity, model, batch, seed))
+    return np.concatenate(values)
+
+
+def _measure_batch(
+    similarity: Similarity, model: keras.Model | None, batch: list[tf.Tensor], seed: int
+) -> np.ndarray:
+    captured = [_captured(similarity.features, model, each) for each in batch]
+    if not isinstance(similarity, MINE):  # a closed form: nothing is trained
+        (u, v), zero = _pairs(similarity.features, captured, seed), tf.constant(0)
+        drawn = similarity.draw(tf.constant(seed, tf.int64), u.shape[1:], 1, u.dtype)
+        return similarity.estimate(drawn, similarity.init(drawn, batch[0], u), v, zero)[1].numpy()
+    features = similarity.features
+    values = [_trained(similarity, split, seed) for split in _splits(features, captured, seed)]
+    # the d' coordinates of a projection are independent, with one law: d' times the same
+    copies = features.dimension if isinstance(features, RandomSampling) else 1
+    return copies * np.mean(values, axis=0)
+
+
+def _captured(features: FeatureMap, model: keras.Model | None, x: tf.Tensor) -> tf.Tensor:
+    """What the features are read from."""
+    if model is None:
+        return x
+    source = features.source(model)
+    with capture(source) as seen:
+        if source is not None:
+            model(x, training=False)
+    return seen[0] if seen else x
+
+
+def _pairs(features: FeatureMap, captured: list[tf.Tensor], seed: int) -> Pairs:
+    drawn = features.draw(tf.constant(seed, tf.int64), captured[0])
+    v = features(drawn, captured[1])
+    u = features.reference(drawn, captured[0])
+    return tf.broadcast_to(u, tf.shape(v)), v
+
+
+class _Split(NamedTuple):
+    """Pairs to train on, a set for each look; to look at; and to be judged by."""
+
+    training: Callable[[int], Pairs]
+    unseen: Pairs
+    judges: Pairs
+
+
+def _splits(features: FeatureMap, captured: list[tf.Tensor], seed: int) -> Iterator[_Split]:
+    if isinstance(features, RandomSampling):  # as many pairs as one likes, of one coordinate
+
+        def draw(number: int, samples: int) -> Pairs:
+            law = BivariateSampling(samples=samples, dimension=1)
+            key = np.random.default_rng((seed, number)).integers(2**31)
+            return _pairs(law, captured, int(key))
+
+        yield _Split(lambda look: draw(2 + look, _DRAWN), draw(0, _UNSEEN), draw(1, _UNSEEN))
+        return
+    u, v = _pairs(features, captured, seed)
+    count = u.shape[2]
+    if count < 2 * _FOLDS:
+        raise ValueError(
+            f"`similarity` of mutual_information must have {2 * _FOLDS} pairs (u_k, v_k) or more "
+            f"to train on; 'gaussian' needs none. Received: {features!r} with {count}."
+        )
+    order = np.random.default_rng(seed).permutation(count)
+    for held_out in np.array_split(order, _FOLDS):
+        rest = np.setdiff1d(order, held_out)
+        known = tf.gather(u, rest, axis=2), tf.gather(v, rest, axis=2)
+        unseen = tf.gather(u, held_out, axis=2), tf.gather(v, held_out, axis=2)
+        yield _Split(lambda look, known=known: known, unseen, unseen)  # type: ignore[misc]
+
+
+def _trained(mine: MINE, split: _Split, seed: int) -> np.ndarray:
+    """The value for the judges of the θ of each sample with the greatest one for unseen pairs."""
+    mine = dataclasses.replace(mine, form="primal", warm_start=True, steps=_BLOCK)
+    u, v = split.training(0)
+    drawn = mine.draw(tf.constant(seed, tf.int64), u.shape[1:], _LONGEST, u.dtype)
+    *_, orders, report = drawn
+    initial = mine.init(drawn, u, u)
+    if not isinstance(initial, PrimalState):
+        raise TypeError("the primal form is asked for above")
+    state = best = initial
+    top = tf.fill(tf.shape(u)[:1], tf.constant(0, u.dtype))  # an untrained network says 0
+    since = tf.zeros_like(top, tf.int32)
+    for look in range(_LONGEST):
+        if look:
+            u, v = split.training(look)
+        state = ascend_primal(
+            state._replace(u=u), v, orders[look], report, mine.learning_rate
+        ).state
+        value = _value(state, split.unseen)
+        # each sample ends by itself, so that its value does not depend on the others
+        rises = (since < _PATIENCE) & (value > top)
+        best = PrimalState(*(_select(rises, *pair) for pair in zip(state, best, strict=True)))
+        top, since = tf.where(rises, value, top), tf.where(rises, 0, since + 1)
+        if tf.reduce_all(since >= _PATIENCE):
+            break
+    return _value(best, split.judges).numpy()
+
+
+def _select(rows: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
+    return tf.where(tf.reshape(rows, [-1, *[1] * (new.shape.rank - 1)]), new, old)
+
+
+@tf.function(autograph=False, reduce_retracing=True)
+def _value(state: PrimalState, pairs: Pairs) -> tf.Tensor:
+    """I(θ) for pairs, each u_k being set against other v_k by shifts."""
+    u, v = pairs
+    pre_x = state.scale * tf.matmul(state.w_x, u) + state.b
+    pre_y = state.scale * tf.matmul(state.w_y, v)
+
+    def statistic(shift: int) -> tf.Tensor:
+        hidden = tf.nn.relu(pre_x + tf.roll(pre_y, shift, axis=2))
+        return tf.reduce_sum(hidden * state.w[:, :, tf.newaxis], axis=1)
+
+    shifts = range(1, min(_SHIFTS + 1, u.shape[2]))
+    return donsker_varadhan(statistic(0), tf.concat([statistic(each) for each in shifts], axis=1))
