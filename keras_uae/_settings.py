@@ -1,6 +1,8 @@
 """Small immutable objects that hold settings: criteria, similarities, feature maps."""
 
 import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import keras
@@ -30,6 +32,21 @@ class Settings:
     def from_config(cls, config: dict[str, Any]) -> Self:
         """The object whose `get_config` gave `config`."""
         return cls(**{name: revived(value) for name, value in config.items()})
+
+
+def keep(target: Any, init: Callable[..., None], given: Mapping[str, Any]) -> None:
+    """Keep the arguments of `init` among `given` as attributes of `target`, each checked.
+
+    `given` is the `locals()` of the `__init__` that calls this.
+    """
+    owner = type(target).__name__
+    arguments = [
+        each.name
+        for each in list(inspect.signature(init).parameters.values())[1:]
+        if each.kind is not each.VAR_KEYWORD
+    ]
+    for name, value in checked(owner, init, {name: given[name] for name in arguments}).items():
+        setattr(target, name, value)
 
 
 def serialized(value: Any) -> Any:

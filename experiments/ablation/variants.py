@@ -5,7 +5,7 @@ from typing import Any
 
 import keras_uae as uae
 from experiments.attacks import SAMPLING_WORK
-from keras_uae.attacks.minmax import PRESETS
+from keras_uae.attacks.presets import PRESETS
 from keras_uae.similarity import MINE, BivariateSampling
 
 PARTS = {

@@ -12,7 +12,7 @@ from experiments.config import check_names, settled
 from experiments.datasets import COUNTS, Split
 from experiments.reconstruction.rows import GROUPS, ROWS
 from keras_uae._checks import check_choice
-from keras_uae.attacks.minmax import PRESETS
+from keras_uae.attacks.presets import PRESETS
 from models import RECIPES, Recipe
 
 # What the paper trains in place of the recipes of MNIST

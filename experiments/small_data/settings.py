@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras_uae as uae
-from keras_uae.attacks.minmax import PRESETS
+from keras_uae.attacks.presets import PRESETS
 
 _FAR: dict[str, Any] = {"initial_radius": 0.02, "steps": 200}
 _SMALL: dict[str, Any] = {"epsilon": 0.1}

@@ -21,7 +21,7 @@ _BATCH_VALUES = 2**23
 _LARGEST_BATCH = 512
 
 # Settings of all attacks
-AnyCriterion = Annotated[Any, By(criteria.get)]
+AnyCriterion = Annotated[Any, By(criteria.check_criterion)]
 Epsilon = Annotated[float, Number(0)]
 Steps = Annotated[int, Integer(1)]
 

@@ -12,7 +12,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_uae import criteria
 from keras_uae._checks import Bounds, Number, Seed, check_choice
 from keras_uae._settings import register
 from keras_uae._tensors import all_finite
@@ -20,6 +19,7 @@ from keras_uae.attacks import geometry
 from keras_uae.attacks.base import AnyCriterion, Epsilon, Found, Steps
 from keras_uae.attacks.loop import Best, outcome, repeat, select
 from keras_uae.attacks.multiplier import GradientAscent
+from keras_uae.attacks.presets import PRESETS
 from keras_uae.attacks.similarity_attack import (
     InitialRadius,
     Objective,
@@ -27,22 +27,6 @@ from keras_uae.attacks.similarity_attack import (
     StepRule,
     StepSize,
 )
-
-PRESETS: dict[str, dict[str, Any]] = {
-    # real perturbations and a high success rate
-    "default": {},
-    # the letter of Algorithm 1: from δ₀ = 0, with the gradient as it comes
-    "paper": {"initial_radius": 0.0, "step_rule": "raw"},
-    # the published code: c₀, δ₀ and squared norms are not in the paper
-    "published_code": {
-        "criterion": criteria.Reconstruction(squared=True),
-        "initial_radius": "glorot",
-        "initial_multiplier": 1e-3,
-        "step_rule": "raw",
-    },
-    # baseline of section 4.4: as much reconstruction loss as the criterion allows
-    "l2_uae": {"similarity": "reconstruction_loss", "objective": "maximize"},
-}
 
 
 @register

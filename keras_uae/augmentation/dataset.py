@@ -4,14 +4,25 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_uae._checks import check_choice, check_finite, check_integer, check_samples
+from keras_uae._checks import (
+    By,
+    Choice,
+    Integer,
+    check_boolean,
+    check_finite,
+    check_integer,
+    check_samples,
+    checked,
+)
 from keras_uae.results import UAEs
+
+TARGETS = ("self", "clean")
 
 
 def epoch_order(size: int, seed: int, epoch: int) -> np.ndarray:
@@ -54,30 +65,34 @@ class UAEAugmentation(keras.utils.PyDataset):
         Hsu et al., AAAI 2022, sections 3.5 and 4.1, supplement 6.15.
     """
 
+    batch_size: int
+    target: str
+    shuffle: bool
+    seed: int
+
     def __init__(
         self,
         x: Any,
         found: Any,
         y: Any = None,
         *,
-        batch_size: int = 32,
-        target: str = "self",
-        shuffle: bool = True,
-        seed: int = 0,
+        batch_size: Annotated[int, Integer(1)] = 32,
+        target: Annotated[str, Choice(TARGETS)] = "self",
+        shuffle: Annotated[bool, By(check_boolean)] = True,
+        seed: Annotated[int, Integer(0)] = 0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.x = _check_array("x", x)
         self.y = None if y is None else _check_labels(y, len(self.x))
-        self.batch_size = check_integer("UAEAugmentation", "batch_size", batch_size, 1)
-        self.target = check_choice("UAEAugmentation", "target", target, ("self", "clean"))
+        settings = {"batch_size": batch_size, "target": target, "shuffle": shuffle, "seed": seed}
+        for name, value in checked("UAEAugmentation", UAEAugmentation.__init__, settings).items():
+            setattr(self, name, value)
         if self.y is not None and self.target != "self":
             raise ValueError(
                 "`target` of UAEAugmentation must be left alone when `y` gives the targets. "
                 f"Received: target={target!r}."
             )
-        self.shuffle = shuffle
-        self.seed = check_integer("UAEAugmentation", "seed", seed, 0)
         self._pass = self._plan((self.x, *self._check_found(found)), epoch=0)
         self._within_pass = False
 

@@ -1,11 +1,12 @@
 """RefreshUAEs: a callback that makes the UAEs anew while the model trains."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
 
-from keras_uae._checks import check_integer
+from keras_uae._checks import Integer
+from keras_uae._settings import keep
 from keras_uae.attacks.base import Attack
 from keras_uae.augmentation.dataset import UAEAugmentation
 
@@ -40,27 +41,29 @@ class RefreshUAEs(keras.callbacks.Callback):
         Hsu et al., AAAI 2022, section 3.5, whose UAEs are made once (as without this callback).
     """
 
+    augmentation: UAEAugmentation
+    attack: Attack
+    refresh_every: int
+    seed: int
+    verbose: int | str
+
     def __init__(
         self,
         augmentation: UAEAugmentation,
         attack: Attack,
         *,
-        refresh_every: int = 1,
-        seed: int = 0,
+        refresh_every: Annotated[int, Integer(1)] = 1,
+        seed: Annotated[int, Integer(0)] = 0,
         verbose: int | str = 0,
     ):
         super().__init__()
+        keep(self, RefreshUAEs.__init__, locals())
         rows = sum(map(len, augmentation.found))
         if rows != len(augmentation.x):
             raise ValueError(
                 "`augmentation` of RefreshUAEs must hold one set of as many UAEs as originals, "
                 f"{len(augmentation.x)}. Received: augmentation with {rows} rows found."
             )
-        self.augmentation = augmentation
-        self.attack = attack
-        self.refresh_every = check_integer("RefreshUAEs", "refresh_every", refresh_every, 1)
-        self.seed = check_integer("RefreshUAEs", "seed", seed, 0)
-        self.verbose = verbose
         self.success_rates: dict[int, float] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:

@@ -8,7 +8,7 @@ import typer
 from keras_uae import __version__
 from keras_uae.cli.generation import EXAMPLES, generate
 from keras_uae.cli.inspection import figures, tables
-from keras_uae.cli.options import EXIT_CODES, DataDir, Directory, DivideBy, Feature, Json
+from keras_uae.cli.options import EXIT_CODES, DataDir, Directory, DivideBy, Feature, Json, Labels
 from keras_uae.cli.outcome import ExitCode, Outcome, UsageError, exit_codes
 from keras_uae.sharding import Shards
 from keras_uae.sharding.fingerprints import model_fingerprint
@@ -80,6 +80,7 @@ def verify(
     directory: Directory,
     model: Annotated[Path | None, typer.Option(help="Check that it is the attacked one.")] = None,
     data: Annotated[str | None, typer.Option(help="Check that they are the attacked ones.")] = None,
+    labels: Labels = None,
     feature: Feature = None,
     divide_by: DivideBy = 1.0,
     data_dir: DataDir = None,
@@ -99,7 +100,7 @@ def verify(
             problems.append("the model is not the one that was attacked")
         if data is not None:
             reference = DataReference(data, feature, divide_by, data_dir)
-            problems += _data_problems(shards, reference)
+            problems += _data_problems(shards, reference, labels)
         for problem in problems:
             outcome.say(problem)
         outcome.say(f"{states.count('done')} of {len(states)} shards are as they were written.")
@@ -124,10 +125,16 @@ def merge(
         outcome.finish({"file": str(out), "samples": count})
 
 
-def _data_problems(shards: Shards, reference: DataReference) -> list[str]:
+def _data_problems(shards: Shards, reference: DataReference, labels: str | None) -> list[str]:
     source = reference.open(shards.manifest.sample_shape)
     expected = (shards.manifest.count, *shards.manifest.sample_shape)
     if tuple(source.shape) != expected:
         return [f"the data have shape {tuple(source.shape)}, those attacked had {expected}"]
-    changed = shards.changed_inputs(source.read)
-    return [f"the samples of shard {number} are not those that were attacked" for number in changed]
+    changed = {"samples": shards.changed_inputs(source.read)}
+    if labels is not None:
+        changed["labels"] = shards.changed_labels(reference.open_labels(labels).read)
+    return [
+        f"the {what} of shard {number} are not those that were attacked"
+        for what, numbers in changed.items()
+        for number in numbers
+    ]

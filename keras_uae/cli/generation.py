@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from keras_uae.cli.options import DataDir, DivideBy, Feature, Json, Quiet
+from keras_uae.attacks.presets import PRESETS
+from keras_uae.cli.options import DataDir, DivideBy, Feature, Json, Labels, Quiet
 from keras_uae.cli.outcome import Outcome, UsageError, exit_codes
 from keras_uae.cli.progress import SampleProgress
+from keras_uae.criteria import CRITERIA
 from keras_uae.sharding import Manifest
 from keras_uae.sharding.attack_config import build_attack
 from keras_uae.sharding.fingerprints import available_cores, set_intra_op_threads
@@ -25,6 +27,7 @@ from keras_uae.sharding.models import load_model
 from keras_uae.sharding.ray_engine import RayEngine
 from keras_uae.sharding.sources import DataReference
 from keras_uae.sharding.worker import Worker
+from keras_uae.similarity import names as similarity_names
 
 EXAMPLES = """[bold]Examples[/bold]\n
 keras-uae generate autoencoder.keras x_train.npy --out uaes\n
@@ -46,16 +49,17 @@ def generate(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what is there; start if nothing is.")
     ] = False,
-    preset: Annotated[
-        str, typer.Option(help="default, paper, published_code, l2_uae.")
-    ] = "default",
+    preset: Annotated[str, typer.Option(help=f"{', '.join(PRESETS)}.")] = "default",
     steps: Annotated[int | None, typer.Option(help="Iterations T.")] = None,
     epsilon: Annotated[float | None, typer.Option(help="Largest change of any value.")] = None,
     similarity: Annotated[
-        str | None,
-        typer.Option(
-            help="auto, conv, random, bivariate, gaussian, l2, cosine, feature_scattering."
-        ),
+        str | None, typer.Option(help=f"What is minimised: {', '.join(similarity_names())}.")
+    ] = None,
+    criterion: Annotated[
+        str | None, typer.Option(help=f"What makes an example: {', '.join(CRITERIA)}.")
+    ] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="minimize the similarity or, supervised, maximize it.")
     ] = None,
     step_size: Annotated[float | None, typer.Option(help="Step α.")] = None,
     bounds: Annotated[
@@ -79,6 +83,7 @@ def generate(
         str | None,
         typer.Option(help="Make only shards A to B−1, for jobs that share DIR.", metavar="A:B"),
     ] = None,
+    labels: Labels = None,
     feature: Feature = None,
     divide_by: DivideBy = 1.0,
     data_dir: DataDir = None,
@@ -122,6 +127,8 @@ def generate(
             "steps": steps,
             "epsilon": epsilon,
             "similarity": similarity,
+            "criterion": criterion,
+            "objective": objective,
             "step_size": step_size,
             "bounds": bounds,
         }
@@ -137,6 +144,7 @@ def generate(
             raise UsageError(str(error)) from error
         reference = DataReference(data, feature, divide_by, data_dir)
         source = reference.open(getattr(network, "input_shape", (None,))[1:])
+        label_source = None if labels is None else reference.open_labels(labels)
         try:
             sizes = settle_sizes(attack, source, batch_size or "auto", shard_size)
         except ValueError as error:
@@ -146,6 +154,7 @@ def generate(
             manifest = plan(
                 attack,
                 source,
+                label_source,
                 seed=seed,
                 batch_size=sizes[0],
                 shard_size=sizes[1],
@@ -158,7 +167,7 @@ def generate(
                 out,
                 manifest,
                 numbers,
-                LocalEngine(Worker(attack, source, manifest, out))
+                LocalEngine(Worker(attack, source, manifest, out, label_source))
                 if engine == "local"
                 else RayEngine(
                     model.read_bytes(),
@@ -168,6 +177,7 @@ def generate(
                     workers,
                     gpus,
                     tuple(modules or ()),
+                    labels,
                 ),
                 progress,
             )

@@ -16,5 +16,12 @@ Directory = Annotated[Path, typer.Argument(help="Directory of shards.", metavar=
 Feature = Annotated[
     str | None, typer.Option(help="Array of an .npz file, feature of a record or of a tfds set.")
 ]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        help="Labels: a .npy or .npz file, or the array or feature of DATA with this name.",
+        metavar="FILE|NAME",
+    ),
+]
 DivideBy = Annotated[float, typer.Option(help="Divide the data: 255 for 8-bit images.")]
 DataDir = Annotated[str | None, typer.Option(help="Directory of the tfds data sets.")]

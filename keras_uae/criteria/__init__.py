@@ -1,7 +1,11 @@
 """Attack criteria f_x: z is an adversarial example of x where f_x(z) ≤ 0."""
 
+from collections.abc import Callable
 from typing import Any
 
+import keras
+
+from keras_uae._checks import check_choice
 from keras_uae.criteria.base import Criterion
 from keras_uae.criteria.contrastive import Contrastive, nt_xent
 from keras_uae.criteria.function import FunctionCriterion
@@ -10,6 +14,7 @@ from keras_uae.criteria.reconstruction import Reconstruction
 from keras_uae.criteria.views import ViewAugmentation
 
 __all__ = [
+    "CRITERIA",
     "Contrastive",
     "Criterion",
     "FunctionCriterion",
@@ -21,15 +26,38 @@ __all__ = [
 ]
 
 
-def get(owner: str, name: str, value: Any) -> Criterion:
-    """The criterion that a setting stands for: `None` is `Reconstruction()`."""
+# Criteria by name, with their defaults. A name added here is known everywhere at once.
+CRITERIA: dict[str, Callable[[], Criterion]] = {
+    "reconstruction": Reconstruction,
+    "misclassification": Misclassification,
+    "targeted_misclassification": lambda: Misclassification(targeted=True),
+    "contrastive": Contrastive,
+}
+
+
+def get(criterion: Any, model: keras.Model | None = None) -> Criterion:
+    """The criterion that a name, a callable or `None` stands for, bound to `model` if there is one.
+
+    Args:
+        criterion: A `Criterion`; a name of `CRITERIA`; a callable f(x, z) that gives one value a
+            sample; or `None`, "reconstruction".
+        model: The model to judge. Defaults to `None`: the criterion's own, or that of the attack.
+    """
+    found = check_criterion("criteria.get", "criterion", criterion)
+    return found if model is None else found.bind(model)
+
+
+def check_criterion(owner: str, name: str, value: Any) -> Criterion:
+    """The criterion that a setting stands for."""
     if value is None:
-        return Reconstruction()
+        value = "reconstruction"
+    if isinstance(value, str):
+        return CRITERIA[check_choice(owner, name, value, CRITERIA)]()
     if isinstance(value, Criterion):
         return value
     if not callable(value) or isinstance(value, type):
         raise ValueError(
-            f"`{name}` of {owner} must be a Criterion or a callable f(x, z) that gives one value a "
-            f"sample. Received: {name}={value!r}."
+            f"`{name}` of {owner} must be a Criterion, a name of one, or a callable f(x, z) that "
+            f"gives one value a sample. Received: {name}={value!r}."
         )
     return FunctionCriterion(function=value)

@@ -1,12 +1,13 @@
 """Callbacks of the concrete autoencoder: they anneal it, and stop in time."""
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 
-from keras_uae._checks import check_integer, check_number
+from keras_uae._checks import By, Integer, Number, OrNone, check_boolean
 from keras_uae._model_layers import flat_layers
+from keras_uae._settings import keep
 from keras_uae.selection.layer import ConcreteSelect
 
 
@@ -34,14 +35,17 @@ class AnnealTemperature(keras.callbacks.Callback):
         [Balin et al., 2019](https://arxiv.org/abs/1901.09346), section 3.2.
     """
 
-    def __init__(self, *, epochs: int | None = None, steps_per_epoch: int | None = None):
+    epochs: int | None
+    steps_per_epoch: int | None
+
+    def __init__(
+        self,
+        *,
+        epochs: Annotated[int | None, OrNone(Integer(1))] = None,
+        steps_per_epoch: Annotated[int | None, OrNone(Integer(1))] = None,
+    ):
         super().__init__()
-        owner = type(self).__name__
-        for name, value in (("epochs", epochs), ("steps_per_epoch", steps_per_epoch)):
-            if value is not None:
-                check_integer(owner, name, value, 1)
-        self.epochs = epochs
-        self.steps_per_epoch = steps_per_epoch
+        keep(self, AnnealTemperature.__init__, locals())
         self._planned = False
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -87,10 +91,17 @@ class StopWhenSelected(keras.callbacks.Callback):
         [Balin et al., 2019](https://arxiv.org/abs/1901.09346), whose program has the 0.998.
     """
 
-    def __init__(self, probability: float = 0.998, *, stop: bool = True):
+    probability: float
+    stop: bool
+
+    def __init__(
+        self,
+        probability: Annotated[float, Number(0, 1)] = 0.998,
+        *,
+        stop: Annotated[bool, By(check_boolean)] = True,
+    ):
         super().__init__()
-        self.probability = check_number(type(self).__name__, "probability", probability, 0, 1)
-        self.stop = stop
+        keep(self, StopWhenSelected.__init__, locals())
         self.value = math.nan
 
     def on_train_begin(self, logs: Any = None) -> None:

@@ -1,14 +1,15 @@
 """ConcreteSelect: a layer that learns which of its input's features to keep."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import tensorflow as tf
 
-from keras_uae._checks import check_choice, check_integer, check_number
-from keras_uae._settings import register
+from keras_uae._checks import Choice, Integer, Number, OrNone, check_number
+from keras_uae._settings import keep, register
 
 GRADIENT_ESTIMATORS = ("gumbel_softmax", "straight_through")
+TINY = keras.config.epsilon()
 
 
 def concrete_weights(
@@ -100,38 +101,34 @@ class ConcreteSelect(keras.layers.Layer):
         [Balin et al., 2019](https://arxiv.org/abs/1901.09346), section 3.
     """
 
+    features: int
+    start_temperature: float
+    min_temperature: float
+    anneal_steps: int | None
+    gradient_estimator: str
+    logits_multiplier: float
+    seed: int
+
     def __init__(
         self,
-        features: int,
+        features: Annotated[int, Integer(1)],
         *,
-        start_temperature: float = 10.0,
-        min_temperature: float = 0.1,
-        anneal_steps: int | None = None,
-        gradient_estimator: str = "gumbel_softmax",
-        logits_multiplier: float = 1.0,
+        start_temperature: Annotated[float, Number(TINY)] = 10.0,
+        min_temperature: Annotated[float, Number(TINY)] = 0.1,
+        anneal_steps: Annotated[int | None, OrNone(Integer(1))] = None,
+        gradient_estimator: Annotated[str, Choice(GRADIENT_ESTIMATORS)] = "gumbel_softmax",
+        logits_multiplier: Annotated[float, Number(TINY)] = 1.0,
         logits_initializer: Any = None,
-        seed: int = 0,
+        seed: Annotated[int, Integer(0, 2**31 - 1)] = 0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        owner = type(self).__name__
-        tiny = keras.config.epsilon()
-        self.features = check_integer(owner, "features", features, 1)
-        self.start_temperature = check_number(owner, "start_temperature", start_temperature, tiny)
-        self.min_temperature = check_number(
-            owner, "min_temperature", min_temperature, tiny, self.start_temperature
+        keep(self, ConcreteSelect.__init__, locals())
+        check_number(
+            type(self).__name__, "min_temperature", min_temperature, TINY, self.start_temperature
         )
-        self.anneal_steps = (
-            None if anneal_steps is None else check_integer(owner, "anneal_steps", anneal_steps, 1)
-        )
-        self.gradient_estimator = check_choice(
-            owner, "gradient_estimator", gradient_estimator, GRADIENT_ESTIMATORS
-        )
-        self.logits_multiplier = check_number(owner, "logits_multiplier", logits_multiplier, tiny)
-        self.seed = check_integer(owner, "seed", seed, 0, 2**31 - 1)
-        self.logits_initializer = (
-            None if logits_initializer is None else keras.initializers.get(logits_initializer)
-        )
+        if logits_initializer is not None:
+            self.logits_initializer = keras.initializers.get(logits_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=2)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

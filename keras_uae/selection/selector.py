@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import keras
 import numpy as np
@@ -15,9 +15,19 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from keras_uae._checks import check_boolean, check_choice, check_integer, check_number
+from keras_uae._checks import (
+    By,
+    Choice,
+    Integer,
+    Number,
+    check_boolean,
+    check_choice,
+    check_integer,
+    check_number,
+    checked,
+)
 from keras_uae.selection.callbacks import AnnealTemperature, StopWhenSelected
-from keras_uae.selection.layer import GRADIENT_ESTIMATORS
+from keras_uae.selection.layer import GRADIENT_ESTIMATORS, TINY
 from keras_uae.selection.linear import greedy_linear_selection
 from keras_uae.selection.network import DECODERS, concrete_network
 from keras_uae.selection.training import (
@@ -44,6 +54,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 TARGETS = ("reconstruction", "classification", "regression")
 DUPLICATES = ("allow", "resolve")
 INITIALIZATIONS = ("random", "greedy")
+
+
+def _check_batch_size(owner: str, name: str, value: Any) -> int | str:
+    return "auto" if value == "auto" else check_integer(owner, name, value, 1)
 
 
 def _reconstructs(selector: "ConcreteFeatureSelector") -> bool:
@@ -132,46 +146,29 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
         self,
         n_features_to_select: int | float | None = None,
         *,
-        target: str = "reconstruction",
-        epochs: int = 100,
-        batch_size: int | str = "auto",
-        learning_rate: float = 3e-3,
-        logits_learning_rate: float = 0.3,
-        schedule: str = "cosine",
-        decoder: str = "published",
-        dropout: float = 0.0,
-        initialization: str = "random",
-        gradient_estimator: str = "gumbel_softmax",
-        start_temperature: float = 10.0,
-        min_temperature: float = 0.1,
-        duplicates: str = "allow",
-        decoder_epochs: int = 0,
-        threshold: float = 0.998,
-        early_stopping: bool = False,
-        tryouts: int = 1,
+        target: Annotated[str, Choice(TARGETS)] = "reconstruction",
+        epochs: Annotated[int, Integer(1)] = 100,
+        batch_size: Annotated[int | str, By(_check_batch_size)] = "auto",
+        learning_rate: Annotated[float, Number(TINY)] = 3e-3,
+        logits_learning_rate: Annotated[float, Number(TINY)] = 0.3,
+        schedule: Annotated[str, Choice(SCHEDULES)] = "cosine",
+        decoder: Annotated[str, Choice(DECODERS)] = "published",
+        dropout: Annotated[float, Number(0, math.nextafter(1, 0))] = 0.0,
+        initialization: Annotated[str, Choice(INITIALIZATIONS)] = "random",
+        gradient_estimator: Annotated[str, Choice(GRADIENT_ESTIMATORS)] = "gumbel_softmax",
+        start_temperature: Annotated[float, Number(TINY)] = 10.0,
+        min_temperature: Annotated[float, Number(TINY)] = 0.1,
+        duplicates: Annotated[str, Choice(DUPLICATES)] = "allow",
+        decoder_epochs: Annotated[int, Integer(0)] = 0,
+        threshold: Annotated[float, Number(0, 1)] = 0.998,
+        early_stopping: Annotated[bool, By(check_boolean)] = False,
+        tryouts: Annotated[int, Integer(1)] = 1,
         random_state: Any = None,
         verbose: int = 0,
     ):
-        self.n_features_to_select = n_features_to_select
-        self.target = target
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.logits_learning_rate = logits_learning_rate
-        self.schedule = schedule
-        self.decoder = decoder
-        self.dropout = dropout
-        self.initialization = initialization
-        self.gradient_estimator = gradient_estimator
-        self.start_temperature = start_temperature
-        self.min_temperature = min_temperature
-        self.duplicates = duplicates
-        self.decoder_epochs = decoder_epochs
-        self.threshold = threshold
-        self.early_stopping = early_stopping
-        self.tryouts = tryouts
-        self.random_state = random_state
-        self.verbose = verbose
+        # as they come, so that scikit-learn can clone it; `fit` checks them
+        for name in self._get_param_names():
+            setattr(self, name, locals()[name])
 
     @classmethod
     def from_preset(cls, preset: str, n_features_to_select: Any = None, **settings: Any) -> Self:
@@ -197,7 +194,7 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
         Returns:
             The selector itself.
         """
-        self._check_settings()
+        checked(type(self).__name__, type(self).__init__, self.get_params(deep=False))
         X, y = self._validate(X, y)
         features = self._number_of_features(X.shape[1])
         auto = self.batch_size == "auto"
@@ -301,24 +298,6 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
         mask = np.zeros(self.n_features_in_, bool)
         mask[self.indices_] = True
         return mask
-
-    def _check_settings(self) -> None:
-        owner = type(self).__name__
-        check_choice(owner, "target", self.target, TARGETS)
-        check_choice(owner, "decoder", self.decoder, DECODERS)
-        check_choice(owner, "gradient_estimator", self.gradient_estimator, GRADIENT_ESTIMATORS)
-        check_choice(owner, "duplicates", self.duplicates, DUPLICATES)
-        check_choice(owner, "schedule", self.schedule, SCHEDULES)
-        check_choice(owner, "initialization", self.initialization, INITIALIZATIONS)
-        for name in ("learning_rate", "logits_learning_rate"):
-            check_number(owner, name, getattr(self, name), keras.config.epsilon())
-        check_number(owner, "threshold", self.threshold, 0, 1)
-        check_boolean(owner, "early_stopping", self.early_stopping)
-        check_integer(owner, "epochs", self.epochs, 1)
-        check_integer(owner, "decoder_epochs", self.decoder_epochs, 0)
-        check_integer(owner, "tryouts", self.tryouts, 1)
-        if self.batch_size != "auto":
-            check_integer(owner, "batch_size", self.batch_size, 1)
 
     def _number_of_features(self, size: int) -> int:
         owner, wanted = type(self).__name__, self.n_features_to_select

@@ -7,9 +7,10 @@ import keras
 
 from keras_uae._checks import check_choice
 from keras_uae.attacks.base import Attack
-from keras_uae.attacks.minmax import PRESETS, MinMaxAttack
+from keras_uae.attacks.minmax import MinMaxAttack
 from keras_uae.attacks.penalty import PenaltyAttack
 from keras_uae.attacks.pgd import PGDAttack
+from keras_uae.attacks.presets import PRESETS
 
 ATTACKS: dict[str, type[Attack]] = {
     each.__name__: each for each in (MinMaxAttack, PGDAttack, PenaltyAttack)

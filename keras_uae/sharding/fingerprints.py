@@ -44,6 +44,13 @@ class SampleHash:
         return self._sum.hexdigest()
 
 
+class LabelHash(SampleHash):
+    """SHA-256 of labels, in any number of pieces."""
+
+    def __init__(self) -> None:
+        super().__init__((), "int64")
+
+
 def environment() -> dict[str, Any]:
     """Versions and hardware on which the last bits of a result may depend."""
     gpus = tf.config.list_physical_devices("GPU")

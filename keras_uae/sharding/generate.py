@@ -12,10 +12,10 @@ from keras_uae._checks import check_integer, check_samples
 from keras_uae._files import TEMPORARY, is_no_space
 from keras_uae.attacks.base import Attack
 from keras_uae.sharding.attack_config import describe_attack
-from keras_uae.sharding.fingerprints import SampleHash, environment, model_fingerprint
+from keras_uae.sharding.fingerprints import LabelHash, SampleHash, environment, model_fingerprint
 from keras_uae.sharding.manifest import FILE_NAME, Manifest, ManifestError, shard_rows
 from keras_uae.sharding.shards import DONE, MISSING, free_bytes, remove_leftovers, shard_state
-from keras_uae.sharding.sources import Source
+from keras_uae.sharding.sources import Source, as_source
 from keras_uae.sharding.worker import Worker
 
 _SHARD_BYTES = 2**28
@@ -77,6 +77,7 @@ def settle_sizes(
 def plan(
     attack: Attack,
     source: Source,
+    labels: Source | None = None,
     *,
     seed: int = 0,
     batch_size: int | str = "auto",
@@ -88,6 +89,7 @@ def plan(
     Args:
         attack: The attack; its model is fingerprinted.
         source: The samples.
+        labels: Their labels, if the criterion takes any. Defaults to `None`.
         seed: Integer, as of `Attack.generate`. Defaults to `0`.
         batch_size: Integer, or "auto" for one that suits the caches. Defaults to `"auto"`.
         shard_size: Integer, a multiple of the batch. Defaults to `None`: about 1024 samples, and
@@ -100,13 +102,21 @@ def plan(
     owner = "generate"
     count, sample_shape = len(source), tuple(source.shape[1:])
     seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
-    attack.check_model_takes(source.read(0, 1), owner)
+    first = source.read(0, 1)
+    attack.check_model_takes(first, owner)
+    if labels is None:
+        attack.criterion.check_labels(None, first, owner)
+    elif len(labels) != count:
+        raise ValueError(
+            f"`labels` of {owner} must have one label a sample, {count}. "
+            f"Received: labels of length {len(labels)}."
+        )
     batch_size, shard_size = settle_sizes(attack, source, batch_size, shard_size)
-    sample_bytes = _sample_bytes(attack, source)
-    inputs = [
-        hash_samples(attack, source, shard_rows(count, shard_size, n), sample_bytes, on_samples)
+    hashes = [
+        _hash_shard(attack, source, labels, shard_rows(count, shard_size, n), on_samples)
         for n in range(-(-count // shard_size))
     ]
+    inputs, label_hashes = zip(*hashes, strict=True)
     return Manifest(
         attack=describe_attack(attack),
         seed=seed,
@@ -116,24 +126,29 @@ def plan(
         sample_shape=sample_shape,
         dtype=attack.variable_dtype,
         model=model_fingerprint(attack.model),
-        inputs=tuple(inputs),
+        inputs=inputs,
         environments=(environment(),),
+        labels=None if labels is None else label_hashes,
     )
 
 
-def hash_samples(
-    attack: Attack, source: Source, rows: range, sample_bytes: int, on_samples: Count
-) -> str:
-    """SHA-256 of the samples `rows`, each of which can be attacked."""
+def _hash_shard(
+    attack: Attack, source: Source, labels: Source | None, rows: range, on_samples: Count
+) -> tuple[str, str]:
+    """SHA-256 of the samples `rows`, each of which can be attacked, and of their labels."""
     digest = SampleHash(tuple(source.shape[1:]), attack.variable_dtype)
-    step = max(_READ_BYTES // sample_bytes, 1)
+    label_digest = LabelHash()
+    step = max(_READ_BYTES // _sample_bytes(attack, source), 1)
     for start in range(rows.start, rows.stop, step):
         stop = min(start + step, rows.stop)
         x = source.read(start, stop)
         check_samples("generate", x, bounds=attack.bounds, first=start)
         digest.update(x)
+        if labels is not None:
+            y = attack.criterion.check_labels(labels.read(start, stop), x, "generate")
+            label_digest.update(np.asarray(y))
         on_samples(stop - start)
-    return digest.hexdigest()
+    return digest.hexdigest(), label_digest.hexdigest()
 
 
 def open_directory(
@@ -264,21 +279,46 @@ def _refusal(directory: Path, what: str, changes: Iterable[str]) -> str:
 
 def generate_shards(
     attack: Attack,
-    source: Source,
+    x: Any,
     directory: str | os.PathLike,
+    y: Any = None,
     *,
     resume: bool = False,
     progress: Any = None,
     **settings: Any,
 ) -> dict[str, int]:
-    """Attack samples shard by shard in this process; see `plan` for the settings.
+    """Attack a data set of any size shard by shard, in a directory that can be gone on with.
+
+    It is `keras-uae generate` for a model in memory. Killed at any moment, `resume=True` gives the
+    bytes that an uninterrupted run gives.
+
+    Args:
+        attack: The attack.
+        x: Array `(n, ...)`, may be memory-mapped, or a source of samples.
+        directory: Where the shards are written; a new directory unless `resume`.
+        y: Labels `(n,)`, or a source of labels, if the criterion takes any. Defaults to `None`.
+        resume: Boolean, go on with what the directory holds of this run. Defaults to `False`.
+        progress: Object with the methods of `NoProgress`, which is told how far the run is.
+            Defaults to `None`.
+        **settings: `seed`, `batch_size` and `shard_size`, see `plan`.
 
     Returns:
-        How many shards were kept, were damaged and were made.
+        How many shards were `kept`, were `damaged` and were `made`.
+
+    Raises:
+        ManifestError: The directory holds another run, or this one and `resume` is false.
+        ValueError: A setting is not valid, or a sample cannot be attacked.
+        DiskFullError: There is no space left; what was written is kept.
+
+    Example:
+
+        >>> uae.generate_shards(attack, x_train, "uaes", resume=True)
+        >>> data = uae.UAEAugmentation.from_shards("uaes", x_train)
     """
     directory = Path(directory)
-    manifest = plan(attack, source, **settings)
+    source, labels = as_source(x), None if y is None else as_source(y)
+    manifest = plan(attack, source, labels, **settings)
     manifest = open_directory(directory, manifest, resume=resume)
-    engine = LocalEngine(Worker(attack, source, manifest, directory))
+    engine = LocalEngine(Worker(attack, source, manifest, directory, labels))
     numbers = range(manifest.shards)
     return make_missing(directory, manifest, numbers, engine, progress or NoProgress())

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class Manifest:
         dtype: Dtype in which samples are attacked.
         model: SHA-256 of the weights and of the architecture, by name.
         inputs: SHA-256 of the samples of each shard.
+        labels: SHA-256 of the labels of each shard; `None` if there are none.
         environments: Versions and hardware that the shards were made with: one, or more if the
             user agreed to a change.
     """
@@ -52,6 +53,7 @@ class Manifest:
     model: dict[str, str]
     inputs: tuple[str, ...]
     environments: tuple[dict[str, Any], ...]
+    labels: tuple[str, ...] | None = None
 
     @property
     def shards(self) -> int:
@@ -63,8 +65,11 @@ class Manifest:
         return shard_rows(self.count, self.shard_size, number)
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, ready for JSON."""
-        return json.loads(json.dumps({"format": FORMAT, **dataclasses.asdict(self)}))
+        """Everything, ready for JSON; without labels as it was before there were any."""
+        content = {"format": FORMAT, **dataclasses.asdict(self)}
+        if self.labels is None:
+            del content["labels"]
+        return json.loads(json.dumps(content))
 
     def write(self, directory: Path) -> None:
         """Write `manifest.json`, all or nothing."""
@@ -100,6 +105,7 @@ class Manifest:
         names = {item.name for item in dataclasses.fields(cls)}
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise ValueError(f"it does not say format {FORMAT!r}")
+        content = {"labels": None, **content}
         if content.keys() != {"format", *names}:
             raise ValueError(f"it must have the keys {', '.join(sorted(names))}")
         for name in ("seed", "batch_size", "shard_size", "count"):
@@ -119,6 +125,11 @@ class Manifest:
             raise ValueError("attack must be an object")
         _check_hashes("model", content["model"], dict)
         _check_hashes("inputs", content["inputs"], list)
+        if content["labels"] is not None:
+            _check_hashes("labels", content["labels"], list)
+            if len(content["labels"]) != len(content["inputs"]):
+                raise ValueError("labels must have one hash for each shard")
+            content["labels"] = tuple(content["labels"])
         if content["model"].keys() != {"weights", "architecture"}:
             raise ValueError("model must have the keys weights and architecture")
         if content["shard_size"] % content["batch_size"]:
@@ -141,20 +152,31 @@ class Manifest:
         """
         ours, theirs = (dict(_leaves(m._settings())) for m in (self, wanted))
         lines = _changes(ours, theirs)
-        if not lines:  # otherwise the inputs are cut or scaled differently, and all of them differ
-            changed = [
-                number
-                for number, (one, other) in enumerate(zip(self.inputs, wanted.inputs, strict=True))
-                if one != other
-            ]
-            for number in changed[:_SHOWN]:
-                rows = self.rows(number)
-                lines.append(
-                    f"samples {rows.start} to {rows.stop - 1}: "
-                    f"SHA-256 {self.inputs[number][:12]}… there, {wanted.inputs[number][:12]}… here"
-                )
-            if len(changed) > _SHOWN:
-                lines.append(f"and the samples of {len(changed) - _SHOWN} more shards")
+        if (self.labels is None) != (wanted.labels is None):
+            there, here = ("without" if m.labels is None else "with" for m in (self, wanted))
+            lines.append(f"{there} labels there, {here} here")
+        if lines:  # the inputs are cut or scaled differently, and all of them differ
+            return lines
+        return [
+            *self._changed("samples", self.inputs, wanted.inputs),
+            *self._changed("labels", self.labels or (), wanted.labels or ()),
+        ]
+
+    def _changed(self, what: str, ours: Sequence[str], theirs: Sequence[str]) -> list[str]:
+        changed = [
+            (number, one, other)
+            for number, (one, other) in enumerate(zip(ours, theirs, strict=True))
+            if one != other
+        ]
+        lines = []
+        for number, one, other in changed[:_SHOWN]:
+            rows = self.rows(number)
+            lines.append(
+                f"{what} {rows.start} to {rows.stop - 1}: "
+                f"SHA-256 {one[:12]}… there, {other[:12]}… here"
+            )
+        if len(changed) > _SHOWN:
+            lines.append(f"and the {what} of {len(changed) - _SHOWN} more shards")
         return lines
 
     def environment_differences(self, environment: dict[str, Any]) -> list[str]:
@@ -164,7 +186,8 @@ class Manifest:
 
     def _settings(self) -> dict[str, Any]:
         content = self.as_json()
-        return {name: content[name] for name in content if name not in ("inputs", "environments")}
+        sums = ("inputs", "labels", "environments")
+        return {name: content[name] for name in content if name not in sums}
 
 
 def shard_rows(count: int, shard_size: int, number: int) -> range:

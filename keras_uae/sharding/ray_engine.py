@@ -30,6 +30,8 @@ class RayEngine:
         directory: Where every worker writes the shards.
         workers: Integer, number of actors.
         gpus: Float, GPUs of an actor. Defaults to `0`.
+        labels: The labels among or beside the data, see `DataReference.open_labels`. Defaults to
+            `None`.
         modules: Modules that register classes of the model.
     """
 
@@ -40,6 +42,7 @@ class RayEngine:
     workers: int
     gpus: float = 0
     modules: tuple[str, ...] = ()
+    labels: str | None = None
 
     def run(self, numbers: list[int], on_samples: Callable[[int], None]) -> None:
         """Make the shards `numbers`; a worker that is lost is replaced, and its shard made anew."""
@@ -71,7 +74,16 @@ class RayEngine:
                 f"`--workers` times `--threads` must be at most the {cores:g} cores of the "
                 f"cluster. Received: {self.workers} times {threads}."
             )
-        job = ray.put((self.model, self.data, self.manifest, str(self.directory), self.modules))
+        job = ray.put(
+            (
+                self.model,
+                self.data,
+                self.manifest,
+                str(self.directory),
+                self.modules,
+                self.labels,
+            )
+        )
         waiting, losses = list(reversed(numbers)), dict.fromkeys(numbers, 0)
         running: dict[Any, tuple[Any, int]] = {}
 
@@ -119,7 +131,7 @@ class ShardActor:
         from keras_uae.sharding.models import load_model
         from keras_uae.sharding.worker import Worker
 
-        content, data, manifest, directory, modules = job
+        content, data, manifest, directory, modules, labels = job
         set_intra_op_threads(manifest.environments[-1]["threads"])
         for module in modules:
             importlib.import_module(module)
@@ -132,7 +144,8 @@ class ShardActor:
             raise ValueError(f"A worker would not give the same bytes: {'; '.join(changes)}.")
         attack = build_attack(model, manifest.attack)
         source = data.open(model.input_shape[1:])
-        self._worker = Worker(attack, source, manifest, Path(directory))
+        label_source = None if labels is None else data.open_labels(labels)
+        self._worker = Worker(attack, source, manifest, Path(directory), label_source)
 
     def make(self, number: int) -> None:
         """Make a shard."""

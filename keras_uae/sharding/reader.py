@@ -11,7 +11,7 @@ from keras_uae._arrays import StoredArray
 from keras_uae._files import atomic_write
 from keras_uae.results import ROW_FIELDS, measure_member
 from keras_uae.sharding.attack_config import measure_of
-from keras_uae.sharding.fingerprints import SampleHash
+from keras_uae.sharding.fingerprints import LabelHash, SampleHash
 from keras_uae.sharding.manifest import Manifest
 from keras_uae.sharding.shards import DONE, open_shard, shard_state
 
@@ -80,6 +80,17 @@ class Shards:
             for start in range(rows.start, rows.stop, step):
                 digest.update(read(start, min(start + step, rows.stop)))
             if digest.hexdigest() != manifest.inputs[number]:
+                changed.append(number)
+        return changed
+
+    def changed_labels(self, read: Callable[[int, int], np.ndarray]) -> list[int]:
+        """The shards that were made with other labels than `read(start, stop)` gives."""
+        changed = []
+        for number, expected in enumerate(self.manifest.labels or ()):
+            rows = self.manifest.rows(number)
+            digest = LabelHash()
+            digest.update(read(rows.start, rows.stop))
+            if digest.hexdigest() != expected:
                 changed.append(number)
         return changed
 

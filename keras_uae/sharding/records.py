@@ -97,11 +97,16 @@ class Decoder:
         return values.reshape(self._shape)
 
 
-def choose_feature(owner: str, names: Any, wanted: str | None) -> str:
-    """The feature `wanted`, or the only one, or the one that is called like samples."""
-    candidates = [wanted] if wanted else [*(list(names) if len(names) == 1 else ())]
-    candidates += [] if wanted else ["x", "image", "images", "x_train"]
-    for name in candidates:
+SAMPLES = ("x", "image", "images", "x_train")
+LABELS = ("y", "label", "labels", "y_train")
+
+
+def choose_feature(
+    owner: str, names: Any, wanted: str | None, usual: tuple[str, ...] = SAMPLES
+) -> str:
+    """The feature `wanted`, or the only one, or the one with a usual name."""
+    only = tuple(names) if len(names) == 1 else ()
+    for name in (wanted,) if wanted else (*only, *usual):
         if name in names:
             return name
     raise ValueError(

@@ -1,5 +1,6 @@
 """Samples that are read a few at a time: from arrays, array files, TFRecords, tfds."""
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -40,6 +41,11 @@ class ArraySource:
     def read(self, start: int, stop: int) -> np.ndarray:
         """Samples `start` to `stop`."""
         return np.asarray(self._x[start:stop])
+
+
+def as_source(x: Any) -> Source:
+    """`x` itself if it is a source, otherwise a source of the array `x`."""
+    return x if hasattr(x, "read") else ArraySource(x)
 
 
 class StreamSource:
@@ -122,6 +128,29 @@ class DataReference:
                 f"shape {source.shape}."
             )
         return source if self.divide_by == 1 else ScaledSource(source, self.divide_by)
+
+    def open_labels(self, labels: str) -> Source:
+        """The labels of the samples, one integer each.
+
+        Args:
+            labels: A .npy or .npz file, or the array or feature of these data that has this name.
+
+        Raises:
+            FileNotFoundError, ValueError: There are none, or they are damaged.
+        """
+        source: Source
+        if Path(labels).suffix in (".npy", ".npz"):
+            arrays = open_arrays(labels)
+            name = records.choose_feature(labels, arrays, None, records.LABELS)
+            source = arrays[name]
+        else:
+            source = dataclasses.replace(self, feature=labels)._open(())
+        if len(source.shape) != 1 or source.dtype.kind not in "iu":
+            raise ValueError(
+                f"`labels` of DataReference must be one integer a sample. Received: "
+                f"labels={labels!r} of shape {source.shape} and dtype {source.dtype}."
+            )
+        return source
 
     def _open(self, sample_shape: tuple[int | None, ...] | None) -> Source:
         path = Path(self.name)

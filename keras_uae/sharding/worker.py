@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_uae.attacks.base import Attack
 from keras_uae.results import UAEs
-from keras_uae.sharding.fingerprints import SampleHash
+from keras_uae.sharding.fingerprints import LabelHash, SampleHash
 from keras_uae.sharding.manifest import Manifest
 from keras_uae.sharding.shards import write_shard
 from keras_uae.sharding.sources import Source
@@ -26,6 +26,7 @@ class Worker:
     source: Source
     manifest: Manifest
     directory: Path
+    labels: Source | None = None
 
     def make(self, number: int, on_samples: Callable[[int], None] = lambda count: None) -> None:
         """Attack the samples of a shard and write it.
@@ -42,14 +43,17 @@ class Worker:
         x = self.source.read(rows.start, rows.stop)
         digest = SampleHash(self.manifest.sample_shape, self.manifest.dtype)
         digest.update(x)
-        if digest.hexdigest() != self.manifest.inputs[number]:
-            raise ValueError(
-                f"The data have changed since the run began: samples {rows.start} to "
-                f"{rows.stop - 1} are not those of the manifest."
-            )
+        self._check("samples", digest, self.manifest.inputs, number)
+        y = None
+        if self.labels is not None:
+            y = self.labels.read(rows.start, rows.stop)
+            digest = LabelHash()
+            digest.update(y)
+            self._check("labels", digest, self.manifest.labels or (), number)
         parts: list[UAEs] = []
         for found in self.attack.batches(
             x,
+            y,
             batch_size=self.manifest.batch_size,
             seed=self.manifest.seed,
             index=np.array(rows),
@@ -59,3 +63,11 @@ class Worker:
             on_samples(len(found))
         attacked = x.astype(parts[0].x.dtype, copy=False)
         write_shard(self.directory, number, UAEs.concatenate(parts), attacked)
+
+    def _check(self, what: str, digest: SampleHash, sums: tuple[str, ...], number: int) -> None:
+        rows = self.manifest.rows(number)
+        if sums[number : number + 1] != (digest.hexdigest(),):
+            raise ValueError(
+                f"The data have changed since the run began: {what} {rows.start} to "
+                f"{rows.stop - 1} are not those of the manifest."
+            )

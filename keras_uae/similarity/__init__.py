@@ -20,7 +20,7 @@ from keras_uae.similarity.features import (
     starts_with_convolution,
 )
 from keras_uae.similarity.gaussian import Gaussian, gaussian_mutual_information
-from keras_uae.similarity.measurement import measure
+from keras_uae.similarity.measurement import measured
 from keras_uae.similarity.mine import MINE
 from keras_uae.similarity.transport import FeatureScattering
 
@@ -141,4 +141,4 @@ def mutual_information(
             similarity = SIMILARITIES[similarity](Pixels())
         else:
             similarity = get(similarity, model, "mutual_information")
-    return measure(similarity, model, x, z, seed=seed, batch_size=batch_size)
+    return measured(similarity, model, x, z, seed=seed, batch_size=batch_size)

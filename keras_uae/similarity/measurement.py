@@ -32,7 +32,7 @@ _SHIFTS = 8  # of the v_k against the u_k, for pairs that do not belong together
 Pairs = tuple[tf.Tensor, tf.Tensor]  # u and v, (batch, d', K)
 
 
-def measure(
+def measured(
     similarity: Similarity, model: keras.Model | None, x: Any, z: Any, *, seed: int, batch_size: int
 ) -> np.ndarray:
     """What `mutual_information` returns, for an object."""
@@ -159,7 +159,7 @@ def _select(rows: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.reshape(rows, [-1, *[1] * (new.shape.rank - 1)]), new, old)
 
 
-@tf.function(autograph=False, reduce_retracing=True)
+@tf.function(autograph=False)
 def _value(state: PrimalState, pairs: Pairs) -> tf.Tensor:
     """I(θ) for pairs, each u_k being set against other v_k by shifts."""
     u, v = pairs

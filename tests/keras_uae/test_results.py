@@ -13,7 +13,7 @@ from keras_uae.results import ROW_FIELDS
 COUNT = 6
 
 
-def make(start=0, count=COUNT, trace=True):
+def make(start=0, count=COUNT, trace=True, measure=""):
     """Rows that tell their number: row i is about start + i."""
     number = np.arange(start, start + count)
     rng = np.random.default_rng(start)
@@ -27,6 +27,7 @@ def make(start=0, count=COUNT, trace=True):
         iteration=np.where(success, number, 0).astype(np.int32),
         frozen=number == start + 1,
         trace={"gap": rng.random((count, 4)), "criterion": rng.random((count, 4))} if trace else {},
+        measure=measure,
     )
 
 
@@ -45,7 +46,20 @@ def test_success_rate_and_repr():
     assert len(found) == COUNT
     assert found.success_rate == pytest.approx(4 / 6)
     assert repr(found) == "UAEs(6 samples of shape (2, 3), success rate 66.67%, 1 frozen)"
-    np.testing.assert_array_equal(found.mutual_information, found.similarity)
+
+
+def test_only_mutual_information_is_called_that(tmp_path):
+    found = make(measure="mutual information")
+    for each in (found, found[:3], UAEs.concatenate([found[:2], found[2:]])):
+        np.testing.assert_array_equal(each.mutual_information, each.similarity)
+    again = UAEs.load(found.save(tmp_path / "found.npz"))
+    assert again.measure == "mutual information"
+    assert_equal(again, found)
+    for other in ("negative L2 distance", ""):
+        with pytest.raises(ValueError, match=f"Received: measure='{other}'"):
+            _ = make(measure=other).mutual_information
+    with pytest.raises(ValueError, match="trace and measure"):
+        UAEs.concatenate([found, make(measure="cosine")])
 
 
 def test_no_rows_have_no_success_rate_but_a_repr():
@@ -93,7 +107,9 @@ def test_sets_that_do_not_match_are_not_joined():
     with pytest.raises(ValueError, match=r"`parts` of UAEs.concatenate.*Received: 0 parts"):
         UAEs.concatenate([])
     for parts in ([found, make(trace=False)], [make(trace=False), found]):
-        with pytest.raises(ValueError, match=r"equal sample shape and trace.*Received: 2 parts"):
+        with pytest.raises(
+            ValueError, match=r"equal sample shape, trace and measure.*Received: 2 parts"
+        ):
             UAEs.concatenate(parts)
     wide = UAEs(np.zeros((COUNT, 3, 2)), *(getattr(found, name) for name in ROW_FIELDS[1:]))
     with pytest.raises(ValueError, match=r"equal sample shape.*\(2, 3\).*\(3, 2\)"):

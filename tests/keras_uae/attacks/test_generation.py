@@ -138,7 +138,10 @@ BAD_SETTINGS = {
     "objective": ({"objective": "minimise"}, "`objective`.*Did you mean 'minimize'.*'minimise'"),
     "step_rule": ({"step_rule": "row"}, "`step_rule`.*Did you mean 'raw'.*step_rule='row'"),
     "criterion": ({"criterion": 3}, r"`criterion` of MinMaxAttack.*callable.*criterion=3"),
-    "criterion class": ({"criterion": Reconstruction}, "`criterion`.*must be a Criterion or"),
+    "criterion class": (
+        {"criterion": Reconstruction},
+        "`criterion`.*must be a Criterion, a name of one, or",
+    ),
     "unknown": ({"stepsize": 0.1}, "stepsize"),
 }
 

@@ -125,8 +125,8 @@ def test_it_is_saved_with_all_settings():
         step_rule="sign",
     )
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(attack))
-    assert {name: getattr(copy, name) for name in attack.plain} == {
-        name: getattr(attack, name) for name in attack.plain
+    assert {name: getattr(copy, name) for name in attack.settings()} == {
+        name: getattr(attack, name) for name in attack.settings()
     }
     copy.model.set_weights(attack.model.get_weights())
     x = tiny_models.images(3)

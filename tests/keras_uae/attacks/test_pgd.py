@@ -279,9 +279,12 @@ def test_bad_models_samples_and_criteria_are_refused(x):
 
 
 def test_the_base_has_no_loop_of_its_own(x):
-    settings = {"criterion": None, "epsilon": 0.3, "steps": 1, "bounds": (0, 1), "seed": 0}
+    class Bare(Attack):
+        def __init__(self, model, *, criterion=Reconstruction(), bounds=(0.0, 1.0), steps=1):
+            super().__init__(model, locals())
+
     with pytest.raises(NotImplementedError):
-        generate(Attack(tiny_models.convolutional(), **settings), x)
+        generate(Bare(tiny_models.convolutional()), x)
 
 
 def test_shapes_and_dtypes_are_those_of_the_other_attack(x):

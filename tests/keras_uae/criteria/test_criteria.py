@@ -168,7 +168,7 @@ def test_settings_survive_json(criterion):
 def test_equality_is_that_of_settings(linear):
     assert Reconstruction(linear) == Reconstruction()
     assert Reconstruction(kappa=1) != Reconstruction()
-    assert repr(Reconstruction(linear, kappa=1)) == "Reconstruction(kappa=1, squared=False)"
+    assert repr(Reconstruction(linear, kappa=1)) == "Reconstruction(kappa=1.0, squared=False)"
 
 
 def test_numpy_settings_survive_json(linear):

@@ -168,7 +168,7 @@ def test_what_the_names_stand_for(kind):
         "feature_scattering": FeatureScattering(features=maps),
         "reconstruction_loss": ReconstructionLoss(),
     }
-    assert {name: similarity.get(name, model) for name in similarity.NAMES} == expected
+    assert {name: similarity.get(name, model) for name in similarity.names()} == expected
     own = L2(features=Output())
     assert similarity.get(own, model) is own
 
