@@ -21,6 +21,8 @@ def model_fingerprint(model: keras.Model) -> dict[str, str]:
         weights.update(f"{weight.name} {value.dtype} {value.shape}\n".encode())
         weights.update(value.reshape(-1).view(np.uint8).data)
     config = json.dumps(model.get_config(), sort_keys=True, default=repr)
+    # where the layer was when the first sums were taken
+    config = config.replace('"keras_uae.selection.layer"', '"keras_uae.layers"')
     return {
         "weights": weights.hexdigest(),
         "architecture": hashlib.sha256(config.encode()).hexdigest(),

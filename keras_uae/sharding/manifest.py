@@ -204,9 +204,11 @@ def _check_hashes(name: str, value: Any, kind: type) -> None:
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Settings by dotted name."""
+    """Settings by dotted name; not where the code of a class stands, which has its own name."""
     if isinstance(value, dict) and value:
         for key, item in value.items():
+            if key == "module" and "registered_name" in value:
+                continue
             yield from _leaves(item, f"{name}.{key}" if name else key)
     else:
         yield name, value
