@@ -1,0 +1,94 @@
+"""A similarity or criterion is one file and one line: a toy one is known everywhere at once."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_uae as uae
+from keras_uae.criteria import CRITERIA
+from keras_uae.similarity import SIMILARITIES, names
+from tests import tiny_models
+
+TOY = '''
+from dataclasses import dataclass
+from typing import ClassVar
+
+import keras
+import tensorflow as tf
+
+from keras_uae.criteria import CRITERIA, Criterion
+from keras_uae.similarity import SIMILARITIES, Similarity
+
+
+@keras.saving.register_keras_serializable(package="toy")
+@dataclass(frozen=True, kw_only=True)
+class Brightness(Similarity):
+    """The sum of the features of z."""
+
+    measure: ClassVar[str] = "brightness"
+
+    def estimate(self, drawn, state, v, t):
+        return state, tf.reduce_sum(v, axis=[1, 2])
+
+
+@keras.saving.register_keras_serializable(package="toy")
+@dataclass(frozen=True)
+class Darker(Criterion):
+    """f = mean of z − mean of x."""
+
+    def value(self, reference, x, z):
+        return tf.reduce_mean(z - x, axis=[1, 2, 3])
+
+
+SIMILARITIES["brightness"] = lambda maps: Brightness()
+CRITERIA["darker"] = Darker
+'''
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """The folder of a module that adds a similarity and a criterion to the tables."""
+    (tmp_path / "toy.py").write_text(TOY, encoding="utf-8")
+    before = [(table, dict(table)) for table in (SIMILARITIES, CRITERIA)]
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for table, content in before:
+        table.clear()
+        table.update(content)
+    sys.modules.pop("toy", None)
+
+
+def test_an_attack_knows_them(toy, tmp_path):
+    import toy as module  # noqa: F401
+
+    assert "brightness" in names()
+    model, x = tiny_models.convolutional(), tiny_models.images(6)
+    attack = uae.MinMaxAttack(model, similarity="brightness", criterion="darker", steps=6)
+    found = attack.generate(x, verbose=0)
+    assert found.success.all()
+    assert (found.x.mean(axis=(1, 2, 3)) <= x.mean(axis=(1, 2, 3))).all()
+    assert found.measure == "brightness"
+    np.testing.assert_allclose(found.similarity, found.x.sum(axis=(1, 2, 3)), rtol=1e-5)
+    config = keras.saving.serialize_keras_object(attack)
+    assert keras.saving.deserialize_keras_object(config).similarity == attack.similarity
+    with pytest.raises(ValueError, match=r"'brightness'.*Did you mean 'brightness'"):
+        uae.MinMaxAttack(model, similarity="brightnes")
+
+
+def test_the_command_line_knows_them(toy):
+    program = "import toy, sys; from keras_uae.cli import main; sys.exit(main())"
+    root = str(tiny_models.__file__).rsplit("tests", 1)[0]
+    done = subprocess.run(
+        [sys.executable, "-c", program, "generate", "--help"],
+        cwd=toy,
+        env={"PYTHONPATH": f"{root}:{toy}", "COLUMNS": "200", "PATH": "", "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    text = " ".join(done.stdout.replace("│", " ").split())
+    assert "reconstruction_loss, brightness" in text
+    assert "targeted_misclassification, darker" in text
