@@ -392,7 +392,7 @@ def test_it_works_in_a_pipeline_and_a_grid_search(digits):
         ({"learning_rate": -1}, "`learning_rate` of ConcreteFeatureSelector"),
         ({"decoder": "linear"}, "`decoder` of ConcreteFeatureSelector"),
         ({"gradient_estimator": "reinforce"}, "`gradient_estimator` of ConcreteFeatureSelector"),
-        ({"start_temperature": 0}, "`start_temperature` of ConcreteSelect"),
+        ({"start_temperature": 0}, "`start_temperature` of ConcreteFeatureSelector"),
         ({"duplicates": "drop"}, "`duplicates` of ConcreteFeatureSelector"),
         ({"decoder_epochs": -1}, "`decoder_epochs` of ConcreteFeatureSelector"),
         ({"threshold": 2}, "`threshold` of ConcreteFeatureSelector"),
@@ -400,7 +400,7 @@ def test_it_works_in_a_pipeline_and_a_grid_search(digits):
         ({"tryouts": 0}, "`tryouts` of ConcreteFeatureSelector"),
         ({"logits_learning_rate": 0}, "`logits_learning_rate` of ConcreteFeatureSelector"),
         ({"schedule": "linear"}, "`schedule` of ConcreteFeatureSelector"),
-        ({"dropout": 1}, "`dropout` of concrete_network"),
+        ({"dropout": 1}, "`dropout` of ConcreteFeatureSelector"),
         ({"initialization": "zeros"}, "`initialization` of ConcreteFeatureSelector"),
         (
             {"learning_rate": 1e30, "logits_learning_rate": 1e30, "batch_size": 8},
