@@ -1,11 +1,15 @@
 """The layers of any model: list them, and read what one of them returns."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+
+_CAPTURING = threading.RLock()
 
 
 def flat_layers(model: keras.Model) -> list[keras.Layer]:
@@ -22,24 +26,29 @@ def capture(layer: keras.Layer | None) -> Iterator[list[tf.Tensor]]:
 
     This is how the estimator reads the features of the very forward pass that evaluates the
     criterion, for any model (functional, nested or subclassed): a second pass would cost as much
-    again. It acts while a graph is traced, and leaves nothing behind in the layer.
+    again. It acts while a graph is traced, and leaves nothing behind in the layer. Threads that
+    capture wait for one another, and calls of other threads are not collected.
     """
     outputs: list[tf.Tensor] = []
     if layer is None:
         yield outputs
         return
-    call = layer.call
+    thread = threading.get_ident()
+    with _CAPTURING:
+        call = layer.call
 
-    def recording(*args: Any, **kwargs: Any) -> Any:
-        outputs.append(call(*args, **kwargs))
-        return outputs[-1]
+        def recording(*args: Any, **kwargs: Any) -> Any:
+            output = call(*args, **kwargs)
+            if threading.get_ident() == thread:
+                outputs.append(output)
+            return output
 
-    # past Keras' own __setattr__, which would track the function as part of the layer
-    before = vars(layer).get("call")
-    vars(layer)["call"] = recording
-    try:
-        yield outputs
-    finally:
-        del vars(layer)["call"]
-        if before is not None:  # someone else's patch
-            vars(layer)["call"] = before
+        # past Keras' own __setattr__, which would track the function as part of the layer
+        before = vars(layer).get("call")
+        vars(layer)["call"] = recording
+        try:
+            yield outputs
+        finally:
+            del vars(layer)["call"]
+            if before is not None:  # someone else's patch
+                vars(layer)["call"] = before

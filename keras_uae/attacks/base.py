@@ -50,6 +50,7 @@ class Attack(keras.layers.Layer):
         ...     return {type(each).__name__: each.generate(x) for each in attacks}
     """
 
+    model: keras.Model
     criterion: Criterion
     epsilon: float
     steps: int
@@ -64,7 +65,9 @@ class Attack(keras.layers.Layer):
                 f"`model` of {owner} must be a keras.Model that is built: give it an Input, or "
                 f"call it once on a batch. Received: model={model!r}."
             )
-        self.model = model
+        # Past Keras' own __setattr__, which would make the weights, losses and metrics of the
+        # attacked model those of every model around the attack. Saving finds it all the same.
+        vars(self)["model"] = model
         values = {name: given[name] for name in self.settings() if name in given}
         for each in self._classes():
             values = checked(owner, each.__init__, values)
@@ -246,8 +249,20 @@ class Attack(keras.layers.Layer):
 
     def check(self, x: tf.Tensor) -> None:
         """Raise ValueError unless samples like `x`, a small batch, can be attacked."""
+        owner = type(self).__name__
         with keras.StatelessScope():
-            self.criterion.check(x, type(self).__name__)
+            self.criterion.check(x, owner)
+            reference = self.criterion.reference(x, None)
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                f = self.criterion.value(reference, x, x)
+        if tape.gradient(f, x) is None:
+            raise ValueError(
+                f"`model` of {owner} must pass a gradient from the criterion to its input, but "
+                f"there is none: an integer Input, a cast, rounding, argmax or Embedding stands in "
+                f"between. Give the model a float Input, or attack what comes after that layer. "
+                f"Received: model={self.model.name!r}."
+            )
 
     @property
     def measure(self) -> str:

@@ -64,6 +64,10 @@ class RefreshUAEs(keras.callbacks.Callback):
                 "`augmentation` of RefreshUAEs must hold one set of as many UAEs as originals, "
                 f"{len(augmentation.x)}. Received: augmentation with {rows} rows found."
             )
+        # those of the augmentation, where the attack asks for any: without, the model's own class
+        # would stand in for them, and a targeted attack would have no target
+        wanted = getattr(getattr(attack, "criterion", None), "takes_labels", False)
+        self._labels = augmentation.y if wanted else None
         self.success_rates: dict[int, float] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -75,7 +79,10 @@ class RefreshUAEs(keras.callbacks.Callback):
         self.augmentation.epoch = epoch
         if epoch > 0 and epoch % self.refresh_every == 0:
             seed = derived_seed(self.seed, epoch)
-            found = self.attack.generate(self.augmentation.x, seed=seed, verbose=self.verbose)
+            labels = {} if self._labels is None else {"y": self._labels}
+            found = self.attack.generate(
+                self.augmentation.x, seed=seed, verbose=self.verbose, **labels
+            )
             self.augmentation.replace(found)
             self.success_rates[epoch] = found.success_rate
 

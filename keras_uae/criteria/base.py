@@ -26,6 +26,7 @@ class Criterion(Settings):
     model: keras.Model | None = field(default=None, repr=False, compare=False)
 
     one_pass: ClassVar[bool] = True  # see `value`
+    takes_labels: ClassVar[bool] = False
 
     @property
     def inputs_per_sample(self) -> int:
