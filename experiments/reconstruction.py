@@ -312,7 +312,7 @@ DETAILS = (
 
 
 def tables(config: Config, summary: Summary) -> list[Sheet]:
-    """What came out of every group of rows, then what all of it took, the paper's figures beside."""
+    """What came out of every group of rows, then what all of it took."""
     names = short_labels(config)
     rows = {name: (names[name], row) for name, row in beside(config, summary).items()}
     title = f"{config.dataset}, {config.model} autoencoder, {config.preset} preset"
@@ -340,7 +340,7 @@ def sentences(config: Config, summary: Summary) -> list[str]:
     for name, row in beside(config, summary).items():
         base, control = ROWS[name].base, ROWS[name].control
         called = {
-            "original": "the original" if base == "original" else f"“{names[base]}”",
+            "original": _called(base, names, "original", "the original"),
             "duplicate": "the duplicate control"
             if control == "duplicate"
             else f"“{names[control]}”",
@@ -357,6 +357,10 @@ def sentences(config: Config, summary: Summary) -> list[str]:
             f"The paper has no figures for a {config.model} autoencoder on {config.dataset}."
         )
     return lines
+
+
+def _called(row: str, names: Mapping[str, str], usual: str, words: str) -> str:
+    return words if row == usual else f"“{names[row]}”"
 
 
 def errors_figure(job: Job[Config], path: Path) -> None:

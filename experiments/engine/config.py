@@ -58,7 +58,8 @@ def check_different(owner: str, name: str, values: Sequence[Any], things: str) -
     """Setting `name` of `owner` has one or more values, all of them different."""
     if not values or len(set(values)) < len(values):
         raise ValueError(
-            f"`{name}` of {owner} must be one or more different {things}. Received: {name}={values}."
+            f"`{name}` of {owner} must be one or more different {things}. "
+            f"Received: {name}={values}."
         )
 
 

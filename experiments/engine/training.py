@@ -1,7 +1,7 @@
 """Train a model from scratch, the same way every time, and measure it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -40,6 +40,26 @@ def train(
         callbacks += recipe.callbacks(monitor="loss", patience=epochs)
     model.fit(data, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
     return model, {"samples": rows, "steps": int(model.optimizer.iterations)}
+
+
+def train_and_keep(
+    job: Job,
+    recipe: Recipe | ClassifierRecipe,
+    data: uae.UAEAugmentation,
+    *,
+    epochs: int,
+    measure: Callable[[keras.Model], Mapping[str, Any]],
+    weight: int = 1,
+) -> dict[str, Any]:
+    """The figures of a new model, of which later pieces have `job.model`.
+
+    They are what `measure` gives of it, samples and steps. Of a robust training the classifier is
+    kept.
+    """
+    model, took = train(job, recipe, data, epochs=epochs, weight=weight)
+    model = getattr(model, "classifier", model)
+    job.keep(model)
+    return {**measure(model), **took}
 
 
 def errors(model: keras.Model, data: Split) -> Mapping[str, float | None]:

@@ -35,7 +35,7 @@ def _perform(job: Job, piece: Piece) -> None:
             figures = piece.run(job) or {}
     except KeyboardInterrupt:
         if piece.recorded and piece.mark != "seconds":
-            job.run.add(piece.key, seconds=seconds())
+            job.run.add(piece.key, **{**(job.run.find(**piece.key) or {}), "seconds": seconds()})
         raise
     if piece.recorded:
         took = seconds()
