@@ -18,7 +18,7 @@ rounds` adds UAEs of the model that was trained on UAEs. Each has a control of e
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self

@@ -32,15 +32,16 @@ An experiment is one file, `experiments/NAME.py`, that ends in `main = EXPERIMEN
         name="NAME", config=Config, pieces=pieces,
         labels=lambda config: {"original": "Original", "mine": "MINE-UAE"},
         summarize=lambda records: {...},                     # summary.py: spread, gains over seeds
-        tables=lambda config, summary: [sheet("Errors", [Column("error", "test_error", ".5f")], ...)],
+        tables=lambda config, summary: [sheet("Errors", [Column("error", "test_error")], ...)],
         verdicts=lambda config, summary: ["The error is …"], # verdicts.py
         figures={"errors": Figure("Test errors", draw)},     # plots.py
         published=lambda config: {"epochs": 100},            # departures are told by themselves
         ...)
 
-`work.py` skips the pieces whose record is there, so a job may stop at any time and goes on with the
-same command. Whoever asks for `job.model(name)` or `job.uaes(name)` of the same seed gets them, from
-memory or from their file. The time left is that of the sum of `Piece.work`, in samples of a training
-step or of an iteration of an attack. A run is a directory (`records.py`): config.json, metrics.json
-with the records and their summary, report.md (`report.py`), figures, and a folder of each seed.
+`work.py` skips the pieces whose record is there: a job may stop at any time and goes on with the
+same command. `job.model(name)` and `job.uaes(name)` are what an earlier piece of the same seed
+has kept, from memory or from their file. The time left is that of the sum of `Piece.work`, in
+samples of a training step or of an iteration of an attack. A run is a directory (`records.py`):
+config.json, metrics.json with the records and their summary, report.md (`report.py`), figures, and
+a folder for each seed.
 '''

@@ -32,7 +32,7 @@ class ClassifierConfig(ExperimentConfig):
     epochs: int = DIGITS_EPOCHS
     """Epochs of the classifier."""
     model: Annotated[str, Choice(CLASSIFIERS)] = "small"
-    """Classifier. By default small for the digits, mnist for MNIST and Fashion-MNIST, else cifar."""
+    """Classifier: small for the digits, mnist for MNIST and Fashion-MNIST, else cifar."""
     batch_size: int = 32
     """Images a training step."""
     attack_size: int = 200
