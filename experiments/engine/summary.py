@@ -41,6 +41,12 @@ def by_seed(records: Records, stage: str, name: str) -> dict[int, dict[str, Any]
     return {row["seed"]: row for row in records if (row["stage"], row["name"]) == (stage, name)}
 
 
+def spreads(records: Records, stage: str, name: str, *figures: str) -> dict[str, Any]:
+    """Figures of a stage and a row over the seeds, as far as their pieces are finished."""
+    rows = by_seed(records, stage, name).values()
+    return {figure: spread(row.get(figure) for row in rows) for figure in figures}
+
+
 def errors(
     records: Records,
     name: str,
@@ -75,12 +81,8 @@ def errors(
 
 def attack(records: Records, name: str) -> dict[str, Any]:
     """What the attack of a row came to."""
-    rows = by_seed(records, "attack", name).values()
-    return {
-        "asr": spread(row.get("asr") for row in rows),
-        "l2": spread(row.get("l2") for row in rows),
-        "attack_seconds": spread(row["seconds"] for row in rows),
-    }
+    figures = spreads(records, "attack", name, "asr", "l2", "seconds")
+    return {**figures, "attack_seconds": figures.pop("seconds")}
 
 
 def gains_over(
