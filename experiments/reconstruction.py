@@ -45,7 +45,7 @@ from experiments.engine.config import Choice, size
 from experiments.engine.experiment import Experiment
 from experiments.engine.job import Job, Piece
 from experiments.engine.report import Figure
-from experiments.engine.summary import Records, Summary, by_seed, mean
+from experiments.engine.summary import Records, Summary, by_seed
 from experiments.engine.tables import OUTCOME, Column, Sheet, sheet
 from experiments.reconstruction_rows import GROUPS, NOISE, ROWS, chain, drawn
 from models import RECIPES, Recipe
@@ -85,7 +85,7 @@ TRACE_SIZE = 256  # images whose attack is followed iteration by iteration
 
 @dataclass(frozen=True)
 class Config(AttackConfig):
-    """Settings of a reconstruction run."""
+    """Do UAEs improve reconstruction? Tables 4, 5 and 11 of the paper, with a duplicate control."""
 
     choosing = (*AttackConfig.choosing, "model")
 
@@ -127,6 +127,11 @@ class Config(AttackConfig):
         """What the directory of a run is named after."""
         groups = () if self.rows == ("uae",) else self.rows
         return self.dataset, self.model, *groups, self.preset
+
+    @property
+    def where(self) -> str:
+        """What stands in the titles of tables."""
+        return super().where.replace(", ", f", {self.model} autoencoder, ", 1)
 
     @property
     def recipe(self) -> Recipe:
@@ -315,16 +320,9 @@ def tables(config: Config, summary: Summary) -> list[Sheet]:
     """What came out of every group of rows, then what all of it took."""
     names = short_labels(config)
     rows = {name: (names[name], row) for name, row in beside(config, summary).items()}
-    title = f"{config.dataset}, {config.model} autoencoder, {config.preset} preset"
-    seeds = ", ".join(map(str, config.seeds))
-    outcomes = [
-        sheet(
-            f"{TITLES[group]} · {title} · seeds {seeds}",
-            OUTCOME,
-            [rows[name] for name in GROUPS[group] if name in rows],
-        )
-        for group in config.rows
-    ]
+    titles = {group: f"{TITLES[group]} · {config.where}" for group in config.rows}
+    shown = {group: [rows[name] for name in GROUPS[group] if name in rows] for group in titles}
+    outcomes = [sheet(title, OUTCOME, shown[group]) for group, title in titles.items()]
     made = "Attack on the training images, training error, time for one seed"
     return [*outcomes, sheet(made, DETAILS, list(rows.values()))]
 
@@ -347,11 +345,7 @@ def sentences(config: Config, summary: Summary) -> list[str]:
         }
         missing = verdicts.not_found(row, "images") if ROWS[name].attacks else ""
         lines.append(f"**{names[name]}**: {verdicts.on_error(row, **called)}{missing}")
-    known = {name: mean(row["test_error"]) for name, row in summary.items()}
-    finite = {name: value for name, value in known.items() if value is not None}
-    if finite:
-        best = min(finite, key=finite.__getitem__)
-        lines.append(f"Lowest mean error: {names[best]}, {finite[best]:.5f}.")
+    lines += verdicts.lowest(summary, names)
     if not config.printed:
         lines.append(
             f"The paper has no figures for a {config.model} autoencoder on {config.dataset}."
@@ -385,8 +379,6 @@ def trace_figure(job: Job[Config], path: Path) -> None:
 
 EXPERIMENT = Experiment(
     name="reconstruction",
-    about="Do UAEs improve reconstruction? Tables 4, 5 and 11 of the paper, with a duplicate "
-    "control.",
     config=Config,
     pieces=pieces,
     labels=labels,

@@ -163,7 +163,7 @@ def size(value: int | None) -> int:
 Config = TypeVar("Config", bound=ExperimentConfig)
 
 
-def parse(kind: type[Config], args: Sequence[str], program: str, about: str) -> Config:
+def parse(kind: type[Config], args: Sequence[str], program: str) -> Config:
     """The settings of a command line: its flags in place of those of its preset.
 
     Raises:
@@ -181,7 +181,7 @@ def parse(kind: type[Config], args: Sequence[str], program: str, about: str) -> 
             choice.check(kind.__name__, name, value)
     flags = (tyro.conf.FlagCreatePairsOff,)
     default = kind.for_preset(**chosen)
-    config: Config = tyro.cli(kind, **settings, description=about, default=default, config=flags)
+    config: Config = tyro.cli(kind, **settings, default=default, config=flags)
     config.check()
     return config
 

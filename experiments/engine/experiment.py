@@ -27,8 +27,7 @@ class Experiment:
 
     Attributes:
         name: Its module in `experiments`, and the folder of its runs in `out`.
-        about: What it asks; the first lines of its help.
-        config: Class of its settings, which are its flags.
+        config: Class of its settings, which are its flags; its docstring is the first line of help.
         pieces: All of its work, in order. The time left is the sum of their `work`.
         labels: Names of the rows in the files → in tables, reports and on the bar.
         summarize: Function of the records of a run that gives its summary, ready for JSON.
@@ -42,7 +41,6 @@ class Experiment:
     """
 
     name: str
-    about: str
     config: type[ExperimentConfig]
     pieces: Callable[[Any], Iterable[Piece]]
     labels: Callable[[Any], Mapping[str, str]]
@@ -66,7 +64,7 @@ class Experiment:
         program = f"python -m experiments.{self.name}"
         console, errors = Console(), Console(stderr=True, soft_wrap=True, highlight=False)
         try:
-            config = parse(self.config, args, program, self.about)
+            config = parse(self.config, args, program)
             data = config.load()
             config = self.located(config.complete(data))
             run = self.open(config)

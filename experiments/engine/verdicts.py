@@ -48,6 +48,15 @@ def on_error(
     return text + "."
 
 
+def lowest(summary: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> list[str]:
+    """A sentence on the row with the lowest test error, nothing if all have diverged."""
+    errors = {name: row["test_error"] for name, row in summary.items() if row["test_error"]}
+    if not errors:
+        return []
+    best = min(errors, key=lambda name: errors[name]["mean"])
+    return [f"Lowest mean error: {names[best]}, {errors[best]['mean']:.5f}."]
+
+
 def not_found(row: Mapping[str, Any], samples: str) -> str:
     """A sentence on the samples without a UAE, nothing if all have one."""
     if row.get("asr") is None or row["asr"]["mean"] == 1:

@@ -32,7 +32,7 @@ DICE = {"fair": 6, "loaded": 3}
 
 @dataclass(frozen=True)
 class Config(ExperimentConfig):
-    """Settings of the toy."""
+    """Is the die fair?"""
 
     choosing = (*ExperimentConfig.choosing, "die")
 
@@ -70,7 +70,6 @@ def summarize(records):
 COLUMNS = [Column("mean", "mean", ".2f", std=True)]
 TOY = Experiment(
     name="toy",
-    about="Is the die fair?",
     config=Config,
     pieces=pieces,
     labels=lambda config: {"die": "Die"},

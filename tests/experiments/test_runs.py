@@ -24,7 +24,7 @@ from tests.experiments.runs import check_refused
 
 
 def parsed(*flags: str) -> Config:
-    return parse(Config, flags, "python -m experiments.reconstruction", "")
+    return parse(Config, flags, "python -m experiments.reconstruction")
 
 
 def test_presets_fill_in_what_flags_leave_open():

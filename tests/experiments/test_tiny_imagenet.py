@@ -5,10 +5,10 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from experiments.reconstruction.protocol import main
 
 from experiments import datasets, tiny_imagenet
 from experiments.datasets import load
+from experiments.reconstruction import main
 
 CLASSES = ("n02124075", "n01443537", "n04067472")  # wnids.txt is in no order
 
