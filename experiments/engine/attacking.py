@@ -124,7 +124,7 @@ def find_uaes(
         KeyboardInterrupt: Ctrl-C; what was done by then is in the file.
     """
     path = job.path(f"{job.name}_uae.npz") if path is None else path
-    parts = [uae.UAEs.load(path)] if path.exists() else []
+    parts = [_earlier(path, attack)] if path.exists() else []
     done = sum(map(len, parts))
     work = job.piece.work // len(x)
     job.progress.skip(done * work)
@@ -152,6 +152,12 @@ def find_uaes(
         if parts:
             uae.UAEs.concatenate(parts).save(path, overwrite=True)
     return uae.UAEs.concatenate(parts)
+
+
+def _earlier(path: Path, attack: Attack) -> uae.UAEs:
+    """What a session has found; early files do not say what was minimised."""
+    found = uae.UAEs.load(path)
+    return found if found.measure else dataclasses.replace(found, measure=attack.measure)
 
 
 def attack_figures(x: np.ndarray, z: np.ndarray, success: np.ndarray) -> dict[str, Any]:
