@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import keras_uae as uae
-from experiments import plots, training
+from experiments import training
 from experiments.classifiers import classes
+from experiments.engine import plots
 from experiments.information import mutual_information, pairs
 from experiments.supervised.attacks import best_so_far, comparison
 from experiments.supervised.config import Config

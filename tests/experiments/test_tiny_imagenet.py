@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from experiments import datasets, tiny_imagenet
 from experiments.datasets import load
-from experiments.reconstruction.protocol import main
+from experiments.reconstruction import main
 
 CLASSES = ("n02124075", "n01443537", "n04067472")  # wnids.txt is in no order
 

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 import keras_uae as uae
-from experiments import plots
-from experiments.attacks import MINE
-from experiments.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, RED, STYLE
-from experiments.reconstruction.rows import ROWS
-from experiments.summary import by_seed
+from experiments.engine import plots
+from experiments.engine.attacking import MINE
+from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, RED, STYLE
+from experiments.engine.summary import by_seed
+from experiments.reconstruction_rows import ROWS
 
 # by what a row adds; what is left is conventional augmentation
 COLORS = {"mine": BLUE, "l2": ORANGE, "ga_0.01": GREEN, "ga_0.001": LIGHT_GREEN}
