@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras_uae as uae
-from experiments.attacks import SAMPLING_WORK
+from experiments.engine.attacking import SAMPLING_WORK
 from keras_uae.attacks.presets import PRESETS
 from keras_uae.similarity import MINE, BivariateSampling
 
