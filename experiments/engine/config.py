@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args, get_type_h
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
-from experiments.datasets import COUNTS, Split, load
+from experiments.data import COUNTS, Split, load
 from keras_uae._checks import check_choice, check_integer
 
 PRESETS = ("smoke", "quick", "paper")

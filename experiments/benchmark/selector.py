@@ -28,9 +28,9 @@ from rich.console import Console
 from sklearn.exceptions import ConvergenceWarning
 
 from experiments import published_selector, tables
-from experiments.datasets import Split, load
+from experiments.data import Split, load
 from experiments.run import versions, write_json
-from experiments.timing import quartiles, timed, turns
+from experiments.benchmark.timing import quartiles, timed, turns
 from keras_uae._checks import check_integer
 from keras_uae.evaluation import extra_trees_accuracy
 from keras_uae.selection import ConcreteFeatureSelector

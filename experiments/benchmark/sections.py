@@ -7,7 +7,7 @@ import numpy as np
 
 import keras_uae as uae
 from experiments import peers
-from experiments.benchmark_cases import (
+from experiments.benchmark.cases import (
     CONV,
     REFERENCE,
     Case,
@@ -19,7 +19,7 @@ from experiments.benchmark_cases import (
     mine_attacks,
 )
 from experiments.progress import JobProgress
-from experiments.timing import Method, compare, quartiles, resident_memory, round_robin, timed
+from experiments.benchmark.timing import Method, compare, quartiles, resident_memory, round_robin, timed
 
 Figures = dict[str, Any]
 

@@ -25,9 +25,9 @@ import tyro
 from rich.console import Console
 
 from experiments import tables
-from experiments.benchmark_cases import PRESETS, Scale
-from experiments.benchmark_sections import SECTIONS, WORK
-from experiments.benchmark_tables import Content, notes, sheets
+from experiments.benchmark.cases import PRESETS, Scale
+from experiments.benchmark.sections import SECTIONS, WORK
+from experiments.benchmark.tables import Content, notes, sheets
 from experiments.progress import JobProgress
 from experiments.run import versions, write_json
 from keras_uae._checks import check_choice, check_integer

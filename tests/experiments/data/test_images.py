@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from experiments.datasets import load
+from experiments.data import load
 
 
 def write(folder, name, *, key="image", shape=(5, 4, 3), splits=("train", "test")):

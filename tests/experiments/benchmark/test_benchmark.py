@@ -11,8 +11,8 @@ import tensorflow as tf
 import keras_uae as uae
 import models
 from experiments import benchmark, benchmark_cases, benchmark_tables, peers, tables
-from experiments.benchmark_cases import CONV, EXACT, LITERAL, PRESETS, REFERENCE
-from experiments.timing import Method, Timing, compare, quartiles, round_robin, timed, turns
+from experiments.benchmark.cases import CONV, EXACT, LITERAL, PRESETS, REFERENCE
+from experiments.benchmark.timing import Method, Timing, compare, quartiles, round_robin, timed, turns
 from keras_uae.attacks.base import Attack
 
 SMOKE = PRESETS["smoke"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from experiments.benchmark_cases import CONV, REFERENCE
+from experiments.benchmark.cases import CONV, REFERENCE
 from experiments.tables import NONE, Sheet
 
 Content = dict[str, Any]

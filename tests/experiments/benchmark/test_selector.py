@@ -5,7 +5,7 @@ import json
 import pytest
 
 from experiments import published_selector, selector_benchmark
-from experiments.datasets import load
+from experiments.data import load
 
 
 @pytest.fixture(autouse=True)
