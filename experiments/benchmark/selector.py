@@ -12,14 +12,12 @@ extremely randomised trees on the features it has selected.
 The package is written for Keras 2, which tf_keras is; without it, ours alone is measured.
 """
 
-import sys
-import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
@@ -27,23 +25,28 @@ import tyro
 from rich.console import Console
 from sklearn.exceptions import ConvergenceWarning
 
-from experiments import published_selector, tables
-from experiments.data import Split, load
-from experiments.run import versions, write_json
-from experiments.benchmark.timing import quartiles, timed, turns
+from experiments.benchmark import published
+from experiments.benchmark.tables import print_sheets
+from experiments.benchmark.timing import Ticks, quartiles, timed, turns
+from experiments.data import Split, load, names
+from experiments.engine.config import Choice, check_settings
+from experiments.engine.records import versions, write_json
+from experiments.engine.tables import Column, Sheet, sheet
 from keras_uae._checks import check_integer
 from keras_uae.evaluation import extra_trees_accuracy
 from keras_uae.selection import ConcreteFeatureSelector
 
 PUBLISHED, LIKE_PUBLISHED, OURS = "published package", "ours, published settings", "ours"
 
+Figures = dict[str, Any]
+
 
 @dataclass(frozen=True)
 class Config:
     """How fast is the concrete selector next to the published package?"""
 
-    dataset: str = "digits"
-    """As in the experiments: digits, mnist, fashion_mnist, isolet, …"""
+    dataset: Annotated[str, Choice(names(), others=True)] = "digits"
+    """One of these, or any other image data set of tensorflow-datasets."""
     features: int = 16
     """Features to select."""
     published_epochs: int = 100
@@ -67,40 +70,36 @@ def main(args: Sequence[str] | None = None) -> int:
     config = tyro.cli(Config, args=args, prog=program, config=flags)
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        data = flat(load(config.dataset, data_dir=config.data_dir))
-        check_integer("Config", "features", config.features, 1, data.x_train.shape[1])
-        for name in ("published_epochs", "rounds"):
-            check_integer("Config", name, getattr(config, name), 1)
+        check_settings(config)
         for epochs in config.epochs:
             check_integer("Config", "epochs", epochs, 1)
+        data = flat(load(config.dataset, data_dir=config.data_dir))
+        check_integer("Config", "features", config.features, 1, data.x_train.shape[1])
     except (ValueError, OSError) as error:
         errors.print(f"error: {error}", style="red", markup=False)
         return 2
-    missing = published_selector.missing()
+    missing = published.missing()
     if missing:
         errors.print(f"without the published package: {missing}", markup=False)
-    content: dict[str, Any] = {
+    rows: list[Figures] = []
+    content: Figures = {
         "experiment": "selector_benchmark",
         "settings": {key: str(value) for key, value in vars(config).items()},
         "versions": versions(),
         "steps": time_steps(config, data, not missing, errors),
-        "trainings": [],
+        "trainings": rows,
     }
     try:
         for row in trainings(config, data, not missing):
             errors.print(f"{row['name']}, {row['epochs']} epochs: {row['seconds']:.0f} s")
-            content["trainings"].append(row)
+            rows.append(row)
             if config.json:
                 write_json(config.json, content)
     except KeyboardInterrupt:
         errors.print("interrupted: what follows are the trainings that are finished")
-        if not content["trainings"]:
+        if not rows:
             return 130
-    for sheet in sheets(config, content):
-        if config.markdown:
-            print(f"**{sheet.title}**\n\n{tables.markdown(sheet)}")
-        else:
-            tables.print_sheet(Console(), sheet)
+    print_sheets(sheets(config, content), markdown=config.markdown)
     return 0
 
 
@@ -113,34 +112,32 @@ def flat(data: Split) -> Split:
 
 
 def time_steps(
-    config: Config, data: Split, published: bool, console: Console
-) -> dict[str, dict[str, Any]]:
+    config: Config, data: Split, with_published: bool, console: Console
+) -> dict[str, Figures]:
     """Milliseconds a step by method, epochs in turns; the first epoch of a fit compiles."""
-    epochs = 3
+    x, epochs = data.x_train, 3
 
-    def ours(preset: str) -> Callable[[], list[float]]:
-        def run() -> list[float]:
-            clock = EpochClock()
-            with silence():
-                ConcreteFeatureSelector.from_preset(
-                    preset, config.features, epochs=epochs, tryouts=1, random_state=0
-                ).fit(data.x_train, callbacks=[clock])
-            return clock.seconds
+    def ours(preset: str) -> list[float]:
+        settings = {"epochs": epochs, "tryouts": 1, "random_state": 0}
+        selector = ConcreteFeatureSelector.from_preset(preset, config.features, **settings)
+        ticks = Ticks()
+        clock = keras.callbacks.LambdaCallback(on_epoch_begin=ticks, on_train_end=ticks)
+        with silence():
+            selector.fit(x, callbacks=[clock])
+        return ticks.seconds
 
-        return run
-
-    methods = {OURS: ours("default"), LIKE_PUBLISHED: ours("published")}
-    if published:
-        methods[PUBLISHED] = lambda: (
-            published_selector.fit(data.x_train, config.features, epochs=epochs, seed=0).epochs
-        )
-    steps = -(-len(data.x_train) // max(len(data.x_train) // 256, 16))
+    methods: dict[str, Callable[[], list[float]]] = {
+        OURS: lambda: ours("default"),
+        LIKE_PUBLISHED: lambda: ours("published"),
+    }
+    if with_published:
+        methods[PUBLISHED] = lambda: published.fit(x, config.features, epochs=epochs, seed=0).epochs
+    steps = -(-len(x) // max(len(x) // 256, 16))
     found: dict[str, list[float]] = {name: [] for name in methods}
-    names = list(methods)
-    for index in turns(len(names), config.rounds):
-        seconds = methods[names[index]]()
-        found[names[index]].append(1000 * min(seconds[1:]) / steps)
-        console.print(f"{names[index]}: {found[names[index]][-1]:.2f} ms a step")
+    for index in turns(len(methods), config.rounds):
+        name = list(methods)[index]
+        found[name].append(1000 * min(methods[name]()[1:]) / steps)
+        console.print(f"{name}: {found[name][-1]:.2f} ms a step")
     base = found.get(PUBLISHED) or found[OURS]
     return {
         name: {
@@ -152,10 +149,10 @@ def time_steps(
     }
 
 
-def trainings(config: Config, data: Split, published: bool) -> Iterator[dict[str, Any]]:
+def trainings(config: Config, data: Split, with_published: bool) -> Iterator[Figures]:
     """Seconds, test error and accuracy of whole trainings, one after the other."""
 
-    def row(name: str, epochs: int, seconds: float, model: Any, indices: Any) -> dict[str, Any]:
+    def row(name: str, epochs: int, seconds: float, model: Any, indices: Any) -> Figures:
         outputs = model.predict(data.x_test, batch_size=1000, verbose=0).astype(np.float64)
         kept = np.unique(indices)
         accuracy = extra_trees_accuracy(*data, features=kept)
@@ -165,31 +162,18 @@ def trainings(config: Config, data: Split, published: bool) -> Iterator[dict[str
             **{"accuracy": accuracy.mean, "accuracy_std": accuracy.std},
         }
 
-    for epochs in config.epochs:
+    def ours(epochs: int) -> ConcreteFeatureSelector:
         selector = ConcreteFeatureSelector(config.features, epochs=epochs, random_state=0)
         with silence():
-            _, seconds, _ = timed(partial(selector.fit, data.x_train))
+            return selector.fit(data.x_train)
+
+    for epochs in config.epochs:
+        selector, seconds, _ = timed(partial(ours, epochs))
         yield row(OURS, epochs, seconds, selector.model_, selector.indices_)
-    if published:
-        fit = partial(published_selector.fit, epochs=config.published_epochs, seed=0)
-        result, seconds, _ = timed(partial(fit, data.x_train, config.features))
+    if with_published:
+        x, settings = data.x_train, {"epochs": config.published_epochs, "seed": 0}
+        result, seconds, _ = timed(lambda: published.fit(x, config.features, **settings))
         yield row(PUBLISHED, config.published_epochs, seconds, result.model, result.indices)
-
-
-class EpochClock(keras.callbacks.Callback):
-    """Seconds of every epoch."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds: list[float] = []
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Start the clock."""
-        self._begin = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Stop it."""
-        self.seconds.append(time.perf_counter() - self._begin)
 
 
 def silence() -> warnings.catch_warnings:
@@ -197,35 +181,29 @@ def silence() -> warnings.catch_warnings:
     return warnings.catch_warnings(action="ignore", category=ConvergenceWarning)
 
 
-def sheets(config: Config, content: dict[str, Any]) -> list[tables.Sheet]:
+def sheets(config: Config, content: Figures) -> list[Sheet]:
     """The tables: steps, and whole trainings."""
     steps, rows = content["steps"], content["trainings"]
     title = f"{config.dataset}, {config.features} features"
     reference = PUBLISHED if PUBLISHED in steps else OURS
     theirs = next((row for row in rows if row["name"] == PUBLISHED), rows[-1])
+
+    def speed(row: Mapping[str, Any]) -> float:
+        return theirs["seconds"] / row["seconds"]
+
+    of_steps = (
+        Column("ms", "ms_per_step.median", ".2f"),
+        Column(f"× {reference}", "ratio.median", ".2f"),
+    )
+    of_trainings = (
+        Column("epochs", "epochs", "d"),
+        Column("seconds", "seconds", ".0f"),
+        Column("times as fast", speed, ".1f"),
+        Column("test error", "test_error", ".5f"),
+        Column("ExtraTrees accuracy", "accuracy", ".2%"),
+        Column("unique", "unique", "d"),
+    )
     return [
-        tables.Sheet(
-            f"A step · {title}",
-            {
-                "": list(steps),
-                "ms": [f"{row['ms_per_step']['median']:.2f}" for row in steps.values()],
-                f"× {reference}": [f"{row['ratio']['median']:.2f}" for row in steps.values()],
-            },
-        ),
-        tables.Sheet(
-            f"A training · {title}",
-            {
-                "": [row["name"] for row in rows],
-                "epochs": [str(row["epochs"]) for row in rows],
-                "seconds": [f"{row['seconds']:.0f}" for row in rows],
-                "times as fast": [f"{theirs['seconds'] / row['seconds']:.1f}" for row in rows],
-                "test error": [f"{row['test_error']:.5f}" for row in rows],
-                "ExtraTrees accuracy": [f"{row['accuracy']:.2%}" for row in rows],
-                "unique": [str(row["unique"]) for row in rows],
-            },
-        ),
+        sheet(f"A step · {title}", of_steps, list(steps.items())),
+        sheet(f"A training · {title}", of_trainings, [(row["name"], row) for row in rows]),
     ]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -49,6 +49,21 @@ class PeakMemory:
         self.peak = max(self.peak, resident_memory())
 
 
+class Ticks:
+    """A callback of anything that notes when it was called."""
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        self._times.append(time.perf_counter())
+
+    @property
+    def seconds(self) -> list[float]:
+        """Between two calls."""
+        return np.diff(self._times).tolist()
+
+
 def resident_memory() -> int:
     """Resident memory of this process, in bytes."""
     return _PROCESS.memory_info().rss

@@ -54,6 +54,21 @@ class Choice(PrimitiveConstructorSpec[str]):
             check_different(owner, name, value, "names")
 
 
+def check_settings(settings: Any) -> None:
+    """Names in a dataclass of settings are known, and what counts something is at least 1.
+
+    Raises:
+        ValueError: Of a setting that cannot be.
+    """
+    owner, kinds = type(settings).__name__, get_type_hints(type(settings), include_extras=True)
+    for name in (each.name for each in dataclasses.fields(settings)):
+        kind, value = kinds[name], getattr(settings, name)
+        for choice in _choices(kind):
+            choice.check(owner, name, value)
+        if kind in (int, int | None) and value is not None:
+            check_integer(owner, name, value, 1)
+
+
 def check_different(owner: str, name: str, values: Sequence[Any], things: str) -> None:
     """Setting `name` of `owner` has one or more values, all of them different."""
     if not values or len(set(values)) < len(values):
@@ -113,13 +128,8 @@ class ExperimentConfig:
         Raises:
             ValueError: Of a setting that cannot be.
         """
-        owner, kinds = type(self).__name__, get_type_hints(type(self), include_extras=True)
-        for name in (each.name for each in dataclasses.fields(self)):
-            kind, value = kinds[name], getattr(self, name)
-            for choice in _choices(kind):
-                choice.check(owner, name, value)
-            if kind in (int, int | None) and value is not None:
-                check_integer(owner, name, value, 1)
+        check_settings(self)
+        owner = type(self).__name__
         for seed in self.seeds:
             check_integer(owner, "seeds", seed, 0, 2**31 - 1)
         check_different(owner, "seeds", self.seeds, "integers")
