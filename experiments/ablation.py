@@ -31,8 +31,9 @@ from matplotlib.ticker import PercentFormatter
 import keras_uae as uae
 from experiments import paper
 from experiments.ablation_variants import PARTS, SEARCHES, Variant, every_part
-from experiments.benchmark_cases import search
-from experiments.datasets import Split
+from experiments.benchmark.cases import search
+from experiments.benchmark.timing import Method, compare, round_robin
+from experiments.data import Split
 from experiments.engine import autoencoders, plots
 from experiments.engine.attacking import attacked, find_uaes, found_figures
 from experiments.engine.autoencoders import AutoencoderConfig
@@ -44,7 +45,6 @@ from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, PUR
 from experiments.engine.report import Figure
 from experiments.engine.summary import Records, errors, mean, spreads
 from experiments.engine.tables import Column, Sheet, error, sheet
-from experiments.timing import Method, compare, round_robin
 from keras_uae._checks import check_integer
 from keras_uae.attacks.base import Attack
 from keras_uae.similarity import MINE

@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 import keras_uae as uae
-from experiments.datasets import Split
+from experiments.data import Split
 from experiments.engine import autoencoders, plots
 from experiments.engine.attacking import attack_work, attacked, find_uaes, found_figures
 from experiments.engine.autoencoders import AutoencoderConfig
