@@ -1,4 +1,4 @@
-"""Training by steps on images that are in memory, as one graph.
+"""Train an autoencoder by steps, as one graph; and what its code is worth to a linear classifier.
 
 A thousand images make epochs of ten short steps, of which `fit` spends half between them.
 """
@@ -8,10 +8,16 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import tensorflow as tf
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from experiments.data import Split
 from models import Recipe
 
 CHUNK = 500  # steps between two looks at Python
+CODE = "code"  # the layer of the recipes
+_MAX_ITER = 500
 
 
 class Trainer:
@@ -66,3 +72,15 @@ class Trainer:
         needed = steps * self._batch_size
         orders = [self._orders.permutation(count) for _ in range(-(-needed // count))]
         return np.concatenate(orders)[:needed].reshape(steps, self._batch_size).astype(np.int32)
+
+
+def code_accuracy(model: keras.Model, data: Split) -> float:
+    """Test accuracy of logistic regression on the code, trained on the images of the set."""
+    encoder = keras.Model(model.inputs, model.get_layer(CODE).output)
+    codes = (
+        encoder.predict(x, batch_size=1000, verbose=0).reshape(len(x), -1).astype(np.float64)
+        for x in (data.x_train, data.x_test)
+    )
+    train, test = codes
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=_MAX_ITER))
+    return float(classifier.fit(train, data.y_train).score(test, data.y_test))
