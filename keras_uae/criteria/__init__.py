@@ -25,14 +25,13 @@ __all__ = [
     "nt_xent",
 ]
 
-
-# Criteria by name, with their defaults. A name added here is known everywhere at once.
 CRITERIA: dict[str, Callable[[], Criterion]] = {
     "reconstruction": Reconstruction,
     "misclassification": Misclassification,
     "targeted_misclassification": lambda: Misclassification(targeted=True),
     "contrastive": Contrastive,
 }
+"""Criteria by name, with their defaults. A name added here is known everywhere at once."""
 
 
 def get(criterion: Any, model: keras.Model | None = None) -> Criterion:

@@ -46,8 +46,6 @@ __all__ = [
     "names",
 ]
 
-# Similarities by name. `maps` are the feature maps of the model's first convolution where it starts
-# with one, otherwise the input itself. A name added here is known everywhere at once.
 SIMILARITIES: dict[str, Callable[[FeatureMap], Similarity]] = {
     "conv": lambda maps: MINE(features=Convolution()),
     "random": lambda maps: MINE(features=RandomSampling()),
@@ -58,6 +56,8 @@ SIMILARITIES: dict[str, Callable[[FeatureMap], Similarity]] = {
     "feature_scattering": lambda maps: FeatureScattering(features=maps),
     "reconstruction_loss": lambda maps: ReconstructionLoss(),
 }
+"""Similarities by name: functions of `maps`, the feature maps of the model's first convolution where
+it starts with one, otherwise the input itself. A name added here is known everywhere at once."""
 
 
 def names() -> list[str]:
