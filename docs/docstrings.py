@@ -26,3 +26,5 @@ class House(griffe.Extension):
             )
         for parameter in getattr(obj, "parameters", ()):
             parameter.annotation = None
+        if obj.is_function:
+            obj.returns = None
