@@ -104,8 +104,7 @@ class Convolution(FeatureMap):
 
     Example:
 
-        >>> name = autoencoder.layers[0].name
-        >>> uae.similarity.MINE(features=uae.similarity.Convolution(layer=name))
+        >>> uae.similarity.MINE(features=uae.similarity.Convolution(layer="conv2d_1"))
     """
 
     layer: str | None = None
