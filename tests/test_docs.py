@@ -195,7 +195,10 @@ def prepared():
 
     def build(*last, loss="mse"):
         first = keras.layers.Conv2D(4, 3, padding="same", activation="relu")
-        model = keras.Sequential([keras.Input((8, 8, 1)), first, *last])
+        outputs = inputs = keras.Input((8, 8, 1))
+        for layer in (first, *last):
+            outputs = layer(outputs)
+        model = keras.Model(inputs, outputs)
         model.compile("adam", loss)
         return model
 
