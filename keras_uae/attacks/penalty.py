@@ -39,8 +39,8 @@ class PenaltyAttack(SimilarityAttack):
         search_steps: Integer B ≥ 1, values of c. Defaults to `9`.
         steps: Integer T ≥ 1, iterations for each of them. Defaults to `1000`.
         initial_multiplier: Float in [1e-3, 1e9], the first c. Defaults to `1e-3`.
-        model, criterion, similarity, objective, step_size, epsilon, bounds, initial_radius,
-            step_rule, seed: As of `MinMaxAttack`.
+        model, criterion, similarity, objective: As of `MinMaxAttack`.
+        step_size, epsilon, bounds, initial_radius, step_rule, seed: As of `MinMaxAttack`.
 
     Call arguments and results are those of `MinMaxAttack`; `iteration` counts through all searches,
     `multiplier` is the c that would come next.

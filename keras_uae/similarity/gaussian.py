@@ -29,6 +29,10 @@ def gaussian_mutual_information(
 
     Returns:
         Tensor `(batch,)`, in nats; 0 where x or z is all zeros.
+
+    Example:
+
+        >>> uae.similarity.gaussian_mutual_information(x, found.x, dimension=1)
     """
     x, z = (flatten(tf.convert_to_tensor(each)) for each in (x, z))
     value = _unexplained(x, z)
@@ -73,6 +77,10 @@ class Gaussian(Similarity):
             iterations (success rate on the dense autoencoder of MNIST, δ₀ in ±0.2: 92 % with 1,
             76 % with 2, 1 % with 8, 0 % with 128).
         floor: Float in (0, 1): the value is at most (d'/2)·log(1/floor). Defaults to `1e-6`.
+
+    Example:
+
+        >>> attack = uae.MinMaxAttack(autoencoder, similarity=uae.similarity.Gaussian(dimension=2))
     """
 
     measure: ClassVar[str] = MUTUAL_INFORMATION

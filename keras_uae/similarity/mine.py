@@ -44,6 +44,10 @@ class MINE(Similarity):
             while z drives it down; choose a smaller η. Defaults to `False`.
         form: "dual", "primal" or "auto" (dual where K ≤ d'). Defaults to `"auto"`.
 
+    Example:
+
+        >>> attack = uae.MinMaxAttack(autoencoder, similarity=uae.similarity.MINE(steps=10))
+
     Reference:
         [Hsu et al., 2022](https://arxiv.org/abs/2103.01895), Algorithm 2;
         [Belghazi et al., 2018](https://arxiv.org/abs/1801.04062).
