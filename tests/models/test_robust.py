@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_uae import _draws as draws
-from keras_uae import geometry
+from keras_uae.attacks import geometry
 from models import TRADES, AdversarialTraining, small_classifier
 from tests.graphs import all_operations
 
