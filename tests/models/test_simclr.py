@@ -103,7 +103,7 @@ def test_lars_by_hand(nesterov):
         gradients[3] *= step != 1
         optimizer.apply([tf.constant(each, tf.float32) for each in gradients], variables)
         for i, gradient in enumerate(gradients):
-            w, rate = expected[i], 0.5
+            w, rate = expected[i], np.float64(0.5)
             if w.ndim > 1:
                 gradient = gradient + 0.1 * w
                 if np.any(w):

@@ -427,6 +427,7 @@ def test_presets_can_be_overridden():
     assert MinMaxAttack.from_preset("paper", model).initial_radius == 0
     assert MinMaxAttack.from_preset("paper", model, initial_radius=0.5).initial_radius == 0.5
     code = MinMaxAttack.from_preset("published_code", model)
+    assert isinstance(code.criterion, Reconstruction)
     assert code.criterion.squared
     assert code.radius(tf.TensorShape([28, 28, 1])) == pytest.approx(0.086, abs=5e-4)
 
