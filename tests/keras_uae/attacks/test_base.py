@@ -131,6 +131,12 @@ def run(name: str) -> Run:
     return Run(case, attack, x, found, variants, attack._compiled.experimental_get_tracing_count())
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _forget_runs():
+    yield
+    run.cache_clear()
+
+
 def generate(attack, x, **settings):
     return attack.generate(x, **{"batch_size": BATCH, "seed": SEED, "verbose": 0, **settings})
 

@@ -111,7 +111,8 @@ def test_calls_leave_no_graph_and_no_tensor_behind(name):
     assert attack._compiled.experimental_get_tracing_count() == 1
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+# all that have gradients by hand, and one that has none
+@pytest.mark.parametrize("name", ["mine_conv", "mine_random", "gaussian", "pgd"])
 def test_an_attack_that_is_dropped_leaves_no_graph_behind(name):
     x = tf.constant(tiny_models.images(2))
     arguments = x, tf.range(2, dtype=tf.int64), tf.constant(0, tf.int64)
