@@ -1,6 +1,5 @@
 """Mutual information under random sampling in closed form: no sampling, no training."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -10,6 +9,7 @@ from keras_uae._checks import Integer, Number
 from keras_uae._settings import register
 from keras_uae._tensors import flatten
 from keras_uae.similarity.base import MUTUAL_INFORMATION, Similarity
+from keras_uae.similarity.gradients import WithGradient, by_hand
 
 
 def gaussian_mutual_information(
@@ -39,10 +39,8 @@ def gaussian_mutual_information(
     return -dimension / 2 * tf.math.log(floor + (1 - floor) * value)
 
 
-@tf.custom_gradient
-def _unexplained(
-    x: tf.Tensor, z: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+@by_hand
+def _unexplained(x: tf.Tensor, z: tf.Tensor) -> WithGradient:
     """r = 1 − ρ², `(batch,)`, for rows x and z.
 
     The gradient to z, (2/‖z‖²)(z⊥ − r·z), is written by hand: autodiff goes back through every

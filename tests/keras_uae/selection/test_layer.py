@@ -196,9 +196,12 @@ def test_only_training_moves_temperature_noise_and_logits():
 def test_the_training_step_is_traced_once(monkeypatch):
     traced = []
     step = uae.ConcreteSelect._next_weights
-    monkeypatch.setattr(
-        uae.ConcreteSelect, "_next_weights", lambda self: traced.append(1) or step(self)
-    )
+
+    def counted(self):
+        traced.append(1)
+        return step(self)
+
+    monkeypatch.setattr(uae.ConcreteSelect, "_next_weights", counted)
     model = network()
     fit(model, 3, [uae.AnnealTemperature()])
     before = len(traced)
