@@ -6,6 +6,7 @@ import inspect
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import keras
 import matplotlib
@@ -100,7 +101,8 @@ def test_experiments_that_it_names_are_there(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_options_of_the_command_line_are_there(page):
-    commands = typer.main.get_command(app).commands
+    group: Any = typer.main.get_command(app)
+    commands = group.commands
     for code in blocks(page, "bash"):
         for command, rest in re.findall(r"keras-uae (\w+)((?:\\\n|[^\n&])*)", code):
             options = {option for each in commands[command].params for option in each.opts}

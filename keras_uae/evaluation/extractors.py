@@ -114,7 +114,9 @@ def penultimate(model: keras.Model) -> keras.Model:
             f"layer. Received: model {model.name!r} with layers "
             f"{', '.join(type(layer).__name__ for layer in model.layers)}."
         )
-    return keras.Model(model.input, dense[-1].input, name=f"{model.name}_penultimate")
+    # a Sequential model has `inputs`, and no `input` before it was called
+    inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs
+    return keras.Model(inputs, dense[-1].input, name=f"{model.name}_penultimate")
 
 
 def inception_v3(
