@@ -26,14 +26,14 @@ import keras_uae as uae
 import models
 from experiments import robustness_curves as curves
 from experiments.datasets import COUNTS, Split
-from experiments.engine import autoencoders, classifiers, plots
+from experiments.engine import autoencoders, classifiers
 from experiments.engine.attacking import find_uaes, found_figures
-from experiments.engine.classifiers import Attacked, ClassifierConfig, one_of_each
+from experiments.engine.classifiers import ClassifierConfig
 from experiments.engine.config import Choice, size
 from experiments.engine.experiment import Experiment
 from experiments.engine.job import Job, Piece
 from experiments.engine.report import Figure
-from experiments.robustness_curves import METHODS, PARTS, ROWS, family, point
+from experiments.robustness_curves import PARTS, attacked, classifier, family, point
 from keras_uae._checks import check_number
 from keras_uae.attacks.base import Attack
 from models import ClassifierRecipe, get_recipe
@@ -43,7 +43,6 @@ COLOUR_EPSILONS = tuple(value / 255 for value in (1, 2, 4, 8, 16))
 # ε of the robust trainings; 8×8 images bear less
 TRAINING_EPSILONS = {"digits": 0.1, "mnist": 0.3, "fashion_mnist": 0.1}
 STANDARD_STEP = 0.01  # of PGD on standard classifiers (supplement 6.17)
-GRID_SIZE = 10  # images of a grid, one of each class
 ROBUST = {"madry": models.AdversarialTraining, "trades": models.TRADES}
 
 
@@ -77,11 +76,9 @@ class Config(ClassifierConfig):
         """As of every classifier, and what suits grey images or those in colour."""
         config = super().for_preset(preset, dataset, **settings)
         colour = config.model == "cifar"
-        mine: dict[str, Any] = {
-            "epsilons": COLOUR_EPSILONS if colour else GREY_EPSILONS,
-            "robust_epsilon": 8 / 255 if colour else TRAINING_EPSILONS.get(dataset, 0.3),
-            "robust_epochs": config.epochs,
-        }
+        mine: dict[str, Any] = {"epsilons": COLOUR_EPSILONS if colour else GREY_EPSILONS}
+        mine["robust_epsilon"] = 8 / 255 if colour else TRAINING_EPSILONS.get(dataset, 0.3)
+        mine["robust_epochs"] = config.epochs
         if preset == "smoke":
             mine |= {"minmax_steps": 20, "steps": 10, "robust_steps": 4}
             mine["epsilons"] = (0.05, 0.1, 0.2, 0.4)
@@ -152,11 +149,11 @@ class Config(ClassifierConfig):
         """The attack on the classifier of a row."""
         settings: dict[str, Any] = {"criterion": uae.Misclassification(), "epsilon": epsilon}
         settings["steps"] = self.attack_steps(row, method)
-        if method == "minmax":
-            settings |= {"objective": "maximize", "similarity": "conv", "initial_radius": 0.0}
-            return uae.MinMaxAttack(model, **settings)
-        step_size = None if family(row) in ROBUST else STANDARD_STEP
-        return uae.PGDAttack(model, **settings, step_size=step_size)
+        if method == "pgd":
+            step_size = None if family(row) in ROBUST else STANDARD_STEP
+            return uae.PGDAttack(model, **settings, step_size=step_size)
+        settings |= {"objective": "maximize", "similarity": "conv", "initial_radius": 0.0}
+        return uae.MinMaxAttack(model, **settings)
 
     def attack_steps(self, row: str, method: str) -> int:
         """Iterations of an attack."""
@@ -170,8 +167,9 @@ def pieces(config: Config) -> Iterator[Piece]:
     count = size(config.train_size)
     for seed in config.seeds:
         if any(row.endswith("-uae") for row in config.rows):
-            work = count * config.autoencoder_epochs
-            yield Piece("training", seed, "autoencoder", work, train_autoencoder)
+            epochs = config.autoencoder_epochs
+            run = functools.partial(autoencoders.train, added=[], epochs=epochs)
+            yield Piece("training", seed, "autoencoder", count * epochs, run)
             yield Piece("attack", seed, "uae", count * config.steps, find, mark="asr")
         for row, methods in config.rows.items():
             if row != "trades" or config.weights is None:
@@ -183,11 +181,6 @@ def pieces(config: Config) -> Iterator[Piece]:
                 for epsilon in config.epsilons:
                     run = functools.partial(attack, row=row, method=method, epsilon=epsilon)
                     yield Piece("attack", seed, point(row, method, epsilon), work, run, mark="asr")
-
-
-def train_autoencoder(job: Job[Config]) -> dict[str, Any]:
-    """The autoencoder whose UAEs are added."""
-    return autoencoders.train(job, [], epochs=job.config.autoencoder_epochs)
 
 
 def find(job: Job[Config]) -> dict[str, Any]:
@@ -210,36 +203,6 @@ def attack(job: Job[Config], *, row: str, method: str, epsilon: float) -> dict[s
     model, (x, y) = classifier(job, row), attacked(job, row)
     found = find_uaes(job, job.config.attack(row, method, model, epsilon), x, y)
     return {**found_figures(x, found), "row": row, "method": method, "epsilon": epsilon}
-
-
-def classifier(job: Job[Config], row: str, seed: int | None = None) -> keras.Model:
-    """The classifier of a row: published, or the one that was trained."""
-    if row == "trades" and job.config.weights is not None:
-        return job.once("published", job.config.published, seed)
-    return job.model(row, seed)
-
-
-def attacked(job: Job[Config], row: str, seed: int | None = None) -> Attacked:
-    """The images that a row is attacked on."""
-    model, count = classifier(job, row, seed), job.config.attack_size
-    return job.once(("attacked", row), lambda: classifiers.attacked(job.data, model, count), seed)
-
-
-def draw_grid(job: Job[Config], path: Path) -> None:
-    """Figure 6: examples of the first seed where a part has two attacks, two panels to a line."""
-    seed, panels = job.config.seeds[0], []
-    for row in (each for each in ROBUST if each in job.config.parts):
-        model, images = classifier(job, row, seed), attacked(job, row, seed)
-        rows = one_of_each(images, GRID_SIZE)
-        for _, method in reversed(PARTS[row]):
-            lines = {
-                f"ε = {epsilon:.3g}": job.uaes(point(row, method, epsilon), seed)[rows]
-                for epsilon in job.config.epsilons
-            }
-            title = f"{ROWS[row]}, {METHODS[method]}"
-            panels.append(classifiers.panel(title, model, images.x[rows], lines))
-    if panels:
-        plots.image_grids(path, panels, height=len(panels) // 2)
 
 
 def published(config: Config) -> dict[str, Any]:
@@ -270,8 +233,8 @@ EXPERIMENT = Experiment(
     ),
     verdicts=curves.sentences,
     figures={
-        "curves": Figure("Success rate over ε, mean ± std over the seeds", curves.draw),
-        "grid": Figure("Examples over ε, failures crossed out (Figure 6)", draw_grid),
+        "curves": Figure("Success rate over ε, mean ± std over the seeds", curves.draw_curves),
+        "grid": Figure("Examples over ε, failures crossed out (Figure 6)", curves.draw_grid),
     },
     published=published,
 )

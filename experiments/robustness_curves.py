@@ -5,10 +5,12 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import keras
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from experiments.engine import plots, verdicts
+from experiments.engine import classifiers, plots, verdicts
+from experiments.engine.classifiers import Attacked, one_of_each
 from experiments.engine.job import Job
 from experiments.engine.plots import BLUE, GREEN, GREY, ORANGE, STYLE
 from experiments.engine.summary import Records, curve, curve_differences, known_mean, spreads
@@ -38,6 +40,7 @@ CLAIMS = {
     "standard": ("consistently lower than without for each ε", 0.0),
     "madry": ("lower than or comparable to that without", COMPARABLE),
 }
+GRID_SIZE = 10  # images of a grid, one of each class
 COLORS = {"duplicate": GREEN, "uae": BLUE, "pgd": ORANGE, "minmax": BLUE}
 
 
@@ -60,6 +63,19 @@ def labels(config: Any) -> dict[str, str]:
                 text = f"{ROWS[row]}, {METHODS[method]}, ε = {epsilon:.3g}"
                 names[point(row, method, epsilon)] = text
     return names
+
+
+def classifier(job: Job[Any], row: str, seed: int | None = None) -> keras.Model:
+    """The classifier of a row: published, or the one that was trained."""
+    if row == "trades" and job.config.weights is not None:
+        return job.once("published", job.config.published, seed)
+    return job.model(row, seed)
+
+
+def attacked(job: Job[Any], row: str, seed: int | None = None) -> Attacked:
+    """The images that a row is attacked on."""
+    model, count = classifier(job, row, seed), job.config.attack_size
+    return job.once(("attacked", row), lambda: classifiers.attacked(job.data, model, count), seed)
 
 
 def titles(config: Any) -> dict[str, str]:
@@ -159,20 +175,16 @@ def _augmentation(kind: str, reference: str, points: Sequence[Mapping[str, Any]]
 
 def _methods(methods: Mapping[str, Any]) -> str:
     """MinMax next to PGD."""
-    pairs = [
-        (f"{ours['epsilon']:.3g}", known_mean(ours["asr"]) - known_mean(theirs["asr"]))
-        for ours, theirs in zip(methods["minmax"], methods["pgd"], strict=True)
-    ]
-    lower = ", ".join(epsilon for epsilon, gap in pairs if gap < 0)
-    higher = ", ".join(epsilon for epsilon, gap in pairs if gap > 0)
+    pairs = zip(methods["minmax"], methods["pgd"], strict=True)
+    gaps = [known_mean(ours["asr"]) - known_mean(theirs["asr"]) for ours, theirs in pairs]
     return (
-        f"the ASR of MinMax is lower than that of PGD at {f'ε = {lower}' if lower else 'no ε'}, "
-        f"higher at {f'ε = {higher}' if higher else 'none'}. The paper finds it lower in the "
+        f"the ASR of MinMax is lower than that of PGD at {sum(gap < 0 for gap in gaps)} of "
+        f"{len(gaps)} ε, higher at {sum(gap > 0 for gap in gaps)}; the paper finds it lower in the "
         "mid-range of ε on MNIST."
     )
 
 
-def draw(job: Job[Any], path: Path) -> None:
+def draw_curves(job: Job[Any], path: Path) -> None:
     """Success rate over ε of every part, mean ± std over the seeds."""
     parts, found = titles(job.config), job.run.summary["curves"]
     columns = min(2, len(parts))
@@ -194,3 +206,20 @@ def draw(job: Job[Any], path: Path) -> None:
             axes.set_title(title)
             plots.rates_over_epsilon(axes)
         plots.save(figure, path)
+
+
+def draw_grid(job: Job[Any], path: Path) -> None:
+    """Figure 6: examples of the first seed where a part has two attacks, two panels to a line."""
+    seed, panels = job.config.seeds[0], []
+    for row in (each for each in ("madry", "trades") if each in job.config.parts):
+        model, images = classifier(job, row, seed), attacked(job, row, seed)
+        rows = one_of_each(images, GRID_SIZE)
+        for _, method in reversed(PARTS[row]):
+            lines = {
+                f"ε = {epsilon:.3g}": job.uaes(point(row, method, epsilon), seed)[rows]
+                for epsilon in job.config.epsilons
+            }
+            title = f"{ROWS[row]}, {METHODS[method]}"
+            panels.append(classifiers.panel(title, model, images.x[rows], lines))
+    if panels:
+        plots.image_grids(path, panels, height=len(panels) // 2)

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import keras
-import numpy as np
 
 import keras_uae as uae
 from experiments import supervised_rows as rows
@@ -35,14 +34,14 @@ from experiments.engine.experiment import Experiment
 from experiments.engine.information import information, mutual_information
 from experiments.engine.job import Job, Piece
 from experiments.supervised_figures import FIGURE_EPSILONS, FIGURES, images_of
-from experiments.supervised_rows import METHODS, REFERENCE_SIZE, comparison, grid_row, random_row
-from keras_uae import evaluation
+from experiments.supervised_rows import METHODS, comparison, distances, grid_row, random_row
 from keras_uae._checks import check_integer, check_number
 from keras_uae.attacks import geometry
 from keras_uae.attacks.base import Attack
 from keras_uae.similarity import MINE, BivariateSampling, Convolution, RandomSampling
 
 Make = Callable[..., Attack]
+Figures = dict[str, Any]
 CONV = MINE(features=Convolution())
 SAMPLINGS = {"random": RandomSampling, "bivariate": BivariateSampling}
 PROJECTIONS = 500  # K of the unit in which the work of sampling is counted
@@ -118,18 +117,23 @@ class Config(ClassifierConfig):
 
     def minmax(self, model: keras.Model, **settings: Any) -> uae.MinMaxAttack:
         """Algorithm 1 with T iterations; `settings` override the flags."""
-        return uae.MinMaxAttack(model, **{**self._settings, "steps": self.steps, **settings})
+        return uae.MinMaxAttack(model, **{**self._settings, **settings})
 
     def penalty(self, model: keras.Model) -> uae.PenaltyAttack:
         """Algorithm 3 with as many iterations in all."""
         steps = {"steps": self.steps // self.search_steps, "search_steps": self.search_steps}
-        return uae.PenaltyAttack(model, **self._settings, **steps)
+        return uae.PenaltyAttack(model, **{**self._settings, **steps})
 
     @property
     def _settings(self) -> dict[str, Any]:
-        names = ("epsilon", "step_size", "step_rule", "initial_radius")
+        names = ("steps", "epsilon", "step_size", "step_rule", "initial_radius")
         aims = {"criterion": uae.Misclassification(), "objective": "maximize", "similarity": CONV}
         return {**aims, **{name: getattr(self, name) for name in names}}
+
+    @property
+    def methods(self) -> dict[str, Make]:
+        """The attacks of Table 3."""
+        return {"minmax": self.minmax, "penalty": self.penalty}
 
     @property
     def samplings(self) -> dict[str, tuple[int, Make]]:
@@ -162,12 +166,13 @@ def pieces(config: Config) -> Iterator[Piece]:
     for seed in config.seeds:
         work = config.epochs * size(config.train_size)
         yield Piece("training", seed, "classifier", work, train)
-        for name in METHODS:
-            yield Piece("attack", seed, name, images * config.steps, by_method, mark="asr")
+        for name, make in config.methods.items():
+            run = partial(search, make=make, trace=True)
+            yield Piece("attack", seed, name, images * config.steps, run, mark="asr")
         yield Piece("comparison", seed, "minmax", 0, compare)
         yield Piece("attack", seed, "clean", 0, lambda job: distances(job, images_of(job).x))
         for name, (work, make) in config.samplings.items():
-            run = partial(sample, make=make)
+            run = partial(search, make=make, far=True)
             yield Piece("attack", seed, name, images * work, run, mark="asr")
         for method, (epsilons, work, make) in config.grids.items():
             for epsilon in epsilons:
@@ -180,29 +185,21 @@ def train(job: Job[Config]) -> dict[str, Any]:
     return classifiers.train(job, job.config.recipe(), [], epochs=job.config.epochs)
 
 
-def by_method(job: Job[Config]) -> dict[str, Any]:
-    """Table 3: MinMax, or the penalty method with as many iterations."""
-    attack = getattr(job.config, job.name)(job.model("classifier"))
+def search(job: Job[Config], *, make: Make, trace: bool = False, far: bool = False) -> Figures:
+    """Table 3, or 2 and 8: an attack on all images, and how `far` from training images it gets."""
+    attack: Any = make(job.model("classifier"))
     x, y = images_of(job)
-    found = find_uaes(job, attack, x, y, trace=True)
-    return {**found_figures(x, found), **information(attack.model, attack.similarity, x)(found)}
+    found = find_uaes(job, attack, x, y, trace=trace)
+    informed = information(attack.model, attack.similarity, x)(found)
+    away = distances(job, found.x[found.success]) if far else {}
+    return {**found_figures(x, found), **informed, **away}
 
 
 def compare(job: Job[Config]) -> dict[str, Any]:
     """Table 3 image by image, and Figure 2."""
-    model, x, found = job.model("classifier"), images_of(job).x, map(job.uaes, METHODS)
-    minmax, penalty = found
-    again = (mutual_information(model, CONV, x, each.x) for each in (minmax, penalty))
-    return comparison(minmax, penalty, *again)
-
-
-def sample(job: Job[Config], *, make: Make) -> dict[str, Any]:
-    """Tables 2 and 8: the feature maps of the convolution, or K random projections."""
-    attack: Any = make(job.model("classifier"))
-    x, y = images_of(job)
-    found = find_uaes(job, attack, x, y)
-    informed = information(attack.model, attack.similarity, x)(found)
-    return {**found_figures(x, found), **informed, **distances(job, found.x[found.success])}
+    model, x, found = job.model("classifier"), images_of(job).x, [job.uaes(m) for m in METHODS]
+    again = [mutual_information(model, CONV, x, each.x) for each in found]
+    return comparison(*found, *again)
 
 
 def fill(job: Job[Config], *, make: Make, epsilon: float) -> dict[str, Any]:
@@ -212,26 +209,6 @@ def fill(job: Job[Config], *, make: Make, epsilon: float) -> dict[str, Any]:
     return found_figures(x, find_uaes(job, attack, x, y))
 
 
-def distances(job: Job[Config], images: np.ndarray) -> dict[str, Any]:
-    """How far images are from training images: in features of Inception, or of the classifier."""
-    if len(images) < 2:
-        return {}
-    extractor, reference = job.once("reference", lambda: _reference(job))
-    features = evaluation.extract_features(extractor, images)
-    kernel = evaluation.kernel_distance(reference, features)
-    frechet = evaluation.frechet_distance(reference, features)
-    return {"frechet": frechet, "kernel": kernel.mean, "kernel_std": kernel.std}
-
-
-def _reference(job: Job[Config]) -> tuple[keras.Model, np.ndarray]:
-    x, weights = job.data.x_train, job.config.inception
-    if weights is None:
-        network = evaluation.penultimate(job.model("classifier"))
-    else:
-        network = evaluation.inception_v3(x.shape[1:], weights=weights)
-    return network, evaluation.extract_features(network, x[:REFERENCE_SIZE])
-
-
 EXPERIMENT = Experiment(
     name="supervised",
     config=Config,
@@ -239,15 +216,14 @@ EXPERIMENT = Experiment(
     labels=rows.labels,
     summarize=rows.summarize,
     tables=rows.tables,
-    legend="Attacked are test images that the classifier gets right; ASR: the fraction of them for "
-    "which an example was found that it gets wrong. MI: mutual information of image and example in "
-    "nats, mean over the examples: the attack's own estimate, and new estimates (anew), with "
-    "shuffles that no attack has seen, for all the same; x with x: the new estimate for the image "
-    "and itself. K: pairs from which MI is estimated; no estimate can be trusted beyond log K. FID "
-    f"and KID are distances of the examples to the first {REFERENCE_SIZE} training images in "
-    "features of Inception v3; without its weights they are called Fréchet and kernel and use the "
-    "attacked classifier before its last layer: compare them with each other, and with no "
-    "published FID or KID.",
+    legend="Attacked are test images that the classifier gets right; ASR: the fraction for which "
+    "an example was found that it gets wrong. MI: mutual information of image and example in nats, "
+    "mean over the examples: the attack's own estimate, and new ones (anew), with shuffles that no "
+    "attack has seen; x with x: the new estimate for the image and itself. K: pairs from which MI "
+    "is estimated; no estimate can be trusted beyond log K. FID and KID: distances of the examples "
+    f"to the first {rows.REFERENCE_SIZE} training images in features of Inception v3; without its "
+    "weights they are called Fréchet and kernel, use the classifier before its last layer, and "
+    "compare with each other only.",
     title=lambda config: (
         f"Supervised adversarial examples: {config.dataset}, {config.model} classifier"
     ),

@@ -34,9 +34,9 @@ def iterations(job: Job[Any], path: Path) -> None:
             there = ~np.isnan(best)
             shown, steps = there.any(axis=0), np.arange(1, best.shape[1] + 1)
             right.plot(steps, 100 * there.mean(axis=0), color=color, lw=2)
-            if shown.any():
-                average, width = (of(best[:, shown], axis=0) for of in (np.nanmean, np.nanstd))
-                points = [{"mean": m, "std": s} for m, s in zip(average, width, strict=True)]
+            known = [column[~np.isnan(column)] for column in best[:, shown].T]
+            if known:
+                points = [{"mean": each.mean(), "std": each.std()} for each in known]
                 plots.band(left, steps[shown], points, job.labels[name], color, "-")
         left.set_title("best mutual information so far (nats), mean ± std")
         right.set_title("images with an example so far (%)")
@@ -51,24 +51,19 @@ def iterations(job: Job[Any], path: Path) -> None:
 
 def grid(job: Job[Any], path: Path) -> None:
     """Figure 3: PGD and MinMax over ε."""
-    methods = {"PGD": "pgd", "MinMax": "minmax"}
-    _grids(
-        job,
-        path,
-        {
-            text: {f"ε = {each:g}": grid_row(method, each) for each in job.config.epsilons}
-            for text, method in methods.items()
-        },
-    )
+    panels = {
+        text: {f"ε = {each:g}": grid_row(method, each) for each in job.config.epsilons}
+        for text, method in (("PGD", "pgd"), ("MinMax", "minmax"))
+    }
+    _grids(job, path, panels)
 
 
 def samplings(job: Job[Any], path: Path) -> None:
     """Figures 1 and 4: feature maps and random projections."""
-    methods = {"convolution": "minmax", "random": "random"}
     lines = {
         f"{text}\nε = {epsilon:g}": grid_row(method, epsilon)
         for epsilon in FIGURE_EPSILONS
-        for text, method in methods.items()
+        for text, method in (("convolution", "minmax"), ("random", "random"))
     }
     _grids(job, path, {"": lines})
 
@@ -86,9 +81,6 @@ def _grids(job: Job[Any], path: Path, panels: dict[str, dict[str, str]]) -> None
 
 FIGURES = {
     "iterations": Figure("Best mutual information so far by iteration (Figure 2)", iterations),
-    "grid": Figure(
-        "Examples over ε, below each the class that it is given, failures crossed out (Figure 3)",
-        grid,
-    ),
+    "grid": Figure("Examples over ε, with their classes, failures crossed out (Figure 3)", grid),
     "samplings": Figure("Examples from feature maps and random projections (1 and 4)", samplings),
 }

@@ -3,12 +3,15 @@
 import math
 from typing import Any
 
+import keras
 import numpy as np
 
 import keras_uae as uae
 from experiments import paper
+from experiments.engine.job import Job
 from experiments.engine.summary import Records, by_seed, mean, spread, spreads
 from experiments.engine.tables import Column, Sheet, sheet
+from keras_uae import evaluation
 
 METHODS = ("minmax", "penalty")
 FIGURES = ("asr", "l2", "mi", "mi_again", "mi_self", "pairs", "frechet", "kernel", "seconds")
@@ -89,6 +92,26 @@ def _mean(values: np.ndarray) -> float | None:
     return float(known.mean()) if len(known) else None
 
 
+def distances(job: Job[Any], images: np.ndarray) -> dict[str, Any]:
+    """How far images are from training images: in features of Inception, or of the classifier."""
+    if len(images) < 2:
+        return {}
+    extractor, reference = job.once("reference", lambda: _reference(job))
+    features = evaluation.extract_features(extractor, images)
+    kernel = evaluation.kernel_distance(reference, features)
+    frechet = evaluation.frechet_distance(reference, features)
+    return {"frechet": frechet, "kernel": kernel.mean, "kernel_std": kernel.std}
+
+
+def _reference(job: Job[Any]) -> tuple[keras.Model, np.ndarray]:
+    x, weights = job.data.x_train, job.config.inception
+    if weights is None:
+        network = evaluation.penultimate(job.model("classifier"))
+    else:
+        network = evaluation.inception_v3(x.shape[1:], weights=weights)
+    return network, evaluation.extract_features(network, x[:REFERENCE_SIZE])
+
+
 def summarize(records: Records) -> dict[str, Any]:
     """Figures of the rows as `{"mean", "std", "count"}` over the seeds that have them, or `None`.
 
@@ -139,20 +162,15 @@ def tables(config: Any, summary: dict[str, Any]) -> list[Sheet]:
         parts[name not in METHODS].append(line)
     title = f"MinMax and penalty, {config.steps} iterations each, ε = {config.epsilon:g}"
     other = f"What the information is estimated from, {config.sampling_steps} iterations each"
-    return [
-        sheet(f"{title} · {config.where}", methods, parts[0]),
-        sheet(other, samplings, parts[1]),
-    ]
+    first = sheet(f"{title} · {config.where}", methods, parts[0])
+    return [first, sheet(other, samplings, parts[1])]
 
 
 def sentences(config: Any, summary: dict[str, Any]) -> list[str]:
     """What MinMax and penalty come to, and what the samplings do."""
-    lines, rows = [], summary["rows"]
-    if summary["accuracy"] is not None:
-        lines.append(f"The classifier gets {mean(summary['accuracy']):.2%} of test images right.")
-    if set(METHODS) <= rows.keys():
-        lines += _methods(config, summary)
-    return [*lines, *_samplings(config, rows)]
+    right = mean(summary["accuracy"])
+    lines = [] if right is None else [f"The classifier gets {right:.2%} of test images right."]
+    return [*lines, *_methods(config, summary), *_samplings(config, summary["rows"])]
 
 
 def _methods(config: Any, summary: dict[str, Any]) -> list[str]:
@@ -195,18 +213,14 @@ def _verdict(own: float, anew: float) -> str:
 
 def _samplings(config: Any, rows: dict[str, Any]) -> list[str]:
     lines = []
-    for key, text, form, expected in (
-        ("mi_again", "The mutual information", ".3f", "rises"),
-        ("frechet", "The Fréchet distance to training images", ".3g", "falls"),
+    for key, text, claim in (
+        ("mi_again", "mutual information", "rises"),
+        ("frechet", "Fréchet distance to training images", "falls"),
     ):
-        means = {k: mean(rows.get(random_row(k), {}).get(key)) for k in sorted(config.projections)}
-        there = [(k, value) for k, value in means.items() if value is not None]
-        if len(there) > 1:
-            (few, first), *_, (many, last) = there
-            direction = "rises" if last > first else "falls"
-            verdict = "as in" if direction == expected else "other than in"
-            lines.append(
-                f"{text} {direction} from {first:{form}} with K = {few} to {last:{form}} with "
-                f"K = {many}, {verdict} the paper's Table 8 (CIFAR-10)."
-            )
+        means = [mean(rows.get(random_row(k), {}).get(key)) for k in sorted(config.projections)]
+        known = [value for value in means if value is not None]
+        if len(known) > 1:
+            there = "rises" if known[-1] > known[0] else "falls"
+            text += f" {there} with more random projections; in the paper's Table 8 it {claim}."
+            lines.append(f"The {text}")
     return lines
