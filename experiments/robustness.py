@@ -123,11 +123,11 @@ class Config(ClassifierConfig):
         if kind is None:
             return plain
         # a robust training takes about a third more steps than it takes to cross the ball
-        ball = {"epsilon": self.robust_epsilon, "steps": self.robust_steps}
-        step_size = 4 / 3 * self.robust_epsilon / self.robust_steps
+        ball: dict[str, Any] = {"epsilon": self.robust_epsilon, "steps": self.robust_steps}
+        ball["step_size"] = 4 / 3 * self.robust_epsilon / self.robust_steps
 
         def build(shape: Sequence[int], *, seed: int) -> keras.Model:
-            return kind(plain.build(shape, seed=seed), **ball, step_size=step_size, seed=seed)
+            return kind(plain.build(shape, seed=seed), **ball, seed=seed)
 
         recipe = dataclasses.replace(plain, build=build)
         if kind is models.TRADES:
@@ -185,8 +185,8 @@ def pieces(config: Config) -> Iterator[Piece]:
 
 def find(job: Job[Config]) -> dict[str, Any]:
     """UAEs of the training images."""
-    attack = uae.MinMaxAttack(job.model("autoencoder"), steps=job.config.steps)
-    return found_figures(job.data.x_train, find_uaes(job, attack, job.data.x_train))
+    x, attack = job.data.x_train, uae.MinMaxAttack(job.model("autoencoder"), steps=job.config.steps)
+    return found_figures(x, find_uaes(job, attack, x))
 
 
 def train(job: Job[Config]) -> dict[str, Any]:
@@ -227,9 +227,8 @@ EXPERIMENT = Experiment(
     title=lambda config: f"Robustness of classifiers: {config.dataset}, {config.model} classifier",
     introduction=lambda config: (
         f"Classifiers are trained on {config.train_size} images and attacked on "
-        f"{config.attack_size} test images that they get right. UAEs are those of a convolutional "
-        "autoencoder, with the labels of their originals; where none was found, the image itself "
-        "is added."
+        f"{config.attack_size} test images that they get right. UAEs are those of an autoencoder, "
+        "with the labels of their originals; where none was found, the image itself is added."
     ),
     verdicts=curves.sentences,
     figures={

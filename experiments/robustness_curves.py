@@ -56,13 +56,13 @@ def point(row: str, method: str, epsilon: float) -> str:
 
 def labels(config: Any) -> dict[str, str]:
     """How rows and attacks are called."""
-    names = {**ROWS, "autoencoder": "Autoencoder", "uae": "MINE-UAE"}
-    for row, methods in config.rows.items():
-        for method in methods:
-            for epsilon in config.epsilons:
-                text = f"{ROWS[row]}, {METHODS[method]}, ε = {epsilon:.3g}"
-                names[point(row, method, epsilon)] = text
-    return names
+    points = {
+        point(row, method, epsilon): f"{ROWS[row]}, {METHODS[method]}, ε = {epsilon:.3g}"
+        for row, methods in config.rows.items()
+        for method in methods
+        for epsilon in config.epsilons
+    }
+    return {**ROWS, "autoencoder": "Autoencoder", "uae": "MINE-UAE", **points}
 
 
 def classifier(job: Job[Any], row: str, seed: int | None = None) -> keras.Model:
@@ -144,19 +144,17 @@ def sentences(config: Any, summary: dict[str, Any]) -> list[str]:
     if summary["uae_asr"] is not None:
         lines.append(f"UAEs were found for {summary['uae_asr']['mean']:.1%} of the images.")
     for part, kind in (("standard", "standard"), ("adversarial", "madry")):
-        if part in config.parts:
-            for reference, points in summary["differences"].get(kind, {}).items():
-                if points:
-                    lines.append(_augmentation(kind, reference, points))
+        found = summary["differences"].get(kind, {}) if part in config.parts else {}
+        lines += [_augmentation(kind, *each) for each in found.items() if each[1]]
     for row in ("madry", "trades"):
         methods = summary["curves"].get(row, {})
         if row in config.parts and METHODS.keys() <= methods.keys():
             lines.append(f"**{ROWS[row]}**: {_methods(methods)}")
     if "madry" in config.rows:
         rate = "" if config.preset == "paper" else ", with Adam at 1e-3 in place of 1e-4"
-        lines.append(f"The adversarially trained classifier is not the published one{rate}.")
+        lines.append(f"Adversarial training is not the published classifier, but ours{rate}.")
     if "trades" in config.rows and config.weights is None:
-        lines.append("The TRADES classifier was trained here and is not the published one.")
+        lines.append("TRADES is not the published classifier, but ours.")
     return lines
 
 
@@ -191,17 +189,15 @@ def draw_curves(job: Job[Any], path: Path) -> None:
     lines = -(-len(parts) // columns)
     with rc_context(STYLE):
         figure = Figure(figsize=(5.6 * columns, 4 * lines), layout="constrained")
-        grid = figure.subplots(lines, columns, squeeze=False)
-        for axes in grid.flat[len(parts) :]:
-            axes.set_axis_off()
-        for axes, (part, title) in zip(grid.flat, parts.items(), strict=False):
+        for place, (part, title) in enumerate(parts.items()):
+            axes = figure.add_subplot(lines, columns, place + 1)
             compare = len({row for row, _ in PARTS[part]}) > 1
             for row, method in PARTS[part]:
                 points = found.get(row, {}).get(method, [])
-                color = COLORS.get(row.rpartition("-")[2] if compare else method, GREY)
-                name = ROWS[row] if compare else METHODS[method]
+                key, name = (row, ROWS[row]) if compare else (method, METHODS[method])
                 epsilons, rates = ([each[of] for each in points] for of in ("epsilon", "asr"))
                 if points:
+                    color = COLORS.get(key.rpartition("-")[2], GREY)
                     plots.band(axes, epsilons, rates, name, color, "o-")
             axes.set_title(title)
             plots.rates_over_epsilon(axes)
