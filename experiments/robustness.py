@@ -107,7 +107,7 @@ class Config(ClassifierConfig):
 
     def published(self) -> keras.Model:
         """The published TRADES classifier."""
-        return models.load_trades_classifier(self.weights)
+        return models.load_trades_classifier(self.weights or "")
 
     @property
     def rows(self) -> dict[str, list[str]]:
@@ -192,7 +192,7 @@ def find(job: Job[Config]) -> dict[str, Any]:
 def train(job: Job[Config]) -> dict[str, Any]:
     """The classifier of a row, trained on the images and what it adds to them."""
     config, row = job.config, job.name
-    added = job.data.x_train if row.endswith("-duplicate") else []
+    added: Any = job.data.x_train if row.endswith("-duplicate") else []
     added = job.uaes("uae") if row.endswith("-uae") else added
     settings = {"epochs": config.epochs_of(row), "weight": config.weight_of(row)}
     return classifiers.train(job, config.recipe_of(row), added, **settings)

@@ -91,9 +91,10 @@ class Config(ClassifierConfig):
     features of the classifier itself, whose distances compare with each other only."""
 
     @classmethod
-    def for_preset(cls, preset: str = "quick", **settings: Any) -> Self:
+    def for_preset(cls, preset: str = "quick", dataset: str = "digits", **settings: Any) -> Self:
         """As of every classifier, and iterations, projections and ε."""
-        return super().for_preset(preset, **{"seeds": (0,), **PRESETS[preset], **settings})
+        mine = {"seeds": (0,), **PRESETS[preset]}
+        return super().for_preset(preset, dataset, **{**mine, **settings})
 
     def check(self) -> None:
         """As of every experiment; and T is a multiple of B, and projections and ε can be."""
@@ -197,9 +198,10 @@ def search(job: Job[Config], *, make: Make, trace: bool = False, far: bool = Fal
 
 def compare(job: Job[Config]) -> dict[str, Any]:
     """Table 3 image by image, and Figure 2."""
-    model, x, found = job.model("classifier"), images_of(job).x, [job.uaes(m) for m in METHODS]
-    again = [mutual_information(model, CONV, x, each.x) for each in found]
-    return comparison(*found, *again)
+    model, x = job.model("classifier"), images_of(job).x
+    minmax, penalty = (job.uaes(name) for name in METHODS)
+    again = [mutual_information(model, CONV, x, each.x) for each in (minmax, penalty)]
+    return comparison(minmax, penalty, again[0], again[1])
 
 
 def fill(job: Job[Config], *, make: Make, epsilon: float) -> dict[str, Any]:

@@ -155,8 +155,9 @@ def tables(config: Any, summary: dict[str, Any]) -> list[Sheet]:
         Column("paper's FID", "paper.frechet", ".2f"),
         Column("paper's KID", "paper.kernel", ".2f"),
     )
+    parts: list[list[Any]] = [[], []]
     printed = {**paper.minmax_and_penalty(config.dataset), **paper.samplings(config.dataset)}
-    names, parts = labels(config), ([], [])
+    names = labels(config)
     for name, row in summary["rows"].items():
         line = (names[name], {**row, "paper": printed.get(name, {})})
         parts[name not in METHODS].append(line)
@@ -187,7 +188,7 @@ def _methods(config: Any, summary: dict[str, Any]) -> list[str]:
         )
     for name, text in zip(METHODS, ("MinMax", "the penalty method"), strict=True):
         claimed, again, itself = (mean(rows[name][key]) for key in ("mi", "mi_again", "mi_self"))
-        if claimed is not None and claimed > itself:
+        if claimed is not None and itself is not None and claimed > itself:
             lines.append(
                 f"The estimates that {text} reports, {claimed:.3f} nats on average, are more than "
                 f"the {itself:.3f} of an image and itself: it maximises their errors as well. New "
