@@ -1,6 +1,6 @@
 """A piece of work, and the run that it belongs to while it is under way."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -15,6 +15,7 @@ from experiments.engine.progress import JobProgress
 from experiments.engine.records import Run
 
 Config = TypeVar("Config", bound=ExperimentConfig, covariant=True)
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,12 @@ class Job(Generic[Config]):
         self.config, self.data, self.run, self.progress = config, data, run, progress
         self.labels = labels
         self.piece = Piece("report", None, "report", 0, lambda job: None)
-        self._models: dict[tuple[int | None, str], keras.Model] = {}
+        self._kept: dict[tuple[int | None, Hashable], Any] = {}
 
     def begin(self, piece: Piece) -> None:
-        """`piece` is the one that is being done; models of an earlier seed are let go."""
+        """`piece` is the one that is being done; what is in memory of an earlier seed is let go."""
         self.piece = piece
-        self._models = {key: each for key, each in self._models.items() if key[0] == piece.seed}
+        self._kept = {key: each for key, each in self._kept.items() if key[0] == piece.seed}
 
     @property
     def seed(self) -> int:
@@ -106,14 +107,19 @@ class Job(Generic[Config]):
         temporary = path.with_suffix(".part.keras")
         model.save(temporary)
         temporary.replace(path)
-        self._models[self.piece.seed, name or self.name] = model
+        self._kept[self.piece.seed, name or self.name] = model
 
     def model(self, name: str, seed: int | None = None) -> keras.Model:
         """The model of a row that was kept, read from its file if an earlier session trained it."""
-        key = self.piece.seed if seed is None else seed, name
-        if key not in self._models:
-            self._models[key] = keras.models.load_model(self.path(f"{name}.keras", seed))
-        return self._models[key]
+        path = self.path(f"{name}.keras", seed)
+        return self.once(name, lambda: keras.models.load_model(path), seed)
+
+    def once(self, key: Hashable, make: Callable[[], Value], seed: int | None = None) -> Value:
+        """What `make` gives for a seed, by default that of the piece: made once, then in memory."""
+        place = self.piece.seed if seed is None else seed, key
+        if place not in self._kept:
+            self._kept[place] = make()
+        return self._kept[place]
 
     def uaes(self, name: str, seed: int | None = None) -> uae.UAEs:
         """The examples of a row, from their file."""
