@@ -1,7 +1,9 @@
 """What came out, in sentences: one for a claim."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from experiments.engine.summary import known_mean
 
 
 def difference(gain: float) -> str:
@@ -77,3 +79,21 @@ def departures(config: Any, published: Mapping[str, Any]) -> list[str]:
 
 def _plain(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def on_rates(points: Sequence[Mapping[str, Any]]) -> str:
+    """How a curve of success rates of PGD differs from another: points of `curve_differences`."""
+    gaps = [known_mean(point["difference"]) for point in points]
+    gap, lower = sum(gaps) / len(gaps), sum(gap < 0 for gap in gaps)
+    size = f"{abs(100 * gap):.1f}"
+    words = f"{size} points {'lower' if gap < 0 else 'higher'}" if float(size) else "equal"
+    return f"the ASR of PGD is {words} on average, lower at {lower} of {len(gaps)} ε."
+
+
+def on_help(points: Sequence[Mapping[str, Any]]) -> str:
+    """Whether perturbations help: `points` are differences to the duplicate control."""
+    gaps = [known_mean(point["difference"]) for point in points]
+    always = sum(point["lower"] == point["difference"]["count"] for point in points)
+    if sum(gaps) < 0 and always > len(points) / 2:
+        return "So the perturbation itself helps."
+    return "So what it brings is nothing, or no larger than what the seeds make."
