@@ -179,8 +179,12 @@ class Config(AttackConfig):
 
     def criterion(self, model: SimCLR) -> uae.Contrastive:
         """The criterion of the attack: the views and the loss of the training of `model`."""
-        settings = {"temperature": model.temperature, "augmentation": model.augmentation}
-        return uae.Contrastive(model, pairs=self.pairs, **settings)
+        return uae.Contrastive(
+            model,
+            pairs=self.pairs,
+            temperature=model.temperature,
+            augmentation=model.augmentation,
+        )
 
     def attack(self, model: keras.Model, **settings: Any) -> uae.MinMaxAttack:
         """The attack that finds UAEs of a SimCLR."""
