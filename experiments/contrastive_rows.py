@@ -1,6 +1,6 @@
 """What a contrastive run shows of its rows: summary, tables, sentences, figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -181,7 +181,9 @@ def sentences(config: Any, summary: dict[str, Any]) -> list[str]:
         if row["wins"]:  # it comes after a control
             text = _on_row(row, printed.get(name, {}))
             lines.append(f"**{names[name]}**: {text}{_on_uaes(row) if name == 'mine' else ''}")
-    judges = {"duplicate": verdicts.on_help, **({"original": _as_printed} if printed else {})}
+    judges = {"duplicate": verdicts.on_help}
+    if printed:
+        judges["original"] = _as_printed
     for reference, curve in summary["differences"].items():
         if curve:
             text = f"**{names['mine']}** against *{names[reference]}*: {verdicts.on_rates(curve)}"
@@ -229,13 +231,12 @@ def _on_row(row: dict[str, Any], theirs: dict[str, float]) -> str:
 
 def _on_uaes(row: dict[str, Any]) -> str:
     """Whether it is the perturbation that helps, beyond the duplicates; and how many there are."""
-    text = " One seed cannot tell that from chance."
-    gain = row["accuracy_gain"].get("duplicate")
-    if gain is not None and gain["count"] > 1:
+    gain, verdict = row["accuracy_gain"]["duplicate"], "One seed cannot tell that from chance."
+    if gain["count"] > 1:
         errors = {"difference": {**gain, "mean": -gain["mean"]}, "lower": row["wins"]["duplicate"]}
-        text = f" {verdicts.on_help([errors])}"
+        verdict = verdicts.on_help([errors])
     return (
-        f"{text} Of the training images {known_mean(row['asr']):.1%} have a UAE by the views that "
+        f" {verdict} Of the training images {known_mean(row['asr']):.1%} have a UAE by the views that "
         "the attack compares (the others are added as they are), "
         f"{known_mean(row['asr_unseen']):.1%} by other views as well."
     )
@@ -245,7 +246,7 @@ def _signed(rate: float) -> str:
     return written(points(rate), "+.2f")
 
 
-def _as_printed(curve: list[dict[str, Any]]) -> str:
+def _as_printed(curve: Sequence[Mapping[str, Any]]) -> str:
     small = [known_mean(each["difference"]) for each in curve if each["epsilon"] <= 0.02]
     verdict = "so it is here" if small and max(small) < 0 else "here it is not at every ε"
     return f"The paper finds it significantly lower, especially for ε ≤ 0.02: {verdict}."
