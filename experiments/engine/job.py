@@ -103,10 +103,7 @@ class Job(Generic[Config]):
 
     def keep(self, model: keras.Model, name: str | None = None) -> None:
         """Save the model of a row, all of it or nothing, for later pieces and sessions."""
-        path = self.path(f"{name or self.name}.keras")
-        temporary = path.with_suffix(".part.keras")
-        model.save(temporary)
-        temporary.replace(path)
+        save_model(model, self.path(f"{name or self.name}.keras"))
         self._kept[self.piece.seed, name or self.name] = model
 
     def model(self, name: str, seed: int | None = None) -> keras.Model:
@@ -124,3 +121,10 @@ class Job(Generic[Config]):
     def uaes(self, name: str, seed: int | None = None) -> uae.UAEs:
         """The examples of a row, from their file."""
         return uae.UAEs.load(self.path(f"{name}_uae.npz", seed))
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Write all of a model or nothing."""
+    temporary = path.with_suffix(".part.keras")
+    model.save(temporary)
+    temporary.replace(path)
