@@ -12,7 +12,7 @@ import numpy as np
 
 import keras_uae as uae
 from experiments.config import ExperimentConfig
-from experiments.datasets import Split
+from experiments.data import Split
 from experiments.job import Job
 from experiments.progress import JobProgress
 from keras_uae._checks import check_choice, check_integer

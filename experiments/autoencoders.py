@@ -8,7 +8,7 @@ import keras
 import keras_uae as uae
 from experiments import training
 from experiments.config import ExperimentConfig, settled
-from experiments.datasets import Split
+from experiments.data import Split
 from experiments.job import Job
 from keras_uae._checks import check_integer, check_number
 from models import get_recipe

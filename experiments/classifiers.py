@@ -10,7 +10,7 @@ import numpy as np
 import keras_uae as uae
 from experiments import training
 from experiments.config import ExperimentConfig, settled
-from experiments.datasets import Split
+from experiments.data import Split
 from experiments.job import Job
 from experiments.plots import Panel
 from keras_uae._checks import check_choice, check_integer

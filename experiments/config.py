@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
-from experiments.datasets import Split, load
+from experiments.data import Split, load
 from keras_uae._checks import check_choice, check_integer
 
 PRESETS = ("smoke", "quick", "paper")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from experiments.config import ExperimentConfig
-from experiments.datasets import Split
+from experiments.data import Split
 from experiments.progress import JobProgress
 from experiments.run import Run
 

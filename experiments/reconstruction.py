@@ -29,7 +29,7 @@ import numpy as np
 import keras_uae as uae
 from experiments import paper
 from experiments import reconstruction_figures as drawing
-from experiments.datasets import COUNTS, Split
+from experiments.data import COUNTS, Split
 from experiments.engine import summary as statistics
 from experiments.engine import training, verdicts
 from experiments.engine.attacking import (

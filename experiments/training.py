@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 import keras_uae as uae
-from experiments.datasets import Split
+from experiments.data import Split
 from experiments.job import Job
 from experiments.progress import JobProgress
 from models import ClassifierRecipe, Recipe

@@ -11,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import pytest
 
-from experiments.datasets import Split, load
+from experiments.data import Split, load
 
 
 @pytest.fixture(autouse=True)

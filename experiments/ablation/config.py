@@ -9,7 +9,7 @@ import keras
 from experiments.ablation.variants import PARTS, SEARCHES, Variant, every_part
 from experiments.autoencoders import AutoencoderConfig
 from experiments.config import settled
-from experiments.datasets import Split
+from experiments.data import Split
 from keras_uae._checks import check_choice, check_integer
 from keras_uae.attacks.base import Attack
 from models import get_recipe

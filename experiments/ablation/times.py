@@ -9,10 +9,10 @@ import tensorflow as tf
 import keras_uae as uae
 from experiments.ablation.config import Config
 from experiments.attacks import attacked
-from experiments.benchmark_cases import search
+from experiments.benchmark.cases import search
+from experiments.benchmark.timing import Method, compare, round_robin
 from experiments.config import settled
 from experiments.job import Job
-from experiments.timing import Method, compare, round_robin
 from keras_uae.attacks.base import Attack
 
 SIGMA = 0.01  # of Gaussian augmentation

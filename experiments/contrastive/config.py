@@ -10,7 +10,7 @@ import tensorflow as tf
 import keras_uae as uae
 from experiments.attacks import AttackConfig, attack_work
 from experiments.config import settled
-from experiments.datasets import COUNTS, Split
+from experiments.data import COUNTS, Split
 from keras_uae._checks import check_choice, check_integer, check_number
 from models.simclr import LARS, SimCLR, cosine_schedule, resnet
 

@@ -6,7 +6,7 @@ from experiments import paper
 from experiments.config import settled
 from experiments.contrastive.config import Config
 from experiments.contrastive.summary import RETRAINED, labels
-from experiments.datasets import COUNTS
+from experiments.data import COUNTS
 from experiments.summary import CONTROLS, known_mean
 from experiments.words import (
     HELPS,

@@ -8,7 +8,7 @@ import keras
 import keras_uae as uae
 from experiments.autoencoders import AutoencoderConfig
 from experiments.config import settled
-from experiments.datasets import Split
+from experiments.data import Split
 from keras_uae._checks import check_integer, check_number
 from models import get_recipe
 

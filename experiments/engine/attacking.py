@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 import keras_uae as uae
-from experiments.datasets import Split
+from experiments.data import Split
 from experiments.engine.config import Choice, ExperimentConfig
 from experiments.engine.job import Job
 from keras_uae import similarity as similarities

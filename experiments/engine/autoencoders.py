@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import keras_uae as uae
-from experiments.datasets import Split
+from experiments.data import Split
 from experiments.engine import training
 from experiments.engine.config import ExperimentConfig
 from experiments.engine.job import Job

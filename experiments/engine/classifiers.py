@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 import keras_uae as uae
-from experiments.datasets import Split
+from experiments.data import Split
 from experiments.engine import training
 from experiments.engine.config import Choice, ExperimentConfig
 from experiments.engine.job import Job

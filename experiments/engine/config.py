@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args, get_type_h
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
-from experiments.datasets import COUNTS, Split, load
+from experiments.data import COUNTS, Split, load
 from keras_uae._checks import check_choice, check_integer
 
 PRESETS = ("smoke", "quick", "paper")
@@ -52,6 +52,21 @@ class Choice(PrimitiveConstructorSpec[str]):
                 check_choice(owner, name, each, known)
         if several:
             check_different(owner, name, value, "names")
+
+
+def check_settings(settings: Any) -> None:
+    """Names in a dataclass of settings are known, and what counts something is at least 1.
+
+    Raises:
+        ValueError: Of a setting that cannot be.
+    """
+    owner, kinds = type(settings).__name__, get_type_hints(type(settings), include_extras=True)
+    for name in (each.name for each in dataclasses.fields(settings)):
+        kind, value = kinds[name], getattr(settings, name)
+        for choice in _choices(kind):
+            choice.check(owner, name, value)
+        if kind in (int, int | None) and value is not None:
+            check_integer(owner, name, value, 1)
 
 
 def check_different(owner: str, name: str, values: Sequence[Any], things: str) -> None:
@@ -113,13 +128,8 @@ class ExperimentConfig:
         Raises:
             ValueError: Of a setting that cannot be.
         """
-        owner, kinds = type(self).__name__, get_type_hints(type(self), include_extras=True)
-        for name in (each.name for each in dataclasses.fields(self)):
-            kind, value = kinds[name], getattr(self, name)
-            for choice in _choices(kind):
-                choice.check(owner, name, value)
-            if kind in (int, int | None) and value is not None:
-                check_integer(owner, name, value, 1)
+        check_settings(self)
+        owner = type(self).__name__
         for seed in self.seeds:
             check_integer(owner, "seeds", seed, 0, 2**31 - 1)
         check_different(owner, "seeds", self.seeds, "integers")

@@ -9,7 +9,7 @@ import keras
 
 import keras_uae as uae
 import models  # noqa: F401  registers the layers of saved models
-from experiments.datasets import Split
+from experiments.data import Split
 from experiments.engine.config import ExperimentConfig
 from experiments.engine.progress import JobProgress
 from experiments.engine.records import Run

@@ -12,8 +12,7 @@ import keras
 import keras_uae as uae
 from experiments.attacks import AttackConfig, attack_work
 from experiments.config import settled
-from experiments.datasets import Split, load
-from experiments.tabular import PROTOCOLS, TABULAR
+from experiments.data import PROTOCOLS, TABULAR, Split, load
 from keras_uae._checks import check_choice, check_integer
 from keras_uae.similarity import MINE, BivariateSampling, RandomSampling
 from models import concrete_autoencoder

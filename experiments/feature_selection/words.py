@@ -4,10 +4,10 @@ from typing import Any
 
 from experiments import paper
 from experiments.config import settled
+from experiments.data import TABULAR
 from experiments.feature_selection.config import EPOCHS, PROJECTIONS, SAMPLINGS, Config
 from experiments.feature_selection.summary import BASELINES, NETWORKS, labels
 from experiments.summary import Summary, mean
-from experiments.tabular import TABULAR
 from experiments.words import compared, difference, not_found, than, than_controls, than_paper
 
 PAPER_STEPS = 40

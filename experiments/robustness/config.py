@@ -13,7 +13,7 @@ import keras_uae as uae
 import models
 from experiments.classifiers import ClassifierConfig
 from experiments.config import settled
-from experiments.datasets import Split
+from experiments.data import Split
 from keras_uae._checks import check_choice, check_number
 from keras_uae.attacks.base import Attack
 from models import ClassifierRecipe, get_recipe

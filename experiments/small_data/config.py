@@ -7,7 +7,7 @@ import keras
 
 import keras_uae as uae
 from experiments.config import ExperimentConfig, check_names, settled
-from experiments.datasets import COUNTS, Split, load
+from experiments.data import COUNTS, Split, load
 from experiments.small_data.noise import KINDS
 from experiments.small_data.rows import DUPLICATE, Row
 from experiments.small_data.settings import SETTINGS

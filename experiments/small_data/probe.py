@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from experiments.datasets import Split
+from experiments.data import Split
 
 CODE = "code"  # the layer of the recipes
 _MAX_ITER = 500

@@ -8,7 +8,7 @@ import numpy as np
 from experiments import command, training
 from experiments.attacks import attack_figures
 from experiments.config import settled
-from experiments.datasets import Split
+from experiments.data import Split
 from experiments.job import Job
 from experiments.small_data import report, tables
 from experiments.small_data.additions import additions, additions_work

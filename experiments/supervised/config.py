@@ -10,7 +10,7 @@ import keras_uae as uae
 from experiments.attacks import SAMPLING_WORK
 from experiments.classifiers import ClassifierConfig
 from experiments.config import settled
-from experiments.datasets import Split
+from experiments.data import Split
 from keras_uae._checks import check_choice, check_integer, check_number
 from keras_uae.attacks.base import Attack
 from keras_uae.attacks.minmax import MinMaxAttack

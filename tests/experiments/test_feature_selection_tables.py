@@ -9,7 +9,7 @@ from rich.console import Console
 from sklearn.decomposition import PCA
 
 from experiments import paper
-from experiments.datasets import Split
+from experiments.data import Split
 from experiments.feature_selection import figures
 from experiments.feature_selection.baselines import (
     greatest_loadings,

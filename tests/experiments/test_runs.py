@@ -62,7 +62,7 @@ def test_flags_override_the_preset():
 
 
 def dummy_data(size: int):
-    from experiments.datasets import load
+    from experiments.data import load
 
     return load("digits", train_size=size)
 

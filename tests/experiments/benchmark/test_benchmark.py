@@ -10,9 +10,19 @@ import tensorflow as tf
 
 import keras_uae as uae
 import models
-from experiments import benchmark, benchmark_cases, benchmark_tables, peers, tables
-from experiments.benchmark_cases import CONV, EXACT, LITERAL, PRESETS, REFERENCE
-from experiments.timing import Method, Timing, compare, quartiles, round_robin, timed, turns
+from experiments.benchmark import command, peers, tables
+from experiments.benchmark.cases import CONV, EXACT, LITERAL, PRESETS, REFERENCE, attack_cases
+from experiments.benchmark.sections import SECTIONS
+from experiments.benchmark.timing import (
+    Method,
+    Timing,
+    compare,
+    quartiles,
+    round_robin,
+    timed,
+    turns,
+)
+from experiments.engine.tables import markdown
 from keras_uae.attacks.base import Attack
 
 SMOKE = PRESETS["smoke"]
@@ -25,7 +35,7 @@ def content(tmp_path_factory) -> dict:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("art", "foolbox"):
             patch.setitem(sys.modules, name, None)  # an import of it fails
-        assert benchmark.main(["--preset", "smoke", "--quiet", "--json", str(path)]) == 0
+        assert command.main(["--preset", "smoke", "--quiet", "--json", str(path)]) == 0
     return json.loads(path.read_text())
 
 
@@ -59,7 +69,7 @@ def test_every_attack_is_timed_beside_a_pgd_of_its_own(content):
 def test_attacks_that_take_other_batches_are_other_cases(monkeypatch):
     sizes = iter([4, 2, 8, 8])
     monkeypatch.setattr(Attack, "auto_batch_size", lambda *_: next(sizes))
-    found = benchmark_cases.attack_cases(SMOKE._replace(models=("dense 8×8×1",)))
+    found = attack_cases(SMOKE._replace(models=("dense 8×8×1",)))
     names = [(case.batch, [method.name for method in case.methods]) for case in found]
     assert names == [
         (4, [REFERENCE, EXACT]),
@@ -104,7 +114,7 @@ def test_the_batch_size_of_the_library_is_marked(content):
     auto = uae.MinMaxAttack(model).auto_batch_size(shape)
     assert [case["batch"] for case in cases(content, "batches")] == list(SMOKE.batches)
     assert [case["batch"] for case in cases(content, "batches") if case["auto"]] == [auto]
-    (sheet,) = benchmark_tables.batches(content)
+    (sheet,) = tables.batch_sheets(content)
     assert sheet.columns[""] == ["1", f"{auto} (auto)"]
 
 
@@ -112,8 +122,8 @@ def test_peers_that_are_missing_are_skipped_in_a_line_each(content):
     assert content["peers"]["cases"] == content["peers"]["checks"] == []
     lines = content["peers"]["skipped"]
     assert [line.split()[:2] for line in lines] == [["ART", "skipped:"], ["foolbox", "skipped:"]]
-    assert set(lines) <= set(benchmark_tables.notes(content))
-    assert benchmark_tables.peers(content) == []
+    assert set(lines) <= set(tables.peer_notes(content))
+    assert tables.peer_sheets(content) == []
 
 
 def test_methods_take_turns_and_none_has_a_fixed_place():
@@ -149,8 +159,11 @@ def test_comparison_of_numbers_made_up():
     assert other["ratio"] == [2, 1.5, 4]
     assert other["summary"]["ratio"] == {"median": 2, "low": 1.75, "high": 3}
     assert quartiles([7]) == {"median": 7, "low": 7, "high": 7}
-    columns = benchmark_tables.compared({"methods": [base, other]})
-    assert columns == {
+    case = {"model": "conv", "batch": 10, "methods": [base, other]}
+    found = {"settings": {"steps": 40}, "attacks": {"cases": [case]}}
+    (sheet,) = tables.attack_sheets(found)
+    assert sheet.title == "Attacks · conv · batch 10 · T = 40"
+    assert sheet.columns == {
         "": ["PGD", "other"],
         "ms per sample": ["200", "300"],
         "samples per s": ["5.00", "3.33"],
@@ -164,7 +177,7 @@ def test_comparison_of_numbers_made_up():
     ("value", "text"), [(1234.5, "1234"), (99.99, "100"), (1.5, "1.50"), (2e-5, "0.00002")]
 )
 def test_numbers_have_three_figures_and_no_exponent(value, text):
-    assert benchmark_tables.short(value) == text
+    assert tables.short(value) == text
 
 
 @pytest.mark.parametrize(
@@ -173,11 +186,11 @@ def test_numbers_have_three_figures_and_no_exponent(value, text):
 )
 def test_ratios_are_as_long_as_they_need_be(median, text):
     value = {"median": median, "low": median / 2, "high": 2 * median}
-    assert benchmark_tables.ratio({"name": "other", "summary": {"ratio": value}}) == text
+    assert tables.ratio({"name": "other", "summary": {"ratio": value}}) == text
 
 
 def test_memory_is_in_megabytes():
-    assert [benchmark_tables.megabytes(value) for value in (1.6e6, -1.6e6, -1e5)] == [
+    assert [tables.megabytes(value) for value in (1.6e6, -1.6e6, -1e5)] == [
         "2",
         "−2",
         "0",
@@ -254,8 +267,9 @@ def test_real_peers_do_what_ours_does(task, module, name, form):
 
 def run(monkeypatch, *args: str, **sections) -> int:
     """The command with sections that do nothing but what is said here."""
-    monkeypatch.setattr(benchmark, "SECTIONS", sections)
-    return benchmark.main(["--sections", *sections, "--preset", "smoke", "--quiet", *args])
+    replaced = {name: SECTIONS[name]._replace(measure=make) for name, make in sections.items()}
+    monkeypatch.setattr(command, "SECTIONS", replaced)
+    return command.main(["--sections", *sections, "--preset", "smoke", "--quiet", *args])
 
 
 def test_json_on_the_output_comes_alone(content, monkeypatch, capsys):
@@ -279,8 +293,9 @@ def test_tables_fit_80_columns_and_are_markdown_if_asked(content, monkeypatch, c
     assert "…" not in plain
     assert run(monkeypatch, "--markdown", **given) == 0
     printed = capsys.readouterr().out
-    for sheet in benchmark_tables.sheets(content):
-        assert f"**{sheet.title}**\n\n{tables.markdown(sheet)}" in printed
+    for section in SECTIONS.values():
+        for sheet in section.sheets(content):
+            assert f"**{sheet.title}**\n\n{markdown(sheet)}" in printed
 
 
 def test_interrupted_benchmark_shows_what_is_finished(content, monkeypatch, capsys):
@@ -304,5 +319,5 @@ def test_interrupted_benchmark_shows_what_is_finished(content, monkeypatch, caps
     ],
 )
 def test_settings_that_cannot_be_are_refused_at_once(args, message, capsys):
-    assert benchmark.main(args) == 2
+    assert command.main(args) == 2
     assert message in capsys.readouterr().err

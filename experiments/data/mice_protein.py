@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.tabular.raw import DataSet, Raw, Source, damaged
+from experiments.data.tabular import DataSet, Raw, Source, damaged
 
 FEATURES = 77
 CLASSES = ("c-CS-m", "c-CS-s", "c-SC-m", "c-SC-s", "t-CS-m", "t-CS-s", "t-SC-m", "t-SC-s")

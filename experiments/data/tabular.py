@@ -79,6 +79,19 @@ class DataSet:
     shape: tuple[int, ...]
     sources: tuple[Source, ...]
 
+    def read(self, folder: Path) -> Raw | None:
+        """Return what the files of the first source that is in `folder` hold; `None` if none is.
+
+        They may be in the folder itself, in its subfolder `name`, where tensorflow-datasets expects
+        files downloaded by hand, and in what the archive unpacks to in any of these.
+        """
+        parents = (folder, folder / self.name, folder / "downloads" / "manual")
+        for source in self.sources:
+            paths = source.find(*parents, *(parent / source.folder for parent in parents))
+            if paths:
+                return source.load(paths)
+        return None
+
 
 def _plain_or_packed(path: Path) -> Path:
     packed = path.with_name(f"{path.name}.Z")

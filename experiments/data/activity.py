@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.tabular.raw import DataSet, Raw, Source, class_indices, damaged, read_table
+from experiments.data.tabular import DataSet, Raw, Source, class_indices, damaged, read_table
 
 FEATURES = 561
 CLASSES = ("walking", "walking_upstairs", "walking_downstairs", "sitting", "standing", "laying")

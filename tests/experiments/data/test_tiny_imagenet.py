@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from experiments import datasets, tiny_imagenet
-from experiments.datasets import load
+from experiments.data import COUNTS, load, tiny_imagenet
 from experiments.reconstruction import main
 
 CLASSES = ("n02124075", "n01443537", "n04067472")  # wnids.txt is in no order
@@ -15,7 +14,7 @@ CLASSES = ("n02124075", "n01443537", "n04067472")  # wnids.txt is in no order
 
 @pytest.fixture(autouse=True)
 def _few(monkeypatch):
-    monkeypatch.setitem(datasets.COUNTS, "tiny_imagenet200", (6, 4))
+    monkeypatch.setitem(COUNTS, "tiny_imagenet200", (6, 4))
 
 
 def write_jpeg(path, level: int, channels: int = 3) -> None:

@@ -2,32 +2,32 @@
 
 import difflib
 import re
-from collections.abc import Collection
 
 import numpy as np
 import requests
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from experiments.tiny_imagenet import TinyImagenet200
+from experiments.data import names
+from experiments.data.tiny_imagenet import TinyImagenet200
 
 _NAME = re.compile(r"\w+(/[\w.-]+)?(:[\d.*]+)?")  # name, name/config, name:version
 _PATIENCE = 5  # seconds a server may take to accept a connection
 
 
-def find_images(name: str, data_dir: str, known: Collection[str]) -> tfds.core.DatasetBuilder:
+def find_images(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
     """Return the builder of the data set `name`, its files ready in `data_dir`.
 
     What lies there already is used as it is, whether or not tensorflow-datasets knows the name,
-    and without a look at the network. `known` are the names to list where `name` means nothing.
+    and without a look at the network.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise _unknown(name, known)
+        raise _unknown(name)
     try:
         builder = tfds.core.read_only_builder.builder_from_files(name, data_dir=data_dir)
+        _check_features(name, builder)
     except tfds.core.DatasetNotFoundError:
-        builder = _download(name, data_dir, known)
-    _check_features(name, builder)
+        builder = _download_images(name, data_dir)
     parts = list(builder.info.splits)
     if not {"train", "test"} <= set(parts):
         raise ValueError(
@@ -61,23 +61,24 @@ def read_columns(
     return values, labels
 
 
-def _download(name: str, data_dir: str, known: Collection[str]) -> tfds.core.DatasetBuilder:
+def _download_images(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
     try:
         builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
     except tfds.core.DatasetNotFoundError:
-        if name in known:
+        if name in names():
             raise _unavailable(name, data_dir, "there is no download of it") from None
-        raise _unknown(name, known) from None
+        raise _unknown(name) from None
     _check_features(name, builder)
-    address = builder.address(data_dir) if isinstance(builder, TinyImagenet200) else None
-    download(builder, name, data_dir, address)
+    if isinstance(builder, TinyImagenet200):
+        url = builder.address(data_dir)
+    else:
+        url = next((url for url in builder.url_infos or () if url.startswith("http")), None)
+    download(builder, name, data_dir, url)
     return builder
 
 
-def download(
-    builder: tfds.core.DatasetBuilder, name: str, data_dir: str, url: str | None = None
-) -> None:
-    """Download and prepare a data set, by default from the first address that it has registered.
+def download(builder: tfds.core.DatasetBuilder, name: str, data_dir: str, url: str | None) -> None:
+    """Download and prepare a data set, if there is an answer from `url`, where it comes from.
 
     Raises:
         FileNotFoundError: It cannot be downloaded; the message says what to do.
@@ -85,16 +86,12 @@ def download(
     """
     settings = tfds.download.DownloadConfig(try_download_gcs=False)
     try:
-        _check_network(url or _first_url(builder))
+        _check_network(url)
         builder.download_and_prepare(download_config=settings)
     except (ConnectionError, requests.RequestException, tfds.download.DownloadError) as error:
         raise _unavailable(name, data_dir, error) from None
     except tfds.core.download.download_manager.NonMatchingChecksumError as error:
         raise OSError(f"the download of {name} is not what it was: {error}") from None
-
-
-def _first_url(builder: tfds.core.DatasetBuilder) -> str | None:
-    return next((url for url in builder.url_infos or () if url.startswith("http")), None)
 
 
 def _check_network(url: str | None) -> None:
@@ -132,12 +129,12 @@ def _check_features(name: str, builder: tfds.core.DatasetBuilder) -> None:
         )
 
 
-def _unknown(name: object, known: Collection[str]) -> ValueError:
-    names = [*known, *tfds.list_builders(with_community_datasets=False)]
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+def _unknown(name: object) -> ValueError:
+    known = [*names(), *tfds.list_builders(with_community_datasets=False)]
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return ValueError(
-        f"`name` of load must be one of {', '.join(map(repr, known))}, or the name of an image "
+        f"`name` of load must be one of {', '.join(map(repr, names()))}, or the name of an image "
         f"data set of tensorflow-datasets.{hint} Received: name={name!r}."
     )
 

@@ -4,6 +4,8 @@
 default the directory in the environment variable TFDS_DATA_DIR, or else ~/tensorflow_datasets.
 What is prepared there is read without the network; the rest is downloaded. Those of `TABULAR` are
 also read from the files of their publishers, if these are in `data_dir`.
+
+Another tabular data set is a file like isolet.py here, and a name in `TABULAR`.
 """
 
 import os
@@ -12,10 +14,16 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
-from experiments.tabular import PROTOCOLS, TABULAR, load_tabular
+from experiments.data.activity import ACTIVITY
+from experiments.data.coil20 import COIL20
+from experiments.data.isolet import ISOLET
+from experiments.data.mice_protein import MICE_PROTEIN
+from experiments.data.preparation import PROTOCOLS, prepare
+from experiments.data.tabular import Raw
 from keras_uae._checks import check_choice, check_integer
+
+__all__ = ["COUNTS", "PROTOCOLS", "TABULAR", "Split", "load", "names"]
 
 # Training and test images of the sets that the experiments use; `load` checks them.
 COUNTS = {
@@ -27,6 +35,13 @@ COUNTS = {
     "cifar10_first5k": (4_000, 1_000),
     "tiny_imagenet200": (100_000, 10_000),
 }
+# Those of Table 6, which come as files.
+TABULAR = {data.name: data for data in (ISOLET, COIL20, MICE_PROTEIN, ACTIVITY)}
+
+
+def names() -> tuple[str, ...]:
+    """The data sets that the experiments use, images first."""
+    return (*COUNTS, *TABULAR)
 
 
 class Split(NamedTuple):
@@ -52,8 +67,8 @@ def load(
     """Return the training and test samples of a data set with their labels.
 
     Args:
-        name: One of `COUNTS` or `TABULAR`, or any image data set of tensorflow-datasets whose
-            images have one size; `name/config` and `name:version` work too.
+        name: One of `names()`, or any image data set of tensorflow-datasets whose images have one
+            size; `name/config` and `name:version` work too.
         data_dir: Directory of tensorflow-datasets, or of the files of a tabular data set. See the
             top of this file for the default.
         train_size: Keep the first so many training samples, in the order of the data set: a smaller
@@ -61,8 +76,8 @@ def load(
         seed: Fixes the split of data sets that come without one, stratified by label: `digits`,
             `coil20`, `mice_protein`, and `isolet` where the file is the one of 1560 samples.
         protocol: `"clean"`, where nothing of the test samples is used to fill in or to scale, or
-            `"published"`, the way of the paper's code; see experiments/tabular/preparation.py. All
-            the same for the image data sets except `coil20`.
+            `"published"`, the way of the paper's code; see preparation.py. All the same for the
+            image data sets except `coil20`.
 
     Raises:
         ValueError: The name is unknown, the data set is not one of labelled images in a training
@@ -72,18 +87,37 @@ def load(
     """
     check_choice("load", "protocol", protocol, PROTOCOLS)
     seed = check_integer("load", "seed", seed, 0, 2**32 - 1)
-    if name == "digits":
-        return _load_digits(train_size, seed)
     folder = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
     folder = folder.expanduser()
-    if isinstance(name, str) and name in TABULAR:
-        split = Split(*load_tabular(name, folder, protocol=protocol, seed=seed))
-        size = _check_size(train_size, len(split.x_train))
-        return split._replace(x_train=split.x_train[:size], y_train=split.y_train[:size])
-    # Imported here: tensorflow-datasets is an extra, and takes seconds.
-    from experiments.tfds_images import find_images, read_images
+    if name == "digits":
+        raw, protocol = _read_digits(), "clean"
+    elif isinstance(name, str) and name in TABULAR:
+        raw = TABULAR[name].read(folder) or _read_prepared(name, folder)
+    else:
+        return _load_images(name, folder, train_size)
+    split = Split(*prepare(raw, protocol=protocol, seed=seed))
+    size = _check_size(train_size, len(split.x_train))
+    return split._replace(x_train=split.x_train[:size], y_train=split.y_train[:size])
 
-    builder = find_images(name, str(folder), [*COUNTS, *TABULAR])
+
+def _read_digits() -> Raw:
+    data = load_digits()
+    return Raw((data.images[..., None] / 16).astype(np.float32), data.target.astype(np.int64), 0)
+
+
+# The modules are imported where they are needed: tensorflow-datasets is an extra, and takes seconds
+
+
+def _read_prepared(name: str, folder: Path) -> Raw:
+    from experiments.data.builders import read_prepared
+
+    return read_prepared(name, folder)
+
+
+def _load_images(name: str, folder: Path, train_size: int | None) -> Split:
+    from experiments.data.images import find_images, read_images
+
+    builder = find_images(name, str(folder))
     counts = tuple(builder.info.splits[part].num_examples for part in ("train", "test"))
     if counts != COUNTS.get(builder.name, counts):
         raise ValueError(
@@ -92,19 +126,6 @@ def load(
         )
     size = _check_size(train_size, counts[0])
     return Split(*read_images(builder, f"train[:{size}]"), *read_images(builder, "test"))
-
-
-def _load_digits(train_size: int | None, seed: int) -> Split:
-    data = load_digits()
-    x_train, x_test, y_train, y_test = train_test_split(
-        (data.images[..., None] / 16).astype(np.float32),
-        data.target.astype(np.int64),
-        test_size=COUNTS["digits"][1],
-        random_state=seed,
-        stratify=data.target,
-    )
-    size = _check_size(train_size, len(x_train))
-    return Split(x_train[:size], y_train[:size], x_test, y_test)
 
 
 def _check_size(train_size: int | None, most: int) -> int:

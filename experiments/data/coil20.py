@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.tabular.raw import DataSet, Raw, Source, class_indices, damaged, read_matlab
+from experiments.data.tabular import DataSet, Raw, Source, class_indices, damaged, read_matlab
 
 SIDE = 20
 OBJECTS, VIEWS = 20, 72
@@ -19,12 +19,10 @@ OBJECTS, VIEWS = 20, 72
 def shrink(images: np.ndarray, side: int = SIDE) -> np.ndarray:
     """Scale square images `(n, size, size)` to `(n, side, side)` by the mean over areas."""
     size = images.shape[1]
-    edges = np.arange(side) * (size / side)
+    edges = np.arange(side + 1)[:, None] * (size / side)
     pixels = np.arange(size)
-    # length of pixel j that lies inside of [edge i, edge i + size / side]
-    overlap = np.minimum(pixels + 1, edges[:, None] + size / side) - np.maximum(
-        pixels, edges[:, None]
-    )
+    # length of pixel j that lies inside of [edge i, edge i + 1]
+    overlap = np.minimum(pixels + 1, edges[1:]) - np.maximum(pixels, edges[:-1])
     weights = np.maximum(overlap, 0) * (side / size)
     return np.clip(weights @ images @ weights.T, 0, images.max())
 

@@ -1,45 +1,32 @@
-"""How fast are the attacks? As multiples of projected gradient descent with as many steps.
-
-    attacks   every attack on five autoencoders
-    sizes     `generate` on more and more images: is time linear, memory flat?
-    batches   MINE-UAE and PGD in batches of 1 to 1024
-    peers     PGD of ART and foolbox beside ours, where they are installed
-
-    python -m experiments.benchmark
-    python -m experiments.benchmark --sections attacks --repeats 9 --markdown
-    python -m experiments.benchmark --json out/benchmark.json
-
-Everything runs in one process, the methods in turns; see experiments/timing.py.
-"""
+"""The command line of the benchmark."""
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
 import psutil
 import tensorflow as tf
 import tyro
 from rich.console import Console
 
-from experiments import tables
-from experiments.benchmark_cases import PRESETS, Scale
-from experiments.benchmark_sections import SECTIONS, WORK
-from experiments.benchmark_tables import Content, notes, sheets
-from experiments.progress import JobProgress
-from experiments.run import versions, write_json
-from keras_uae._checks import check_choice, check_integer
+from experiments.benchmark.cases import PRESETS, Scale
+from experiments.benchmark.sections import SECTIONS, WORK
+from experiments.benchmark.tables import LEGEND, print_sheets
+from experiments.engine.config import Choice, check_settings
+from experiments.engine.progress import JobProgress
+from experiments.engine.records import versions, write_json
 
 
 @dataclass(frozen=True)
 class Config:
     """How fast are the attacks, as multiples of PGD with as many steps?"""
 
-    sections: tuple[str, ...] = ("attacks", "sizes", "batches", "peers")
-    """Any of attacks, sizes, batches, peers."""
-    preset: str = "quick"
+    sections: tuple[Annotated[str, Choice(SECTIONS)], ...] = tuple(SECTIONS)
+    """What to measure."""
+    preset: Annotated[str, Choice(PRESETS)] = "quick"
     """smoke: see it run, in half a minute. quick: five rounds, about twenty minutes on two cores.
     full: nine rounds, and `generate` on 60 000 images too, some hours."""
     repeats: int | None = None
@@ -58,19 +45,14 @@ class Config:
         Raises:
             ValueError: A name is unknown, or a number is out of range.
         """
-        owner = type(self).__name__
-        for section in self.sections:
-            check_choice(owner, "sections", section, SECTIONS)
-        scale = PRESETS[check_choice(owner, "preset", self.preset, PRESETS)]
+        check_settings(self)
         if self.json not in (None, "-") and not Path(self.json).absolute().parent.is_dir():
             raise ValueError(
-                f"`json` of {owner} must be a file in a directory that exists, or '-'. "
+                f"`json` of Config must be a file in a directory that exists, or '-'. "
                 f"Received: json={self.json!r}."
             )
-        if self.repeats is not None:
-            repeats = check_integer(owner, "repeats", self.repeats, 1)
-            scale = scale._replace(repeats=repeats)
-        return scale
+        scale = PRESETS[self.preset]
+        return scale if self.repeats is None else scale._replace(repeats=self.repeats)
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -87,9 +69,9 @@ def main(args: Sequence[str] | None = None) -> int:
     code = 0
     try:
         with JobProgress(len(config.sections) * WORK, errors, config.quiet) as progress:
-            for section in config.sections:
-                with progress.stage(section, WORK):
-                    content[section] = SECTIONS[section](scale, progress)
+            for name in config.sections:
+                with progress.stage(name, WORK):
+                    content[name] = SECTIONS[name].measure(scale, progress)
     except KeyboardInterrupt:
         errors.print("interrupted: what follows are the sections that are finished")
         code = 130
@@ -98,7 +80,7 @@ def main(args: Sequence[str] | None = None) -> int:
     return code
 
 
-def head(config: Config, scale: Scale) -> Content:
+def head(config: Config, scale: Scale) -> dict[str, Any]:
     """What the numbers depend on."""
     settings = {"preset": config.preset, "sections": config.sections, **scale._asdict()}
     return {
@@ -113,25 +95,14 @@ def head(config: Config, scale: Scale) -> Content:
     }
 
 
-def report(config: Config, content: Content) -> None:
+def report(config: Config, content: dict[str, Any]) -> None:
     """Write and print what was found."""
     if config.json == "-":
         print(json.dumps(content, indent=1, allow_nan=False))
         return
     if config.json:
         write_json(Path(config.json), content)
-    console = Console()
-    for sheet in sheets(content):
-        if config.markdown:
-            print(f"**{sheet.title}**\n\n{tables.markdown(sheet)}")
-        else:
-            tables.print_sheet(console, sheet)
-    for line in notes(content):
-        if config.markdown:
-            print(line, end="\n\n")
-        else:
-            console.print(line, style="dim", highlight=False, markup=False)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    found = [section for name, section in SECTIONS.items() if name in content]
+    sheets = [sheet for section in found for sheet in section.sheets(content)]
+    notes = [note for section in found for note in section.notes(content)]
+    print_sheets(sheets, [LEGEND, *notes], markdown=config.markdown)

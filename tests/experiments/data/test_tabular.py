@@ -13,11 +13,10 @@ import pytest
 from scipy.io import savemat
 from sklearn.preprocessing import MinMaxScaler
 
-from experiments.datasets import load
-from experiments.tabular import TABULAR, coil20, isolet, mice_protein
-from experiments.tabular.compress import decompress
-from experiments.tabular.preparation import MARKER, fill_as_published, prepare, split
-from experiments.tabular.raw import Raw, Source
+from experiments.data import TABULAR, coil20, isolet, load, mice_protein
+from experiments.data.compress import decompress
+from experiments.data.preparation import MARKER, fill_as_published, prepare, split
+from experiments.data.tabular import Raw, Source
 
 RNG = np.random.default_rng(0)
 HAND = Raw(
@@ -508,12 +507,12 @@ def test_what_is_not_of_compress_is_refused(data, message):
 def test_builder_reads_the_manual_directory_and_load_what_it_wrote(tmp_path, no_network):
     import tensorflow_datasets as tfds
 
-    from experiments.tabular.builders import MiceProtein
+    from experiments.data.builders import BUILDERS
 
     manual, prepared = tmp_path / "manual", tmp_path / "prepared"
     manual.mkdir()
     x, y = write_mice(manual)
-    builder = MiceProtein(data_dir=str(prepared))
+    builder = BUILDERS["mice_protein"](data_dir=str(prepared))
     builder.download_and_prepare(
         download_config=tfds.download.DownloadConfig(manual_dir=str(manual))
     )
@@ -530,16 +529,16 @@ def test_builder_reads_the_manual_directory_and_load_what_it_wrote(tmp_path, no_
         assert all(map(np.array_equal, one, two))
 
 
-def test_builder_keeps_an_official_split(tmp_path, monkeypatch, shorten, no_network):
+def test_builder_keeps_an_official_split(tmp_path, shorten, no_network):
     import tensorflow_datasets as tfds
 
-    from experiments.tabular.builders import Isolet
+    from experiments.data.builders import BUILDERS
 
     folder = tmp_path / "downloads" / "manual"  # where tensorflow-datasets looks by itself
     folder.mkdir(parents=True)
     parts = write_isolet(folder)
-    monkeypatch.setattr(Isolet, "DATA", shorten("isolet", (52, 26)))
-    builder = Isolet(config="uci", data_dir=str(tmp_path))
+    shorten("isolet", (52, 26))
+    builder = BUILDERS["isolet"](config="uci", data_dir=str(tmp_path))
     builder.download_and_prepare(
         download_config=tfds.download.DownloadConfig(manual_dir=str(folder))
     )
@@ -555,14 +554,11 @@ def test_builder_keeps_an_official_split(tmp_path, monkeypatch, shorten, no_netw
 @pytest.fixture
 def publish(monkeypatch, shorten):
     """Let the first source of a data set have other addresses and fewer samples."""
-    from experiments.tabular.builders import BUILDERS
 
     def publish(name, rows, urls):
         data = shorten(name, rows)
         first = replace(data.sources[0], urls=urls)
-        data = replace(data, sources=(first, *data.sources[1:]))
-        monkeypatch.setitem(TABULAR, name, data)
-        monkeypatch.setattr(BUILDERS[name], "DATA", data)
+        monkeypatch.setitem(TABULAR, name, replace(data, sources=(first, *data.sources[1:])))
 
     return publish
 
@@ -592,20 +588,20 @@ def test_packed_files_are_downloaded(tmp_path, served, publish):
 def test_a_download_with_another_checksum_is_refused(tmp_path, served, publish, monkeypatch):
     import tensorflow_datasets as tfds
 
-    from experiments.tabular.builders import MiceProtein
+    from experiments.data.builders import BUILDERS
 
     folder, address = served
     write_mice(folder)
     url = f"{address}/Data_Cortex_Nuclear.csv"
     publish("mice_protein", (1080, 0), (url,))
     known = tfds.core.download.checksums.UrlInfo(1, "0" * 64, "Data_Cortex_Nuclear.csv")
-    monkeypatch.setattr(MiceProtein, "url_infos", {url: known})
+    monkeypatch.setattr(BUILDERS["mice_protein"], "url_infos", {url: known})
     with pytest.raises(OSError, match=r"download of mice_protein is not what it was.*checksum"):
         load("mice_protein", data_dir=tmp_path / "data")
 
 
 def test_downloads_have_checksums_where_a_copy_was_at_hand():
-    from experiments.tabular.builders import BUILDERS
+    from experiments.data.builders import BUILDERS
 
     known = set(BUILDERS["isolet"].url_infos)
     urls = {

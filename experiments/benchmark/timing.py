@@ -49,6 +49,21 @@ class PeakMemory:
         self.peak = max(self.peak, resident_memory())
 
 
+class Ticks:
+    """A callback of anything that notes when it was called."""
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        self._times.append(time.perf_counter())
+
+    @property
+    def seconds(self) -> list[float]:
+        """Between two calls."""
+        return np.diff(self._times).tolist()
+
+
 def resident_memory() -> int:
     """Resident memory of this process, in bytes."""
     return _PROCESS.memory_info().rss
@@ -76,7 +91,7 @@ class Method:
 class Timing:
     """What the calls of a method took, one entry a round; memory in bytes."""
 
-    warm_up: float  # seconds of the first call, which compiles and is not counted
+    warm_up_seconds: float  # of the first call, which compiles and is not counted
     seconds: list[float] = field(default_factory=list)
     memory_before: list[int] = field(default_factory=list)
     memory_peak: list[int] = field(default_factory=list)
@@ -92,7 +107,7 @@ def round_robin(
     timings = []
     for index, method in enumerate(methods):
         tick(index)
-        timings.append(Timing(warm_up=timed(method.run)[1]))
+        timings.append(Timing(timed(method.run)[1]))
     for index in turns(len(methods), rounds):
         tick(index)
         _, seconds, memory = timed(methods[index].run)
@@ -129,14 +144,8 @@ def compare(
         ratio = [one / other for one, other in zip(ms, base, strict=True)]
         rows.append(
             {
-                "name": method.name,
-                "samples": method.samples,
-                "warm_up_seconds": timing.warm_up,
-                "seconds": timing.seconds,
-                "ms_per_sample": ms,
-                "ratio": ratio,
-                "memory_before": timing.memory_before,
-                "memory_peak": timing.memory_peak,
+                **{"name": method.name, "samples": method.samples, **vars(timing)},
+                **{"ms_per_sample": ms, "ratio": ratio},
                 "summary": {"ms_per_sample": quartiles(ms), "ratio": quartiles(ratio)},
             }
         )

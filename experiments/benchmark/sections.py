@@ -1,13 +1,13 @@
-"""The sections of the benchmark: each times its part and returns the figures, ready for JSON."""
+"""The sections of the benchmark: what each measures, ready for JSON, and the tables of it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import keras_uae as uae
-from experiments import peers
-from experiments.benchmark_cases import (
+from experiments.benchmark import peers, tables
+from experiments.benchmark.cases import (
     CONV,
     REFERENCE,
     Case,
@@ -18,8 +18,16 @@ from experiments.benchmark_cases import (
     images,
     mine_attacks,
 )
-from experiments.progress import JobProgress
-from experiments.timing import Method, compare, quartiles, resident_memory, round_robin, timed
+from experiments.benchmark.timing import (
+    Method,
+    compare,
+    quartiles,
+    resident_memory,
+    round_robin,
+    timed,
+)
+from experiments.engine.progress import JobProgress
+from experiments.engine.tables import Sheet
 
 Figures = dict[str, Any]
 
@@ -140,9 +148,23 @@ def repeat(attack: uae.MinMaxAttack, x: np.ndarray, calls: int) -> Figures:
     return {"memory": memory, "first": sum(memory[:5]) / 5, "last": sum(memory[-5:]) / 5}
 
 
-SECTIONS: dict[str, Callable[[Scale, JobProgress], Figures]] = {
-    "attacks": time_attacks,
-    "sizes": time_sizes,
-    "batches": time_batches,
-    "peers": time_peers,
+class Section(NamedTuple):
+    """A part of the benchmark.
+
+    Attributes:
+        measure: Function that times it and returns the figures; they are `WORK` in the progress.
+        sheets: Function that makes tables of all that was found, which has the figures by section.
+        notes: Function that makes lines of the same, to stand below.
+    """
+
+    measure: Callable[[Scale, JobProgress], Figures]
+    sheets: Callable[[Figures], list[Sheet]]
+    notes: Callable[[Figures], list[str]] = lambda content: []
+
+
+SECTIONS = {
+    "attacks": Section(time_attacks, tables.attack_sheets),
+    "sizes": Section(time_sizes, tables.size_sheets, tables.size_notes),
+    "batches": Section(time_batches, tables.batch_sheets),
+    "peers": Section(time_peers, tables.peer_sheets, tables.peer_notes),
 }

@@ -4,25 +4,25 @@ import json
 
 import pytest
 
-from experiments import published_selector, selector_benchmark
-from experiments.datasets import load
+from experiments.benchmark import published, selector
+from experiments.data import load
 
 
 @pytest.fixture(autouse=True)
 def _few_digits(monkeypatch):
     few = load("digits", train_size=64)
     few = few._replace(x_test=few.x_test[:50], y_test=few.y_test[:50])
-    monkeypatch.setattr(selector_benchmark, "load", lambda *args, **kwargs: few)
+    monkeypatch.setattr(selector, "load", lambda *args, **kwargs: few)
 
 
 def test_figures_and_tables(tmp_path, capsys):
     path = tmp_path / "figures.json"
     flags = ["--features", "5", "--epochs", "1", "2", "--published-epochs", "2", "--rounds", "1"]
-    assert selector_benchmark.main([*flags, "--json", str(path), "--markdown"]) == 0
+    assert selector.main([*flags, "--json", str(path), "--markdown"]) == 0
     content = json.loads(path.read_text())
     names = ["ours", "ours, published settings"]
     last = {"ours": [1, 2]}
-    if not published_selector.missing():
+    if not published.missing():
         names.append("published package")
         last["published package"] = [2]
     assert list(content["steps"]) == names
@@ -45,5 +45,5 @@ def test_figures_and_tables(tmp_path, capsys):
     ],
 )
 def test_flags_that_cannot_be(flags, message, capsys):
-    assert selector_benchmark.main(flags) == 2
+    assert selector.main(flags) == 2
     assert message in capsys.readouterr().err

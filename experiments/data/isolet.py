@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.tabular.compress import decompress
-from experiments.tabular.raw import (
+from experiments.data.compress import decompress
+from experiments.data.tabular import (
     DataSet,
     Raw,
     Source,

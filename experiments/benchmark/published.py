@@ -4,7 +4,6 @@ import contextlib
 import importlib
 import io
 import sys
-import time
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -13,6 +12,8 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import numpy as np
+
+from experiments.benchmark.timing import Ticks
 
 PACKAGES = ("tf_keras", "concrete_autoencoder")
 _PARTS = ("backend", "layers", "callbacks", "initializers", "optimizers")
@@ -41,10 +42,7 @@ def fit(x: np.ndarray, features: int, *, epochs: int, seed: int) -> Fitted:
     package, keras2 = _load()
     layers = keras2.layers
     keras2.utils.set_random_seed(seed)
-    starts: list[float] = []
-
-    def note(*args: Any, **kwargs: Any) -> None:
-        starts.append(time.perf_counter())
+    ticks = Ticks()
 
     def decoder(code: Any) -> Any:
         for _ in range(2):
@@ -55,15 +53,15 @@ def fit(x: np.ndarray, features: int, *, epochs: int, seed: int) -> Fitted:
         K=features, output_function=decoder, num_epochs=epochs, tryout_limit=1
     )
     # its callback prints at the start of every epoch and does nothing else
-    ticks: dict[str, Any] = {"on_epoch_begin": note, "on_train_end": note}
+    events: dict[str, Any] = {"on_epoch_begin": ticks, "on_train_end": ticks}
     with (
-        mock.patch.multiple(package.StopperCallback, **ticks),
+        mock.patch.multiple(package.StopperCallback, **events),
         contextlib.redirect_stdout(io.StringIO()),
         warnings.catch_warnings(action="ignore"),  # of how it uses Keras
     ):
         selector.fit(x, x)
         keras2.backend.set_learning_phase(0)  # it leaves 1 behind, for all models
-    return Fitted(selector.model, np.asarray(selector.get_indices()), np.diff(starts).tolist())
+    return Fitted(selector.model, np.asarray(selector.get_indices()), ticks.seconds)
 
 
 def _load() -> tuple[Any, Any]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from experiments.datasets import load
+from experiments.data import COUNTS, TABULAR, load, names
 
 
 def write(folder, name, *, key="image", shape=(5, 4, 3), splits=("train", "test")):
@@ -28,6 +28,13 @@ def write(folder, name, *, key="image", shape=(5, 4, 3), splits=("train", "test"
         disable_shuffling=True,
     )
     return images, labels
+
+
+def test_names_are_those_of_both_tables():
+    assert names() == (*COUNTS, *TABULAR)
+    assert len(set(names())) == len(names())
+    with pytest.raises(ValueError, match=", ".join(map(repr, names()))):
+        load("unknown")
 
 
 def test_digits_are_images_in_the_unit_range(digits):

@@ -13,9 +13,11 @@ code does (IBM/UAE, setup_concrete.py), for comparison; it differs in this and n
 """
 
 import numpy as np
+from sklearn.impute import SimpleImputer
 from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import MinMaxScaler
 
-from experiments.tabular.raw import Raw
+from experiments.data.tabular import Raw
 
 PROTOCOLS = ("clean", "published")
 MARKER = -100_000.0
@@ -25,16 +27,16 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 def prepare(raw: Raw, *, protocol: str, seed: int) -> Arrays:
     """Return x_train, y_train, x_test and y_test, float32 in [0, 1] and int64."""
-    published = protocol == "published"
+    published, images = protocol == "published", raw.x.ndim > 2
     train, test = split(raw, stratified=not published, seed=seed)
     x = raw.x.astype(np.float64)
     if np.isnan(x).any():
-        x = fill_as_published(x, raw.y) if published else fill(x, mean_of_known(x[train]))
-    if x.ndim == 2:
-        fitted = x if published else x[train]
-        x = scale(x, fitted.min(axis=0), fitted.max(axis=0))
-    elif published:
-        x = scale(x, x.min(), x.max())
+        fill = SimpleImputer(keep_empty_features=True)  # 0 where no sample has the feature
+        x = fill_as_published(x, raw.y) if published else fill.fit(x[train]).transform(x)
+    if published or not images:
+        columns = x.reshape(-1, 1) if images else x
+        scaler = MinMaxScaler(clip=True).fit(columns if published else columns[train])
+        x = scaler.transform(columns).reshape(x.shape)
     x = x.astype(np.float32)
     return x[train], raw.y[train], x[test], raw.y[test]
 
@@ -54,18 +56,6 @@ def split(raw: Raw, *, stratified: bool, seed: int) -> tuple[np.ndarray, np.ndar
     return shuffled[:count], shuffled[count:]
 
 
-def mean_of_known(x: np.ndarray) -> np.ndarray:
-    """Mean of each feature over the samples that have it; 0 where none has."""
-    known = ~np.isnan(x)
-    total = np.where(known, x, 0).sum(axis=0)
-    return total / np.maximum(known.sum(axis=0), 1)
-
-
-def fill(x: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Replace what is missing by one value for each feature."""
-    return np.where(np.isnan(x), values, x)
-
-
 def fill_as_published(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Replace what is missing, in the order of the file, by means of the class with markers in."""
     missing = np.isnan(x)
@@ -73,8 +63,3 @@ def fill_as_published(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     for row, feature in np.argwhere(missing):
         x[row, feature] = x[y == y[row], feature].mean()
     return x
-
-
-def scale(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Map [low, high] to [0, 1] and clip; a constant feature becomes 0."""
-    return np.clip((x - low) / np.where(high > low, high - low, 1), 0, 1)

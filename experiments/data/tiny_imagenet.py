@@ -6,7 +6,7 @@ data directory), and downloaded otherwise. The images of its own test part have 
 everywhere, the validation part serves for the test.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,22 @@ class TinyImagenet200(tfds.core.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         folder = self._fetch(dl_manager)
         classes = (folder / "wnids.txt").read_text(encoding="utf-8").split()
+        train = [
+            (path, name)
+            for name in classes
+            for path in sorted((folder / "train" / name / "images").glob("*.JPEG"))
+        ]
+        # a line holds the file, its class, and the corners of a box
+        lines = (folder / "val" / "val_annotations.txt").read_text(encoding="utf-8").splitlines()
+        rows = [line.split("\t") for line in lines]
+        test = [(folder / "val" / "images" / row[0], row[1]) for row in rows]
         return {
-            "train": self._generate_examples(_training(folder / "train", classes), classes),
-            "test": self._generate_examples(_validation(folder / "val"), classes),
+            "train": self._generate_examples(train, classes),
+            "test": self._generate_examples(test, classes),
         }
 
     def _generate_examples(
-        self, images: Iterator[tuple[Path, str]], classes: list[str]
+        self, images: Sequence[tuple[Path, str]], classes: list[str]
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         for path, name in images:
             if name not in classes:
@@ -78,16 +87,3 @@ def _by_hand(manual: Path) -> Path | None:
     """The folder or the archive, if somebody has put one there."""
     places = (manual / FOLDER, manual / f"{FOLDER}.zip")
     return next((place for place in places if place.exists()), None)
-
-
-def _training(folder: Path, classes: list[str]) -> Iterator[tuple[Path, str]]:
-    for name in classes:
-        for path in sorted((folder / name / "images").glob("*.JPEG")):
-            yield path, name
-
-
-def _validation(folder: Path) -> Iterator[tuple[Path, str]]:
-    """A line holds the file, its class, and the corners of a box."""
-    for line in (folder / "val_annotations.txt").read_text(encoding="utf-8").splitlines():
-        file, name = line.split("\t")[:2]
-        yield folder / "images" / file, name

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 import keras_uae as uae
-from experiments.datasets import load
-from experiments.timing import Method
+from experiments.benchmark.timing import Method
+from experiments.data import load
 from keras_uae.attacks.base import Attack
 from keras_uae.similarity import MINE, BivariateSampling, Gaussian, RandomSampling
 from models import RECIPES, deep_convolutional_autoencoder
