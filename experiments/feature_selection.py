@@ -20,7 +20,6 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 import keras
@@ -65,17 +64,13 @@ class Config(AttackConfig):
     choosing = (*AttackConfig.choosing, "selector")
 
     dataset: Annotated[str, Choice(names(), others=True)] = "digits"
-    """The digits come with scikit-learn; all others, and any other image data set, are those of
-    tensorflow-datasets, or files of their publishers."""
-    data_dir: Path | None = None
-    """Directory of tensorflow-datasets, or of the files of isolet, coil20, mice_protein and
-    activity. Default: $TFDS_DATA_DIR or ~/tensorflow_datasets."""
+    """The digits come with scikit-learn; isolet, coil20, mice_protein and activity are also read
+    from their files in --data-dir; all others are those of tensorflow-datasets."""
     epochs: int = 30
     """Epochs of every selector."""
     similarity: Annotated[str, Choice(similarities.names())] = "auto"
-    """What the attack minimises; random and bivariate are estimates of MINE. auto: bivariate, which
-    is random by its exact law; but gaussian for more than 2000 samples, unless the preset is
-    paper."""
+    """What the attack minimises. auto: bivariate, which is MINE on random projections by its exact
+    law; but gaussian for more than 2000 samples, unless the preset is paper."""
     features: int = FEATURES["digits"]
     """Features to select, K."""
     selector: Annotated[str, Choice(EPOCHS)] = "default"
@@ -103,11 +98,6 @@ class Config(AttackConfig):
         elif preset == "quick" and dataset not in TABULAR:
             mine["train_size"] = 10_000
         return super().for_preset(preset, **{**mine, **settings})
-
-    @property
-    def where(self) -> str:
-        """What stands in the titles of tables."""
-        return f"{self.features} features of {super().where}"
 
     @property
     def printed(self) -> paper.Rows:
@@ -278,9 +268,10 @@ def tables(config: Config, summary: Summary) -> list[Sheet]:
     """Errors of the networks, what the features say, and how it came about."""
     rows = {name: (labels(config)[name], row) for name, row in beside(config, summary).items()}
     networks = [row for name, row in rows.items() if name in NETWORKS]
+    title = f"Reconstruction error on the test samples · {config.features} features of"
     made = "Attack on the training samples, training error, time for one seed"
     return [
-        sheet(f"Reconstruction error on the test samples · {config.where}", OUTCOME, networks),
+        sheet(f"{title} {config.where}", OUTCOME, networks),
         sheet("What the selected features say of the test samples", WORTH, [*rows.values()]),
         sheet(made, DETAILS, networks),
     ]
@@ -298,7 +289,8 @@ def sentences(config: Config, summary: Summary) -> list[str]:
         if name in NETWORKS:
             text, seeds = verdicts.on_error(row), row["seconds"]["count"]
             if row["settled"] < seeds:
-                text += f" Not all units settled in {seeds - row['settled']} of {seeds}."
+                missing = f"{seeds - row['settled']} of {seeds} seed{'s' * (seeds > 1)}"
+                text += f" Not all units settled in {missing}."
             lines.append(f"**{names[name]}**: {text}{verdicts.not_found(row, 'samples')}")
     for called, figure, form, first in (
         ("ExtraTrees accuracy", "accuracy", ".2%", max),
@@ -316,13 +308,17 @@ def sentences(config: Config, summary: Summary) -> list[str]:
 
 def published(config: Config) -> dict[str, Any]:
     """The settings of Table 6, nothing for other data sets; what has no influence is as it is."""
-    theirs = paper.feature_selection_setting(config.dataset)
-    if not theirs:
+    if not config.printed:
         return {}
-    samples, by_mine = theirs["samples"][0], config.similarity in SAMPLINGS
+    theirs = paper.feature_selection_setting(config.dataset)
+    by_mine = config.similarity in SAMPLINGS
     return {
-        **{"features": theirs["features"], "train_size": samples, "attack_size": samples},
-        **{"selector": "published", "epochs": EPOCHS["published"], "steps": 40},
+        "features": theirs["features"],
+        "train_size": theirs["samples"][0],
+        "attack_size": theirs["samples"][0],
+        "selector": "published",
+        "epochs": EPOCHS["published"],
+        "steps": 40,
         "protocol": "published" if config.dataset in TABULAR else config.protocol,
         "similarity": config.similarity if by_mine else "random",
         "projections": PROJECTIONS if by_mine else config.projections,
