@@ -204,6 +204,8 @@ def test_tables_show_our_figures_and_the_papers():
     assert cells["paper's accuracy"]["Greedy linear"] == "–"
     assert cells["ASR"]["MINE-UAE"] == "75.0%"
     assert cells["paper's ASR"]["MINE-UAE"] == "100.0%"
+    assert cells["training"]["Original"] == cells["training"]["MINE-UAE"] == "1.0 s"
+    assert (cells["attack"]["Original"], cells["attack"]["MINE-UAE"]) == ("–", "2.0 s")
     assert cells["settled"]["Original"] == "2 of 2"
     assert columns(records(converged=False))["settled"]["Original"] == "0 of 2"
 
