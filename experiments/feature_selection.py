@@ -69,8 +69,8 @@ class Config(AttackConfig):
     epochs: int = 30
     """Epochs of every selector."""
     similarity: Annotated[str, Choice(similarities.names())] = "auto"
-    """What the attack minimises. auto: bivariate, which is MINE on random projections by its exact
-    law; but gaussian for more than 2000 samples, unless the preset is paper."""
+    """What the attack minimises; random, and bivariate, its exact law, are estimates of MINE. auto:
+    bivariate; but gaussian for more than 2000 samples, unless the preset is paper."""
     features: int = FEATURES["digits"]
     """Features to select, K."""
     selector: Annotated[str, Choice(EPOCHS)] = "default"
@@ -221,9 +221,8 @@ def judge(job: Job[Config]) -> dict[str, Any]:
 
 def labels(config: Config) -> dict[str, str]:
     """How the rows of a run are called."""
-    return {name: row.label for name, row in ROWS.items()} | {
-        "mine": attacking.uae_label(config.similarity)
-    }
+    called = attacking.uae_label(config.similarity)
+    return {name: row.label for name, row in ROWS.items()} | {"mine": called}
 
 
 def summarize(records: Records) -> Summary:
