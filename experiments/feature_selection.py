@@ -301,7 +301,8 @@ def sentences(config: Config, summary: Summary) -> list[str]:
             for network in (True, False)
         )
         said = (f"{names[n]}, {written(summary[n][figure], form, std=True)}" for n in chosen)
-        lines.append(f"Best {called}: {'; without a concrete autoencoder: '.join(said)}.")
+        best = "; without one: ".join(said)
+        lines.append(f"Best {called} with a concrete autoencoder: {best}.")
     return lines if config.printed else [*lines, f"The paper has no figures for {config.dataset}."]
 
 

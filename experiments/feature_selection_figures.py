@@ -84,7 +84,7 @@ def frequencies(job: Job[Any], rows: dict[str, Any]) -> Figure:
     return figure
 
 
-def found(job: Job[Any], stage: str) -> dict[str, dict[int | None, Any]]:
+def found(job: Job[Any], stage: str) -> dict[str, dict[Any, Any]]:
     """The records of a stage by row and seed."""
     rows = {name: by_seed(job.run.records, stage, name) for name in job.labels}
-    return {name: dict(seeds) for name, seeds in rows.items() if seeds}
+    return {name: seeds for name, seeds in rows.items() if seeds}
