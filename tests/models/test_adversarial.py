@@ -176,7 +176,8 @@ def test_training_on_digits_beats_the_mean_image(digits):
     model.steps_per_execution = 10
     model.fit(x, x, batch_size=32, epochs=12, verbose=0)
     error = model.evaluate(digits.x_test, digits.x_test, verbose=0, return_dict=True)["mse"]
-    assert error < 0.9 * np.mean((digits.x_test - x.mean(axis=0)) ** 2)
+    # 0.42 ± 0.06 over 20 seeds
+    assert error < 0.7 * np.mean((digits.x_test - x.mean(axis=0)) ** 2)
 
 
 def test_it_can_be_attacked(digits):
