@@ -181,7 +181,7 @@ def sentences(config: Any, summary: dict[str, Any]) -> list[str]:
         if row["wins"]:  # it comes after a control
             text = _on_row(row, printed.get(name, {}))
             lines.append(f"**{names[name]}**: {text}{_on_uaes(row) if name == 'mine' else ''}")
-    judges = {"duplicate": verdicts.on_help}
+    judges: dict[str, Any] = {"duplicate": verdicts.on_help}
     if printed:
         judges["original"] = _as_printed
     for reference, curve in summary["differences"].items():
@@ -236,8 +236,8 @@ def _on_uaes(row: dict[str, Any]) -> str:
         errors = {"difference": {**gain, "mean": -gain["mean"]}, "lower": row["wins"]["duplicate"]}
         verdict = verdicts.on_help([errors])
     return (
-        f" {verdict} Of the training images {known_mean(row['asr']):.1%} have a UAE by the views that "
-        "the attack compares (the others are added as they are), "
+        f" {verdict} Of the training images {known_mean(row['asr']):.1%} have a UAE by the views "
+        "that the attack compares (the others are added as they are), "
         f"{known_mean(row['asr_unseen']):.1%} by other views as well."
     )
 

@@ -25,7 +25,7 @@ import keras
 import keras_uae as uae
 import models
 from experiments import robustness_curves as curves
-from experiments.datasets import COUNTS, Split
+from experiments.data import COUNTS, Split
 from experiments.engine import autoencoders, classifiers
 from experiments.engine.attacking import find_uaes, found_figures
 from experiments.engine.classifiers import ClassifierConfig

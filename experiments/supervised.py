@@ -25,7 +25,7 @@ import keras
 
 import keras_uae as uae
 from experiments import supervised_rows as rows
-from experiments.datasets import Split
+from experiments.data import Split
 from experiments.engine import classifiers
 from experiments.engine.attacking import SAMPLING_WORK, find_uaes, found_figures
 from experiments.engine.classifiers import ClassifierConfig, one_of_each
