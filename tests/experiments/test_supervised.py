@@ -140,7 +140,8 @@ def made_up(similarity: list, criterion: list) -> uae.UAEs:
     rows |= {"iteration": np.ones(len(f), int), "frozen": np.zeros(len(f), bool)}
     best = np.where(success, best, np.nan)
     trace = {"similarity": value, "criterion": f}
-    return uae.UAEs(x=value, success=success, similarity=best, **rows, trace=trace)
+    found = {"x": value, "success": success, "similarity": best, "trace": trace}
+    return uae.UAEs(**found, **rows, measure="mutual information")
 
 
 def test_comparison_is_image_by_image():
