@@ -3,11 +3,10 @@
 from typing import Annotated, Any
 
 import keras
-import tensorflow as tf
 
 from keras_uae._checks import Bounds, Integer, Number, Seed
 from keras_uae._settings import register
-from keras_uae.attacks.base import AnyCriterion, Epsilon, Found, Steps
+from keras_uae.attacks.base import AnyCriterion, Epsilon, Steps
 from keras_uae.attacks.minmax import minmax
 from keras_uae.attacks.multiplier import LOWER, UPPER, Bisection
 from keras_uae.attacks.similarity_attack import (
@@ -78,15 +77,7 @@ class PenaltyAttack(SimilarityAttack):
     ):
         super().__init__(model, locals(), **kwargs)
 
-    def run(
-        self,
-        x: tf.Tensor,
-        index: tf.Tensor,
-        seed: tf.Tensor,
-        y: tf.Tensor | None = None,
-        trace: bool = False,
-    ) -> Found:
-        return minmax(self, x, index, seed, y, trace)
+    run = minmax
 
     @property
     def iterations(self) -> int:
