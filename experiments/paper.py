@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from experiments.attacks import MINE
+from experiments.engine.attacking import MINE
 
 Rows = dict[str, dict[str, float]]
 

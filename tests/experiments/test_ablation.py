@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 
 import keras_uae as uae
-from experiments import paper, training
-from experiments.ablation.config import Config
-from experiments.ablation.protocol import main
-from experiments.ablation.summary import summarize
-from experiments.ablation.tables import sheets
-from experiments.ablation.variants import PARTS
-from experiments.ablation.words import sentences
+from experiments import paper
+from experiments.ablation import Config, main, summarize, tables, verdicts
+from experiments.ablation_variants import PARTS
+from experiments.engine import training
+from keras_uae.attacks.base import Attack
 from models import get_recipe
 from tests.experiments.runs import check_refused, contents, records, run_undisturbed
 
@@ -68,7 +66,7 @@ def test_report_has_a_table_for_each_part(finished):
 
 def test_finished_run_is_shown_again_and_not_repeated(finished, monkeypatch, capsys):
     monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("trained again"))
-    monkeypatch.setattr(uae.MinMaxAttack, "generate", lambda *_, **__: pytest.fail("again"))
+    monkeypatch.setattr(Attack, "batches", lambda *_, **__: pytest.fail("again"))
     before = contents(finished)
     assert main([*SMALL, "--output", str(finished), "--quiet"]) == 0
     assert contents(finished) == before
@@ -91,7 +89,7 @@ def test_wrong_settings_are_one_line_and_exit_code_2(flags, hint, tmp_path, caps
 
 
 def test_the_rows_are_those_of_the_paper():
-    config = Config(dataset="mnist").resolve()
+    config = Config(dataset="mnist")
     assert tuple(config.chosen) == tuple(PARTS)
     printed = {
         "sensitivity": paper.sensitivity("mnist"),
@@ -108,7 +106,7 @@ def test_the_rows_are_those_of_the_paper():
 
 
 def test_rows_differ_from_the_default_in_what_they_say():
-    config = Config(steps=8).resolve()
+    config = Config(steps=8)
     model = get_recipe("conv").build((8, 8, 1))
     attacks = {name: config.attack(each, model) for name, each in config.variants.items()}
     default = attacks["mine"]
@@ -139,19 +137,19 @@ def made_up(rows: dict[str, tuple[float, float]]) -> list[dict]:
     [(0.4, "examples of “Cosine on features” share less"), (0.6, "leaves the least")],
 )
 def test_what_is_minimised_is_judged_by_new_estimates(cosine, verdict):
-    config = Config(dataset="mnist", parts=("similarity",)).resolve()
+    config = Config(dataset="mnist", parts=("similarity",))
     summary = summarize(made_up({"mine": (1.0, 0.5), "cosine": (0.9, cosine)}))
-    text = "\n".join(sentences(config, summary))
+    text = "\n".join(verdicts(config, summary))
     assert verdict in text
     assert "90.0% (Cosine on features) to 100.0% (MINE-UAE)" in text
-    (sheet,) = sheets(config, summary)
+    (sheet,) = tables(config, summary)
     assert sheet.columns["paper's ASR"][:3] == ["99.9%", "96.5%", "92.0%"]
     assert sheet.columns["paper's error"][0] == "0.00256"
 
 
 def test_penalty_is_compared_with_the_paper():
-    config = Config(dataset="mnist", parts=("penalty",)).resolve()
+    config = Config(dataset="mnist", parts=("penalty",))
     rows = {"mine": (0.9, 0.5), "penalty_2x20": (0.2, 0.6), "penalty_4x10": (0.95, 0.6)}
-    text = "\n".join(sentences(config, summarize(made_up(rows))))
+    text = "\n".join(verdicts(config, summarize(made_up(rows))))
     assert "Penalty, 2 × 20 20.0% (the paper: 9.0%)" in text
     assert "is not the greatest, other than in the paper" in text

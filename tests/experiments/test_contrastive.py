@@ -6,14 +6,11 @@ import pytest
 from keras import layers
 
 import keras_uae as uae
-from experiments import paper
-from experiments.classifiers import classes
-from experiments.contrastive import config as settings
-from experiments.contrastive.config import Config
-from experiments.contrastive.protocol import main
-from experiments.contrastive.summary import ATTACKED, LABELS, RETRAINED, summarize
-from experiments.contrastive.tables import sheets
-from experiments.contrastive.words import sentences
+from experiments import contrastive, contrastive_training, paper
+from experiments.contrastive import ADDED, Config, main
+from experiments.contrastive_rows import ATTACKED, LABELS, sentences, summarize, tables
+from experiments.engine.classifiers import classes
+from keras_uae.attacks.base import Attack
 from models.simclr import LARS, SimCLR, linear_probe
 from tests.experiments.runs import check_refused, contents, metrics, records, run_undisturbed
 
@@ -37,7 +34,7 @@ def two_layers(shape, *, depth, width, seed):
 @pytest.fixture(scope="module", autouse=True)
 def _small_encoder():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settings, "resnet", two_layers)
+        patch.setattr(contrastive, "resnet", two_layers)
         yield
 
 
@@ -67,7 +64,7 @@ def test_all_additions_see_as_many_images_in_as_many_steps(finished):
     budgets = {name: (row["samples"], row["steps"]) for name, row in rows.items()}
     assert budgets.pop("untrained") == (60, 0)
     assert budgets.pop("original") == (60, 4)
-    assert budgets == dict.fromkeys(RETRAINED, (100, 12))
+    assert budgets == dict.fromkeys(ADDED, (100, 12))
     for name, row in rows.items():
         epochs = {"untrained": 0, "original": 2}.get(name, 3)
         assert len(row["losses"]) == row["epochs"] == epochs
@@ -97,7 +94,7 @@ def test_attacks_are_those_of_the_saved_examples(finished, digits):
     x = digits.x_train[:40]
     found = uae.UAEs.load(finished / "seed-0" / "mine_uae.npz")
     original = keras.models.load_model(finished / "seed-0" / "original.keras")
-    values = Config(pairs=2).resolve().criterion(original)(x, found.x).numpy()
+    values = Config(pairs=2).criterion(original)(x, found.x).numpy()
     assert found.success.any()
     assert (values[found.success] <= 1e-5).all()
     assert attacks["mine"]["asr"] == found.success_rate >= attacks["mine"]["asr_unseen"]
@@ -112,7 +109,7 @@ def test_attacks_are_those_of_the_saved_examples(finished, digits):
 
 def test_finished_run_is_shown_again_and_not_repeated(finished, monkeypatch, capsys):
     monkeypatch.setattr(SimCLR, "fit", lambda *_, **__: pytest.fail("trained again"))
-    monkeypatch.setattr(uae.MinMaxAttack, "generate", lambda *_, **__: pytest.fail("again"))
+    monkeypatch.setattr(Attack, "batches", lambda *_, **__: pytest.fail("again"))
     before = contents(finished)
     assert main([*SMALL, "--output", str(finished), "--quiet"]) == 0
     assert contents(finished) == before
@@ -150,7 +147,8 @@ def test_run_that_is_stopped_amid_a_training_goes_on_to_the_same_numbers(
 
 
 def test_paper_preset_is_the_published_training():
-    config = Config(dataset="cifar10", preset="paper").resolve()
+    assert Config() == Config.for_preset()
+    config = Config.for_preset("paper", "cifar10")
     assert (config.epochs, config.retraining_epochs, config.batch_size) == (1000, 1500, 512)
     assert (config.depth, config.width, config.precision) == (18, 64, "mixed_bfloat16")
     assert (config.steps, config.pairs, config.pgd_steps, config.pgd_size) == (20, 50, 100, 1000)
@@ -159,11 +157,11 @@ def test_paper_preset_is_the_published_training():
     assert optimizer.decay == 1e-4
     rates = [float(optimizer._learning_rate(step)) for step in (0, 970, 97_000)]
     np.testing.assert_allclose(rates, [0, 2, 0], atol=1e-5)
-    quick = Config(dataset="cifar10").resolve()
+    quick = Config.for_preset(dataset="cifar10")
     assert isinstance(quick.optimizer_of(10), keras.optimizers.Adam)
     assert quick.seeds == (0, 1)
     assert quick.untrained((32, 32, 3)).augmentation == uae.ViewAugmentation()
-    assert Config().resolve().untrained((8, 8, 1)).augmentation.flip_probability == 0
+    assert Config().untrained((8, 8, 1)).augmentation.flip_probability == 0
 
 
 @pytest.mark.parametrize(
@@ -181,14 +179,14 @@ def test_paper_preset_is_the_published_training():
 def test_wrong_settings_are_one_line_and_exit_code_2(flags, hint, tmp_path, capsys, monkeypatch):
     from models.simclr import resnet
 
-    monkeypatch.setattr(settings, "resnet", resnet)
+    monkeypatch.setattr(contrastive, "resnet", resnet)
     check_refused(main, f"{flags} --output {tmp_path / 'run'}", hint, capsys)
     assert not (tmp_path / "run").exists()
 
 
 def test_half_precision_is_refused_on_several_gpus(digits, monkeypatch):
-    monkeypatch.setattr(settings, "several_gpus", lambda: True)
-    config = Config(precision="mixed_float16").resolve()
+    monkeypatch.setattr(contrastive_training, "several_gpus", lambda: True)
+    config = Config(precision="mixed_float16")
     with pytest.raises(ValueError, match=r"on several GPUs. Received: precision='mixed_float16'"):
         config.complete(digits)
 
@@ -223,15 +221,15 @@ def made_up(accuracies: dict[str, list[float]]) -> list[dict]:
 )
 def test_duplicates_decide_and_the_paper_stands_beside(mine, verdict):
     rows = {"untrained": [0.2, 0.2], "original": [0.4, 0.6], "duplicate": [0.6, 0.8], "mine": mine}
-    config = Config(dataset="cifar10").resolve()
+    config = Config.for_preset(dataset="cifar10")
     summary = summarize(made_up({**rows, "clae": [0.5, 0.7]}))
     lines = sentences(config, summary)
     text = next(line for line in lines if line.startswith("**MINE-UAE**: "))
     assert verdict in text
     assert "90.0% have a UAE" in text
-    assert "The paper prints +1.58 points against its original, and a loss 7.8% lower." in text
+    assert "the paper's, against its original: +1.58 points, loss 7.8% lower." in text
     assert "from 20.0% to 50.0% of the test images" in lines[0]
-    accuracy, loss, details, robustness = sheets(config, summary)
+    accuracy, loss, details, robustness = tables(config, summary)
     row = list(summary["rows"]).index("mine")
     assert accuracy.columns["paper's linear"][row] == "92.88%"
     assert accuracy.columns["paper, vs original"][row:] == ["+1.58", "+0.05"]
@@ -246,7 +244,7 @@ def test_duplicates_decide_and_the_paper_stands_beside(mine, verdict):
 def test_training_that_teaches_nothing_is_called_so():
     rows = {"untrained": [0.2], "original": [0.2]}
     summary = summarize(made_up(rows))
-    assert "too little training" in sentences(Config().resolve(), summary)[0]
+    assert "too little training" in sentences(Config(), summary)[0]
 
 
 def test_table_7_is_that_of_cifar10():

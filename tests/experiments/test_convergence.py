@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 import keras_uae as uae
-from experiments import training
-from experiments.convergence.config import Config
-from experiments.convergence.protocol import main
-from experiments.convergence.summary import summarize
-from experiments.convergence.words import sentences
+from experiments.convergence import Config, main, summarize, verdicts
+from experiments.engine import training
+from keras_uae.attacks.base import Attack
 from tests.experiments.runs import check_refused, contents, metrics, run_undisturbed
 
 SMALL = "--train-size=40 --epochs=1 --attack-size=6 --steps=12 --horizons 4 9 --step-sizes 0.01 0.1"
@@ -38,13 +36,13 @@ def test_curves_are_those_of_the_traces(finished):
 
 
 def test_step_sizes_of_the_horizons_are_1_over_root_t():
-    runs = Config(horizons=(4, 100)).resolve().runs
+    runs = Config(horizons=(4, 100)).runs
     assert [runs[f"horizon-{steps}"] for steps in (4, 100)] == [(0.5, 4), (0.1, 100)]
 
 
 def test_finished_run_is_shown_again_and_not_repeated(finished, monkeypatch, capsys):
     monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("trained again"))
-    monkeypatch.setattr(uae.MinMaxAttack, "generate", lambda *_, **__: pytest.fail("again"))
+    monkeypatch.setattr(Attack, "batches", lambda *_, **__: pytest.fail("again"))
     before = contents(finished)
     assert main([*SMALL, "--output", str(finished), "--quiet"]) == 0
     assert contents(finished) == before
@@ -78,5 +76,5 @@ def test_the_rate_is_compared_with_that_of_the_theorem(power, verdict):
         found.append({**key, "curve": {"iteration": t.tolist(), **curve}, "asr": 1.0})
     summary = summarize(found)
     assert summary["horizons"] == pytest.approx(power)
-    config = Config(horizons=(10, 40, 160)).resolve()
-    assert verdict in sentences(config, summary)[0]
+    config = Config(horizons=(10, 40, 160))
+    assert verdict in verdicts(config, summary)[0]

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 
 import keras_uae as uae
-from experiments import training
-from experiments.reconstruction.config import Config
-from experiments.reconstruction.protocol import main
-from experiments.reconstruction.summary import labels
+from experiments.engine import training
+from experiments.reconstruction import Config, labels, main
 from keras_uae.attacks.base import Attack
 from tests.experiments.runs import contents, metrics, records, run_undisturbed
 
@@ -104,7 +102,7 @@ def test_finished_run_is_shown_again_and_not_repeated(finished, monkeypatch, cap
         pytest.fail("a finished run was taken up again")
 
     monkeypatch.setattr(training, "train", never)
-    monkeypatch.setattr(uae.MinMaxAttack, "generate", never)
+    monkeypatch.setattr(Attack, "batches", never)
     before = contents(finished)
     flags = ["--seeds", "0", "1", "--output", str(finished), "--quiet"]
     assert main([*SMALL, *flags]) == 0
@@ -124,37 +122,39 @@ def test_other_settings_are_refused_and_nothing_is_touched(finished, capsys):
 def test_interrupted_run_goes_on_to_the_same_numbers(finished, tmp_path, monkeypatch, capsys):
     output = tmp_path / "interrupted"
     args = [*SMALL, "--seeds", "0", "--output", str(output)]
-    generate, train = uae.MinMaxAttack.generate, training.train
-    calls = []
+    search, train = uae.MinMaxAttack.search, training.train
+    calls: list[int] = []
 
-    def generate_once(self, x, **settings):
+    def search_once(self, x, *args, **settings):
         calls.append(len(x))
         if len(calls) == 2:
-            raise uae.GenerationInterrupted(None, len(x))
-        return generate(self, x, **settings)
-
-    def no_noise(*args, label, **settings):
-        if "GA" in label:
             raise KeyboardInterrupt
-        return train(*args, label=label, **settings)
+        return search(self, x, *args, **settings)
+
+    def no_noise(job, *args, **settings):
+        if "GA" in job.label:
+            raise KeyboardInterrupt
+        return train(job, *args, **settings)
 
     with monkeypatch.context() as patch:
-        patch.setattr(uae.MinMaxAttack, "generate", generate_once)
+        patch.setattr(uae.MinMaxAttack, "search", search_once)
         assert main(args) == 130
     assert "goes on from there" in capsys.readouterr().err
     assert records(output, "training", 0).keys() == {"original", "duplicate"}
     assert len(uae.UAEs.load(output / "seed-0" / "mine_uae.npz")) == 16
 
-    trained = []
+    taken = []
+
+    def watched(self, x, y=None, **settings):
+        taken.append(len(x))
+        return batches(self, x, y, **settings)
+
+    batches = Attack.batches
     with monkeypatch.context() as patch:
         patch.setattr(training, "train", no_noise)
-        patch.setattr(
-            uae.MinMaxAttack,
-            "generate",
-            lambda self, x, **settings: (trained.append(len(x)), generate(self, x, **settings))[1],
-        )
+        patch.setattr(Attack, "batches", watched)
         assert main(args) == 130
-    assert trained == [8, 16, 8]  # the rest of MINE-UAE, then L2-UAE
+    assert taken == [8, 24]  # the rest of MINE-UAE, then L2-UAE
     assert not (output / "report.md").exists()
 
     run_undisturbed(main, args)

@@ -4,14 +4,21 @@ import numpy as np
 import pytest
 
 import keras_uae as uae
-from experiments import paper, training
-from experiments.reconstruction.config import VARIANTS, Config
-from experiments.reconstruction.conventional import LAYERS, augmented
-from experiments.reconstruction.protocol import main, total_work, work
-from experiments.reconstruction.rows import GROUPS, ROWS, chain
-from experiments.reconstruction.summary import labels, short_labels, summarize
-from experiments.reconstruction.tables import sheets
-from experiments.reconstruction.words import sentences
+from experiments import paper
+from experiments.engine import training
+from experiments.reconstruction import (
+    EXPERIMENT,
+    VARIANTS,
+    Config,
+    labels,
+    main,
+    pieces,
+    sentences,
+    short_labels,
+    summarize,
+    tables,
+)
+from experiments.reconstruction_rows import GROUPS, LAYERS, ROWS, augmented, chain
 from models import RECIPES
 from tests.experiments.runs import check_refused, metrics, records, run_undisturbed
 
@@ -31,7 +38,7 @@ def finished(tmp_path_factory):
 
 
 def config(*groups: str, **settings) -> Config:
-    return Config(**{"dataset": "svhn_cropped", "rows": groups, **settings}).resolve()
+    return Config.for_preset(**{"dataset": "svhn_cropped", "rows": groups, **settings})
 
 
 def test_bases_and_controls_come_before_and_have_equal_budgets():
@@ -56,17 +63,19 @@ def test_bases_and_controls_come_before_and_have_equal_budgets():
 def test_rows_of_a_run_are_those_of_its_groups():
     assert config("uae").row_names == GROUPS["uae"]
     assert config("rounds", "uae").row_names == (*GROUPS["uae"], "duplicate_2", "mine_2")
-    assert config("uae").output.name == "svhn_cropped-conv-quick"
-    assert config("rounds").output.name == "svhn_cropped-conv-rounds-quick"
+    assert EXPERIMENT.located(config("uae")).output.name == "svhn_cropped-conv-quick"
+    assert EXPERIMENT.located(config("rounds")).output.name == "svhn_cropped-conv-rounds-quick"
 
 
 def test_work_counts_every_addition_and_attack():
     run = config("uae", "conventional", "rounds", seeds=(0,), train_size=40, attack_size=24)
     retraining, attack = run.retraining_epochs, 24 * 40
-    assert work(run, "flip_rotation") == retraining * 64
-    assert work(run, "flip_rotation+duplicate") == work(run, "duplicate_2") == retraining * 88
-    assert work(run, "flip_rotation+mine") == work(run, "mine_2") == retraining * 88 + attack
-    assert total_work(run) == sum(work(run, name) for name in ROWS) + attack
+    work = {(piece.stage, piece.name): piece.work for piece in pieces(run)}
+    assert work["training", "flip_rotation"] == retraining * 64
+    for name in ("flip_rotation+duplicate", "duplicate_2", "flip_rotation+mine", "mine_2"):
+        assert work["training", name] == retraining * 88
+    assert work["attack", "flip_rotation+mine"] == work["attack", "mine_2"] == attack
+    assert work["figures", "mine"] == attack
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -143,10 +152,10 @@ def test_an_interrupted_run_goes_on_to_the_same_numbers(finished, tmp_path, monk
     args = [*SMALL, "--rows", "rounds", "--output", str(output)]
     train = training.train
 
-    def stopping(*args, **settings):
-        if settings["label"].endswith("second round"):
+    def stopping(job, *args, **settings):
+        if job.label.endswith("second round"):
             raise KeyboardInterrupt
-        return train(*args, **settings)
+        return train(job, *args, **settings)
 
     with monkeypatch.context() as patch:
         patch.setattr(training, "train", stopping)
@@ -174,7 +183,7 @@ def errors(value: float, *names: str) -> list[dict]:
 
 def test_tables_5_and_10_and_the_second_round_stand_beside_ours():
     run = config("conventional", preset="paper")
-    table, details = sheets(run, summarize(errors(0.003, *GROUPS["conventional"])))
+    table, details = tables(run, summarize(errors(0.003, *GROUPS["conventional"])))
     cells = dict(zip(short_labels(run), table.columns["paper's error"], strict=True))
     assert cells["flip_rotation"] == "0.00285"
     assert cells["flip_rotation+mine"] == "0.00107"
@@ -185,8 +194,8 @@ def test_tables_5_and_10_and_the_second_round_stand_beside_ours():
     run = config("rounds", model="sparse", preset="paper")
     summary = summarize(errors(0.003, *GROUPS["rounds"]))
     (line,) = (line for line in sentences(run, summary) if line.startswith("**MINE-UAE, second"))
-    assert "lower than “MINE-UAE”, and" in line
-    assert "The paper prints 0.00199, 15.3% lower than its row “MINE-UAE”" in line
+    assert "lower than “MINE-UAE”, " in line
+    assert "; the paper's: 15.3% lower than “MINE-UAE”" in line
 
 
 @pytest.mark.parametrize(
@@ -223,7 +232,7 @@ def test_models_are_those_of_the_paper_for_the_data_set(dataset):
 
 @pytest.mark.parametrize("model", RECIPES)
 def test_every_model_has_settings_for_the_digits(model):
-    run = Config(model=model).resolve()
+    run = Config.for_preset(model=model)
     assert run.retraining_epochs >= run.epochs
 
 

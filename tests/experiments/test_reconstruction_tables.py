@@ -9,14 +9,11 @@ from rich.console import Console
 
 import keras_uae as uae
 from experiments import paper
-from experiments.reconstruction import figures
-from experiments.reconstruction.config import Config
-from experiments.reconstruction.summary import labels, summarize
-from experiments.reconstruction.tables import LEGEND, sheets
-from experiments.reconstruction.words import sentences
-from experiments.summary import spread
-from experiments.tables import Sheet, print_sheet, show
-from experiments.words import difference
+from experiments import reconstruction_figures as figures
+from experiments.engine.summary import spread
+from experiments.engine.tables import Sheet, print_sheet, show
+from experiments.engine.verdicts import departures, difference
+from experiments.reconstruction import EXPERIMENT, Config, labels, sentences, summarize, tables
 from models import RECIPES
 
 LABELS = labels(Config())
@@ -43,12 +40,12 @@ def records(errors=ERRORS) -> list[dict]:
 
 
 def config(**settings) -> Config:
-    return Config(**{"dataset": "mnist", "preset": "paper", **settings}).resolve()
+    return Config.for_preset(**{"dataset": "mnist", "preset": "paper", **settings})
 
 
 def columns(errors=ERRORS, **settings) -> dict[str, dict[str, str]]:
     """All columns of both tables, by heading and augmentation."""
-    shown = sheets(config(**settings), summarize(records(errors)))
+    shown = tables(config(**settings), summarize(records(errors)))
     merged = {heading: cells for sheet in shown for heading, cells in sheet.columns.items()}
     return {heading: dict(zip(errors, cells, strict=True)) for heading, cells in merged.items()}
 
@@ -96,7 +93,7 @@ def test_tables_leave_out_what_the_paper_does_not_have():
 
 def test_final_table_is_printed_with_the_papers_numbers():
     console = Console(record=True, width=80, file=io.StringIO())
-    show(console, sheets(config(), summarize(records())), LEGEND)
+    show(console, tables(config(), summarize(records())), EXPERIMENT.legend)
     text = console.export_text()
     assert "0.00250 ± 0.00020" in text
     assert "0.00256" in text
@@ -139,12 +136,18 @@ def test_sentences_compare_with_original_duplicate_and_paper():
     assert "22.0% lower than the original" in mine
     assert "0.2% lower than the duplicate control (lower in 1 of 2 seeds)" in mine
     assert "No UAE was found for 25.0% of the images" in mine
-    assert "The paper prints 0.00256, 12.9% lower than its original; ours is 2.3% lower." in mine
+    assert "; the paper's: 12.9% lower than the original." in mine
     l2 = next(line for line in lines if line.startswith("**L2-UAE**"))
     assert "12.0% higher than the duplicate control (lower in 0 of 2 seeds)" in l2
-    assert "23.8% higher than its original" in l2
+    assert "; the paper's: 23.8% higher than the original" in l2
     assert any("Lowest mean error: GA σ = 0.001, 0.00230" in line for line in lines)
-    assert any("60000 images and this run on 10000" in line for line in lines)
+    run = config(train_size=10_000, retraining_epochs=7)
+    (line,) = departures(run, EXPERIMENT.published(run))
+    assert (
+        line == "Other than in the paper: train size 10000, not 60000; retraining epochs 7, not 30."
+    )
+    whole = config(train_size=60_000)
+    assert departures(whole, EXPERIMENT.published(whole)) == []
 
 
 @pytest.mark.parametrize(

@@ -4,52 +4,52 @@ import dataclasses
 import functools
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import keras
 import pytest
-import tyro
 from rich.console import Console
 
 import keras_uae as uae
-from experiments import config as settings
-from experiments import training
-from experiments.config import settled
-from experiments.progress import JobProgress
-from experiments.reconstruction.config import Config
-from experiments.reconstruction.protocol import main, total_work, work
-from experiments.reconstruction.summary import labels
-from experiments.run import Run
+from experiments.engine import config as settings
+from experiments.engine import training
+from experiments.engine.config import parse
+from experiments.engine.job import Job, Piece
+from experiments.engine.progress import JobProgress
+from experiments.engine.records import Run
+from experiments.engine.work import perform
+from experiments.reconstruction import EXPERIMENT, Config, main, pieces
 from models import RECIPES
 from tests.experiments.runs import check_refused
 
 
-def parse(*flags: str) -> Config:
-    return tyro.cli(Config, args=flags).resolve()
+def parsed(*flags: str) -> Config:
+    return parse(Config, flags, "python -m experiments.reconstruction")
 
 
 def test_presets_fill_in_what_flags_leave_open():
-    quick = parse()
+    quick = parsed()
     assert (quick.dataset, quick.model, quick.preset) == ("digits", "conv", "quick")
     assert quick.seeds == (0, 1, 2)
     assert quick.retraining_epochs == 1.5 * quick.epochs
-    assert quick.output == Path("out/reconstruction/digits-conv-quick")
+    assert EXPERIMENT.located(quick).output == Path("out/reconstruction/digits-conv-quick")
     assert quick.complete(dummy_data(1437)).train_size == 1437
 
-    smoke = parse("--preset", "smoke")
+    smoke = parsed("--preset", "smoke")
     assert smoke.seeds == (0,)
     assert smoke.train_size <= 500
     assert smoke.steps < quick.steps == 40
 
-    mnist = parse("--dataset", "mnist", "--model", "dense")
+    mnist = parsed("--dataset", "mnist", "--model", "dense")
     assert (mnist.train_size, mnist.epochs, mnist.retraining_epochs) == (10_000, 20, 30)
-    paper = parse("--dataset", "mnist", "--model", "sparse", "--preset", "paper")
+    paper = parsed("--dataset", "mnist", "--model", "sparse", "--preset", "paper")
     assert (paper.train_size, paper.epochs, paper.retraining_epochs) == (None, 50, 80)
-    assert parse("--dataset", "cifar10_first5k").train_size == 4_000
+    assert parsed("--dataset", "cifar10_first5k").train_size == 4_000
 
 
 def test_flags_override_the_preset():
     flags = "--preset smoke --seeds 3 4 --train-size 9 --steps 7 --epsilon 0.3 --epochs 2 --quiet"
-    config = parse(*flags.split(), "--attack-preset", "paper", "--target", "clean")
+    config = parsed(*flags.split(), "--attack-preset", "paper", "--target", "clean")
     assert (config.seeds, config.train_size, config.steps) == ((3, 4), 9, 7)
     assert (config.epsilon, config.epochs, config.quiet) == (0.3, 2, True)
     assert (config.attack_preset, config.target) == ("paper", "clean")
@@ -62,7 +62,7 @@ def test_flags_override_the_preset():
 
 
 def dummy_data(size: int):
-    from experiments.datasets import load
+    from experiments.data import load
 
     return load("digits", train_size=size)
 
@@ -77,7 +77,7 @@ def dummy_data(size: int):
         ("--attack-preset pape", "Did you mean 'paper'?"),
         ("--target clear", "Did you mean 'clean'?"),
         ("--seeds 1 1", "different integers"),
-        ("--steps 0", "`steps` of MinMaxAttack"),
+        ("--steps 0", "`steps` of Config"),
         ("--train-size 1438", "[1, 1437]"),
         ("--attack-size 301 --preset smoke", "[1, 300]"),
         ("--target clean --attack-size 3", "all training images"),
@@ -108,15 +108,19 @@ def test_flags_that_do_not_exist_exit_with_code_2(capsys):
 
 @pytest.fixture
 def config(tmp_path) -> Config:
-    return Config(preset="smoke", output=tmp_path / "run").resolve()
+    return Config.for_preset("smoke", output=tmp_path / "run")
+
+
+def opened(config: Config) -> Run:
+    return Run(config.output, config.as_json(), len, incidental=config.incidental)
 
 
 def test_records_survive_and_are_replaced_by_key(config):
-    run = Run(config, len)
+    run = opened(config)
     run.add({"seed": 0, "name": "a"}, error=0.5)
     run.add({"seed": 1, "name": "a"}, error=0.25)
     run.add({"seed": 0, "name": "a"}, error=0.75)
-    again = Run(config, len)
+    again = opened(config)
     assert again.records == run.records
     assert [record["error"] for record in again.records] == [0.75, 0.25]
     assert again.find(seed=1)["error"] == 0.25
@@ -125,10 +129,10 @@ def test_records_survive_and_are_replaced_by_key(config):
 
 
 def test_what_has_no_influence_may_change_between_sessions(config):
-    Run(config, len)
-    Run(dataclasses.replace(config, quiet=True, data_dir=Path("elsewhere")), len)
+    opened(config)
+    opened(dataclasses.replace(config, quiet=True, data_dir=Path("elsewhere")))
     with pytest.raises(ValueError, match=r"steps 10 there, 11 here; target 'self' there"):
-        Run(dataclasses.replace(config, steps=11, target="clean"), len)
+        opened(dataclasses.replace(config, steps=11, target="clean"))
 
 
 @pytest.mark.parametrize(
@@ -143,51 +147,65 @@ def test_other_peoples_directories_are_refused(config, name, text, reason):
     config.output.mkdir()
     (config.output / name).write_text(text)
     with pytest.raises(ValueError, match=reason):
-        Run(config, len)
+        opened(config)
     assert [path.name for path in config.output.iterdir()] == [name]
 
 
 def test_a_file_in_place_of_the_directory_is_refused(config):
     config.output.write_text("mine")
     with pytest.raises(ValueError, match="which is a file"):
-        Run(config, len)
+        opened(config)
 
 
 def test_damaged_metrics_are_refused(config):
-    Run(config, len).add({"seed": 0}, error=1.0)
+    opened(config).add({"seed": 0}, error=1.0)
     (config.output / "metrics.json").write_text('{"records": [')
     with pytest.raises(ValueError, match=r"a metrics\.json that is damaged"):
-        Run(config, len)
+        opened(config)
+
+
+def trained(digits, recipe, seed: int, epochs: int) -> tuple[keras.Model, dict, float]:
+    """A model, its figures and how far the bar came."""
+    found = []
+
+    def train(job: Job) -> dict:
+        data = uae.UAEAugmentation(digits.x_train[:64], [], batch_size=32)
+        found.extend(training.train(job, recipe, data, epochs=epochs))
+        return {}
+
+    piece = Piece("training", seed, "original", 64 * epochs, train, recorded=False)
+    with JobProgress(piece.work, Console(quiet=True)) as progress, TemporaryDirectory() as folder:
+        run = Run(Path(folder), {}, len)
+        perform(Job(Config(), digits, run, progress, {}), [piece])
+        return *found, progress.fraction
 
 
 def test_a_diverged_training_ends_early_and_has_no_error(digits):
     wild = functools.partial(keras.optimizers.SGD, learning_rate=float("inf"))
     recipe = dataclasses.replace(RECIPES["dense"], optimizer=wild)
-    data = uae.UAEAugmentation(digits.x_train[:64], [], batch_size=32)
-    with JobProgress(64 * 50, Console(quiet=True)) as progress:
-        settings = {"seed": 0, "epochs": 50, "progress": progress, "label": "wild"}
-        model, took = training.train(recipe, data, **settings)
-        assert progress.fraction == 1
+    model, took, fraction = trained(digits, recipe, 0, 50)
+    assert fraction == 1
     assert took["steps"] < 10
     assert training.errors(model, digits) == {"test_error": None, "train_error": None}
 
 
 def test_equal_seeds_give_equal_models(digits):
-    data = [uae.UAEAugmentation(digits.x_train[:64], [], batch_size=32) for _ in range(2)]
-    with JobProgress(1, Console(quiet=True)) as progress:
-        settings = {"epochs": 1, "progress": progress, "label": ""}
-        errors = [
-            training.errors(training.train(RECIPES["dense"], each, seed=5, **settings)[0], digits)
-            for each in data
-        ]
-    assert errors[0] == errors[1]
+    models = [trained(digits, RECIPES["dense"], 5, 1)[0] for _ in range(2)]
+    assert training.errors(models[0], digits) == training.errors(models[1], digits)
 
 
 def test_work_counts_samples_of_training_and_attack():
-    config = Config(seeds=(0, 1), train_size=40, attack_size=24, epochs=1).resolve()
-    rows = {name: work(config, name) for name in labels(config)}
-    retraining = settled(config.retraining_epochs) * 64
-    assert rows["duplicate"] == rows["ga_0.01"] == retraining
-    assert rows["mine"] == rows["l2"] == retraining + 24 * 40
-    assert rows["original"] == 40
-    assert total_work(config) == 2 * sum(rows.values()) + 24 * 40
+    config = Config.for_preset(seeds=(0, 1), train_size=40, attack_size=24, epochs=1)
+    work = {(each.stage, each.seed, each.name): each.work for each in pieces(config)}
+    retraining = config.retraining_epochs * 64
+    for seed in (0, 1):
+        for name in ("duplicate", "mine", "l2", "ga_0.01"):
+            assert work["training", seed, name] == retraining
+        assert work["attack", seed, "mine"] == work["attack", seed, "l2"] == 24 * 40
+        assert work["attack", seed, "ga_0.01"] == 0
+        assert work["training", seed, "original"] == 40
+    assert work["figures", None, "mine"] == 24 * 40
+
+
+def test_a_preset_without_flags_is_the_default():
+    assert Config.for_preset() == Config()

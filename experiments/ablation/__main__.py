@@ -1,7 +1,0 @@
-"""`python -m experiments.ablation`."""
-
-import sys
-
-from experiments.ablation.protocol import main
-
-sys.exit(main())

@@ -1,7 +1,0 @@
-"""`python -m experiments.contrastive`."""
-
-import sys
-
-from experiments.contrastive.protocol import main
-
-sys.exit(main())

@@ -1,7 +1,0 @@
-"""`python -m experiments.convergence`."""
-
-import sys
-
-from experiments.convergence.protocol import main
-
-sys.exit(main())

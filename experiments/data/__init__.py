@@ -1,0 +1,132 @@
+"""Data sets as plain arrays: `load("mnist")` is all that a script needs to know.
+
+`digits` comes with scikit-learn. All others are read by tensorflow-datasets from `data_dir`, by
+default the directory in the environment variable TFDS_DATA_DIR, or else ~/tensorflow_datasets.
+What is prepared there is read without the network; the rest is downloaded. Those of `TABULAR` are
+also read from the files of their publishers, if these are in `data_dir`.
+
+Another tabular data set is a file like isolet.py here, and a name in `TABULAR`.
+"""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from experiments.data.activity import ACTIVITY
+from experiments.data.coil20 import COIL20
+from experiments.data.isolet import ISOLET
+from experiments.data.mice_protein import MICE_PROTEIN
+from experiments.data.preparation import PROTOCOLS, prepare
+from experiments.data.tabular import Raw
+from keras_uae._checks import check_choice, check_integer
+
+__all__ = ["COUNTS", "PROTOCOLS", "TABULAR", "Split", "load", "names"]
+
+# Training and test images of the sets that the experiments use; `load` checks them.
+COUNTS = {
+    "digits": (1437, 360),
+    "mnist": (60_000, 10_000),
+    "fashion_mnist": (60_000, 10_000),
+    "svhn_cropped": (73_257, 26_032),
+    "cifar10": (50_000, 10_000),
+    "cifar10_first5k": (4_000, 1_000),
+    "tiny_imagenet200": (100_000, 10_000),
+}
+# Those of Table 6, which come as files.
+TABULAR = {data.name: data for data in (ISOLET, COIL20, MICE_PROTEIN, ACTIVITY)}
+
+
+def names() -> tuple[str, ...]:
+    """The data sets that the experiments use, images first."""
+    return (*COUNTS, *TABULAR)
+
+
+class Split(NamedTuple):
+    """Samples, float32 in [0, 1], and labels `(n,)`, int64.
+
+    Samples are images `(n, height, width, channels)`, or features `(n, features)`.
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+
+def load(
+    name: str,
+    *,
+    data_dir: str | os.PathLike | None = None,
+    train_size: int | None = None,
+    seed: int = 0,
+    protocol: str = "clean",
+) -> Split:
+    """Return the training and test samples of a data set with their labels.
+
+    Args:
+        name: One of `names()`, or any image data set of tensorflow-datasets whose images have one
+            size; `name/config` and `name:version` work too.
+        data_dir: Directory of tensorflow-datasets, or of the files of a tabular data set. See the
+            top of this file for the default.
+        train_size: Keep the first so many training samples, in the order of the data set: a smaller
+            set is the beginning of a larger one. Defaults to all.
+        seed: Fixes the split of data sets that come without one, stratified by label: `digits`,
+            `coil20`, `mice_protein`, and `isolet` where the file is the one of 1560 samples.
+        protocol: `"clean"`, where nothing of the test samples is used to fill in or to scale, or
+            `"published"`, the way of the paper's code; see preparation.py. All the same for the
+            image data sets except `coil20`.
+
+    Raises:
+        ValueError: The name is unknown, the data set is not one of labelled images in a training
+            and a test part, it has not as many as it should, or less than `train_size`.
+        FileNotFoundError: The data set is not in `data_dir` and cannot be downloaded.
+        OSError: Its files are damaged.
+    """
+    check_choice("load", "protocol", protocol, PROTOCOLS)
+    seed = check_integer("load", "seed", seed, 0, 2**32 - 1)
+    folder = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
+    folder = folder.expanduser()
+    if name == "digits":
+        raw, protocol = _read_digits(), "clean"
+    elif isinstance(name, str) and name in TABULAR:
+        raw = TABULAR[name].read(folder) or _read_prepared(name, folder)
+    else:
+        return _load_images(name, folder, train_size)
+    split = Split(*prepare(raw, protocol=protocol, seed=seed))
+    size = _check_size(train_size, len(split.x_train))
+    return split._replace(x_train=split.x_train[:size], y_train=split.y_train[:size])
+
+
+def _read_digits() -> Raw:
+    data = load_digits()
+    return Raw((data.images[..., None] / 16).astype(np.float32), data.target.astype(np.int64), 0)
+
+
+# The modules are imported where they are needed: tensorflow-datasets is an extra, and takes seconds
+
+
+def _read_prepared(name: str, folder: Path) -> Raw:
+    from experiments.data.builders import read_prepared
+
+    return read_prepared(name, folder)
+
+
+def _load_images(name: str, folder: Path, train_size: int | None) -> Split:
+    from experiments.data.images import find_images, read_images
+
+    builder = find_images(name, str(folder))
+    counts = tuple(builder.info.splits[part].num_examples for part in ("train", "test"))
+    if counts != COUNTS.get(builder.name, counts):
+        raise ValueError(
+            f"`name` of load must be a data set of {COUNTS[builder.name]} training and test "
+            f"images. Received: name={name!r} with {counts} in {builder.data_dir}."
+        )
+    size = _check_size(train_size, counts[0])
+    return Split(*read_images(builder, f"train[:{size}]"), *read_images(builder, "test"))
+
+
+def _check_size(train_size: int | None, most: int) -> int:
+    return most if train_size is None else check_integer("load", "train_size", train_size, 1, most)

@@ -1,0 +1,203 @@
+"""The settings that every experiment has, and how flags and a preset make them.
+
+A preset is an instance, `Config.for_preset("smoke", dataset="mnist")`: it is what the flags
+override, so that `--help` shows the values that will really run.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args, get_type_hints
+
+import tyro
+from tyro.constructors import PrimitiveConstructorSpec
+
+from experiments.data import COUNTS, Split, load
+from keras_uae._checks import check_choice, check_integer
+
+PRESETS = ("smoke", "quick", "paper")
+
+
+class Choice(PrimitiveConstructorSpec[str]):
+    """A setting that is a name in a table: help and the check of the name read it there.
+
+    Args:
+        names: The names, of a table or a list.
+        others: Boolean, whether there are more, which something else checks.
+
+    Example:
+
+        >>> model: Annotated[str, Choice(RECIPES)] = "conv"
+        >>> rows: tuple[Annotated[str, Choice(GROUPS)], ...] = ("uae",)
+    """
+
+    def __init__(self, names: Iterable[str], *, others: bool = False):
+        names = tuple(names)
+        super().__init__(
+            nargs=1,
+            metavar="{" + ",".join([*names, *["…"] * others]) + "}",
+            instance_from_str=lambda words: words[0],
+            is_instance=lambda value: isinstance(value, str),
+            str_from_instance=lambda value: [value],
+        )
+        object.__setattr__(self, "known", None if others else names)
+
+    def check(self, owner: str, name: str, value: Any) -> None:
+        """Setting `name` of `owner` is a known name, or one or more different ones of them."""
+        known: tuple[str, ...] | None = getattr(self, "known", None)
+        several = isinstance(value, tuple)
+        for each in value if several else (value,):
+            if known is not None:
+                check_choice(owner, name, each, known)
+        if several:
+            check_different(owner, name, value, "names")
+
+
+def check_settings(settings: Any) -> None:
+    """Names in a dataclass of settings are known, and what counts something is at least 1.
+
+    Raises:
+        ValueError: Of a setting that cannot be.
+    """
+    owner, kinds = type(settings).__name__, get_type_hints(type(settings), include_extras=True)
+    for name in (each.name for each in dataclasses.fields(settings)):
+        kind, value = kinds[name], getattr(settings, name)
+        for choice in _choices(kind):
+            choice.check(owner, name, value)
+        if kind in (int, int | None) and value is not None:
+            check_integer(owner, name, value, 1)
+
+
+def check_different(owner: str, name: str, values: Sequence[Any], things: str) -> None:
+    """Setting `name` of `owner` has one or more values, all of them different."""
+    if not values or len(set(values)) < len(values):
+        raise ValueError(
+            f"`{name}` of {owner} must be one or more different {things}. "
+            f"Received: {name}={values}."
+        )
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """Settings that the experiments share; a subclass adds its own and says what presets are."""
+
+    # the settings that the values of a preset depend on
+    choosing: ClassVar[tuple[str, ...]] = ("preset", "dataset")
+    # what may differ when a run is taken up again: it has no influence on the numbers
+    incidental: ClassVar[tuple[str, ...]] = ("output", "data_dir", "quiet")
+
+    dataset: Annotated[str, Choice(COUNTS, others=True)] = "digits"
+    """The digits come with scikit-learn; all others, and any other image data set, are those of
+    tensorflow-datasets."""
+    preset: Annotated[str, Choice(PRESETS)] = "quick"
+    """smoke: see it run, in a minute or two. quick: 10 000 samples (digits: all). paper: all
+    samples and the paper's epochs. Every other flag overrides the preset."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """One run for each; the tables show mean ± standard deviation."""
+    output: Path | None = None
+    """Directory of the run; one that holds a part of it is continued. Default: a directory in
+    out/EXPERIMENT that is named after data set and preset."""
+    data_dir: Path | None = None
+    """Directory of tensorflow-datasets. Default: $TFDS_DATA_DIR or ~/tensorflow_datasets."""
+    train_size: int | None = None
+    """Take the first so many training samples. Default: all."""
+    epochs: int = 10
+    """Epochs of the original model."""
+    quiet: bool = False
+    """Print nothing but the final table."""
+
+    @classmethod
+    def for_preset(cls, preset: str = "quick", **settings: Any) -> Self:
+        """The settings of a preset; `settings` override them, and those `choosing` decide too."""
+        return cls(preset=preset, **{"seeds": (0,) if preset == "smoke" else (0, 1, 2), **settings})
+
+    @property
+    def name_parts(self) -> tuple[str, ...]:
+        """What the directory of a run is named after."""
+        return self.dataset, self.preset
+
+    @property
+    def where(self) -> str:
+        """What stands in the titles of tables."""
+        return f"{self.dataset}, {self.preset} preset · seeds {', '.join(map(str, self.seeds))}"
+
+    def check(self) -> None:
+        """Names are known, and what counts something is at least 1.
+
+        Raises:
+            ValueError: Of a setting that cannot be.
+        """
+        check_settings(self)
+        owner = type(self).__name__
+        for seed in self.seeds:
+            check_integer(owner, "seeds", seed, 0, 2**31 - 1)
+        check_different(owner, "seeds", self.seeds, "integers")
+
+    def load(self) -> Split:
+        """The data set."""
+        return load(self.dataset, data_dir=self.data_dir, train_size=self.train_size)
+
+    def complete(self, data: Split) -> Self:
+        """This configuration with what only the data can tell.
+
+        Raises:
+            ValueError: A setting does not suit the data.
+        """
+        return dataclasses.replace(self, train_size=len(data.x_train))
+
+    def check_images(self, data: Split) -> None:
+        """The data are images."""
+        if data.x_train.ndim != 4:
+            raise ValueError(
+                f"`dataset` of {type(self).__name__} must hold images. Received: "
+                f"dataset={self.dataset!r} with samples of shape {data.x_train.shape[1:]}."
+            )
+
+    def as_json(self) -> dict[str, Any]:
+        """The settings by name, as JSON would give them back."""
+        values = dataclasses.asdict(self)
+        plain = {Path: str, tuple: list}
+        for kind, convert in plain.items():
+            values.update({k: convert(v) for k, v in values.items() if isinstance(v, kind)})
+        return values
+
+
+def size(value: int | None) -> int:
+    """A number of samples, where `None` stands for all until `complete` has counted them."""
+    if value is None:
+        raise ValueError("`value` of size must be of a complete configuration. Received: None.")
+    return value
+
+
+Config = TypeVar("Config", bound=ExperimentConfig)
+
+
+def parse(kind: type[Config], args: Sequence[str], program: str) -> Config:
+    """The settings of a command line: its flags in place of those of its preset.
+
+    Raises:
+        ValueError: A setting cannot be.
+        SystemExit: Flags do not parse, with code 2; or help was asked for.
+    """
+    kinds = get_type_hints(kind, include_extras=True)
+    fields: list[Any] = [(name, kinds[name] | None, None) for name in kind.choosing]
+    first: Any = dataclasses.make_dataclass(kind.__name__, fields)
+    settings: dict[str, Any] = {"prog": program, "args": args}
+    found, _ = tyro.cli(first, **settings, add_help=False, return_unknown_args=True)
+    chosen = {name: value for name, value in vars(found).items() if value is not None}
+    for name, value in chosen.items():
+        for choice in _choices(kinds[name]):
+            choice.check(kind.__name__, name, value)
+    flags = (tyro.conf.FlagCreatePairsOff,)
+    default = kind.for_preset(**chosen)
+    config: Config = tyro.cli(kind, **settings, default=default, config=flags)
+    config.check()
+    return config
+
+
+def _choices(kind: Any) -> list[Choice]:
+    """The tables that a setting of this type has its names from."""
+    parts = [kind, *get_args(kind)]
+    marks = [mark for part in parts for mark in getattr(part, "__metadata__", ())]
+    return list(dict.fromkeys(mark for mark in marks if isinstance(mark, Choice)))

@@ -1,0 +1,108 @@
+"""What an experiment is: settings, pieces of work, and what is shown of their records."""
+
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from experiments.engine.config import ExperimentConfig, parse
+from experiments.engine.job import Job, Piece
+from experiments.engine.progress import JobProgress
+from experiments.engine.records import Records, Run
+from experiments.engine.report import Figure, write_report
+from experiments.engine.tables import Sheet, show
+from experiments.engine.work import perform
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment as data; `main` is its command line.
+
+    All functions but `summarize` and those that draw are functions of the settings, some of the
+    summary too.
+
+    Attributes:
+        name: Its module in `experiments`, and the folder of its runs in `out`.
+        config: Class of its settings, which are its flags; its docstring is the first line of help.
+        pieces: All of its work, in order. The time left is the sum of their `work`.
+        labels: Names of the rows in the files → in tables, reports and on the bar.
+        summarize: Function of the records of a run that gives its summary, ready for JSON.
+        tables: The final tables.
+        legend: What their columns mean.
+        title, introduction: Of the report.
+        verdicts: What came out, a sentence for each claim.
+        figures: Pictures of the report by name.
+        published: The paper's settings, by their names in `config`: the report says which are not
+            those of the run.
+    """
+
+    name: str
+    config: type[ExperimentConfig]
+    pieces: Callable[[Any], Iterable[Piece]]
+    labels: Callable[[Any], Mapping[str, str]]
+    summarize: Callable[[Records], Any]
+    tables: Callable[[Any, Any], Sequence[Sheet]]
+    legend: str
+    title: Callable[[Any], str]
+    introduction: Callable[[Any], str]
+    verdicts: Callable[[Any, Any], list[str]]
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    published: Callable[[Any], Mapping[str, Any]] = lambda config: {}
+
+    def main(self, args: Sequence[str] | None = None) -> int:
+        """Run the experiment as the command line says.
+
+        Returns:
+            The exit code: 0, 2 for settings that cannot be, 130 for Ctrl-C. Flags that do not parse
+            exit with code 2 at once.
+        """
+        args = sys.argv[1:] if args is None else args
+        program = f"python -m experiments.{self.name}"
+        console, errors = Console(), Console(stderr=True, soft_wrap=True, highlight=False)
+        try:
+            config = parse(self.config, args, program)
+            data = config.load()
+            config = self.located(config.complete(data))
+            run = self.open(config)
+        except (ValueError, OSError) as error:
+            errors.print(f"error: {error}", style="red", markup=False)
+            return 2
+        except KeyboardInterrupt:
+            errors.print("interrupted before the work began")
+            return 130
+        try:
+            pieces = list(self.pieces(config))
+            total = sum(piece.work for piece in pieces)
+            with JobProgress(total, console, config.quiet) as progress:
+                job = Job(config, data, run, progress, self.labels(config))
+                perform(job, pieces)
+                write_report(self, job, shlex.join([*program.split(), *args]))
+        except KeyboardInterrupt:
+            errors.print(
+                f"interrupted: what is finished is kept in {run.directory}, and the same "
+                "command goes on from there"
+            )
+            return 130
+        show(console, self.tables(config, run.summary), self.legend)
+        return 0
+
+    def located(self, config: ExperimentConfig) -> ExperimentConfig:
+        """The settings with the directory of the run, if there is none yet."""
+        if config.output is not None:
+            return config
+        name = "-".join(config.name_parts).replace("/", "-").replace(":", "-")
+        return replace(config, output=Path("out", self.name, name))
+
+    def open(self, config: ExperimentConfig) -> Run:
+        """The directory of the run.
+
+        Raises:
+            ValueError: It holds something else.
+        """
+        settings = {"experiment": self.name, **config.as_json()}
+        directory = self.located(config).output or Path()
+        return Run(directory, settings, self.summarize, incidental=config.incidental)

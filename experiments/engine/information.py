@@ -1,0 +1,81 @@
+"""Mutual information of pairs of samples, estimated the same way whoever made the pairs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_uae as uae
+from keras_uae._model_layers import capture
+from keras_uae.similarity import Similarity
+from keras_uae.similarity.base import MUTUAL_INFORMATION
+
+BATCH_SIZE = 100
+
+Measure = Callable[[uae.UAEs], dict[str, Any]]
+
+
+def information(model: keras.Model, mine: Similarity, x: np.ndarray) -> Measure:
+    """What MINE says of examples: the attack's own estimates, and new ones, of x itself too."""
+
+    def measure(found: uae.UAEs) -> dict[str, Any]:
+        figures: dict[str, Any] = {"pairs": pairs(model, mine, x), "images": len(x)}
+        rows = found.success
+        if rows.any():
+            again, itself = (
+                mutual_information(model, mine, x[rows], z[rows]) for z in (found.x, x)
+            )
+            figures |= {
+                "mi_again": float(again.mean()),
+                "mi_self": float(itself.mean()),
+            }
+            if found.measure == MUTUAL_INFORMATION:  # not of an attack on a distance
+                figures["mi"] = float(found.similarity[rows].mean())
+        return figures
+
+    return measure
+
+
+def mutual_information(
+    model: keras.Model, mine: Similarity, x: np.ndarray, z: np.ndarray, *, draws: int = 10
+) -> np.ndarray:
+    """The estimate of `mine` for each pair of rows of x and z, `(n,)`, mean over `draws` networks.
+
+    An attack keeps the iterate with the largest of its own estimates, and with it the luck of the
+    shuffle with which that one was made. Here all pairs get the same shuffles, which no attack has
+    seen.
+    """
+    values = np.zeros(len(x))
+    for start in range(0, len(x), BATCH_SIZE):
+        rows = slice(start, start + BATCH_SIZE)
+        u, v = (_captured(model, mine, tf.constant(each[rows])) for each in (x, z))
+        for seed in range(draws):
+            values[rows] += _estimate(mine, x[rows], u, v, seed) / draws
+    return values
+
+
+def pairs(model: keras.Model, mine: Similarity, x: np.ndarray) -> int:
+    """K, the number of pairs from which `mine` estimates for samples like those of x."""
+    captured = _captured(model, mine, tf.constant(x[:1]))
+    drawn = mine.features.draw(tf.constant(0, tf.int64), captured)
+    return int(mine.features.reference(drawn, captured).shape[2])
+
+
+def _captured(model: keras.Model, mine: Similarity, x: tf.Tensor) -> tf.Tensor:
+    """What the estimator reads its features from."""
+    with capture(mine.features.source(model)) as seen:
+        model(x, training=False)
+    return seen[0] if seen else x
+
+
+def _estimate(
+    mine: Similarity, x: np.ndarray, captured_x: tf.Tensor, captured_z: tf.Tensor, seed: int
+) -> np.ndarray:
+    key = tf.constant(-1 - seed, tf.int64)  # attacks take seeds from 0
+    projection = mine.features.draw(key, captured_x)
+    u = mine.features.reference(projection, captured_x)
+    drawn = mine.draw(key, u.shape[1:], 1, u.dtype)
+    state = mine.init(drawn, tf.constant(x), u)
+    return mine.estimate(drawn, state, mine.features(projection, captured_z), tf.constant(0))[1]

@@ -1,0 +1,130 @@
+"""A piece of work, and the run that it belongs to while it is under way."""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import keras
+
+import keras_uae as uae
+import models  # noqa: F401  registers the layers of saved models
+from experiments.data import Split
+from experiments.engine.config import ExperimentConfig
+from experiments.engine.progress import JobProgress
+from experiments.engine.records import Run
+
+Config = TypeVar("Config", bound=ExperimentConfig, covariant=True)
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of work that is done once, whatever stops the job before and after.
+
+    Attributes:
+        stage, seed, name: The key of its record; a seed of `None` serves all of them. `name` is one
+            of the experiment's labels.
+        work: How much it is, in samples of a training step or of an iteration of an attack.
+        run: Function of the `Job` that does it and returns the figures of the record.
+        mark: The figure without which a record is that of an interrupted piece, which goes on in
+            the middle. Defaults to `"seconds"`: what is interrupted is done anew.
+        recorded: Boolean, whether it has a record. If not, it is for the report, and done again
+            until that is written.
+    """
+
+    stage: str
+    seed: int | None
+    name: str
+    work: int
+    run: "Callable[[Job[Any]], Mapping[str, Any] | None]"
+    mark: str = "seconds"
+    recorded: bool = True
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What its record is found by."""
+        return {"stage": self.stage, "seed": self.seed, "name": self.name}
+
+    def is_done(self, run: Run) -> bool:
+        """Whether an earlier session has done it."""
+        if not self.recorded:
+            return run.path("report.md").exists()
+        return self.mark in (run.find(**self.key) or {})
+
+
+class Job(Generic[Config]):
+    """A run under way: its settings, its data, its files, and the piece that is being done.
+
+    Attributes:
+        config, data, run, progress: What the pieces need.
+        labels: Names of the rows in the files → in tables and on the bar.
+        piece: The piece that is being done.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        data: Split,
+        run: Run,
+        progress: JobProgress,
+        labels: Mapping[str, str],
+    ):
+        self.config, self.data, self.run, self.progress = config, data, run, progress
+        self.labels = labels
+        self.piece = Piece("report", None, "report", 0, lambda job: None)
+        self._kept: dict[tuple[int | None, Hashable], Any] = {}
+
+    def begin(self, piece: Piece) -> None:
+        """`piece` is the one that is being done; what is in memory of an earlier seed is let go."""
+        self.piece = piece
+        self._kept = {key: each for key, each in self._kept.items() if key[0] == piece.seed}
+
+    @property
+    def seed(self) -> int:
+        """The seed of the piece; 0 where it serves all of them."""
+        return self.piece.seed or 0
+
+    @property
+    def name(self) -> str:
+        """The name of the piece."""
+        return self.piece.name
+
+    @property
+    def label(self) -> str:
+        """How the piece is called on the bar."""
+        parts = [] if self.piece.seed is None else [f"seed {self.piece.seed}"]
+        parts.append(self.labels.get(self.name, self.name))
+        return " · ".join([*parts, *[self.piece.stage] * (self.piece.stage != "training")])
+
+    def path(self, file: str, seed: int | None = None) -> Path:
+        """A file in the folder of a seed, by default that of the piece."""
+        return self.run.path(f"seed-{self.seed if seed is None else seed}", file)
+
+    def keep(self, model: keras.Model, name: str | None = None) -> None:
+        """Save the model of a row, all of it or nothing, for later pieces and sessions."""
+        save_model(model, self.path(f"{name or self.name}.keras"))
+        self._kept[self.piece.seed, name or self.name] = model
+
+    def model(self, name: str, seed: int | None = None) -> keras.Model:
+        """The model of a row that was kept, read from its file if an earlier session trained it."""
+        path = self.path(f"{name}.keras", seed)
+        return self.once(name, lambda: keras.models.load_model(path), seed)
+
+    def once(self, key: Hashable, make: Callable[[], Value], seed: int | None = None) -> Value:
+        """What `make` gives for a seed, by default that of the piece: made once, then in memory."""
+        place = self.piece.seed if seed is None else seed, key
+        if place not in self._kept:
+            self._kept[place] = make()
+        return self._kept[place]
+
+    def uaes(self, name: str, seed: int | None = None) -> uae.UAEs:
+        """The examples of a row, from their file."""
+        return uae.UAEs.load(self.path(f"{name}_uae.npz", seed))
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Write all of a model or nothing."""
+    temporary = path.with_suffix(".part.keras")
+    model.save(temporary)
+    temporary.replace(path)

@@ -1,0 +1,95 @@
+"""One progress bar for a whole job of trainings and attacks."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, Self
+
+import keras
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+class JobProgress:
+    """The bar, and a line for everything that is finished.
+
+    Work is counted in samples: one sample in one training step or one iteration of the attack,
+    which take about as long. That is good enough for the time left.
+
+    Args:
+        total: All the work of the job.
+        console: Where to print.
+        quiet: Boolean, whether to print nothing at all.
+    """
+
+    def __init__(self, total: int, console: Console, quiet: bool = False):
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=quiet,
+            expand=True,
+            transient=True,
+            speed_estimate_period=300,
+        )
+        self._task = self._bar.add_task("start", total=total)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._bar.stop()
+
+    @property
+    def fraction(self) -> float:
+        """How much of the job is done."""
+        task = self._bar.tasks[0]
+        return task.completed / (task.total or 1)
+
+    @contextlib.contextmanager
+    def stage(self, label: str, work: int) -> Iterator[None]:
+        """A piece of the job; when it ends, all of its work is done or skipped."""
+        task = self._bar.tasks[0]
+        rest = (task.total or 0) - task.completed - work
+        self._bar.update(self._task, description=label)
+        yield
+        self._bar.update(self._task, completed=(task.total or 0) - rest)
+
+    def advance(self, work: int, label: str) -> None:
+        """Count work that is done, and say where the job stands."""
+        self._bar.update(self._task, advance=work, description=label)
+
+    def skip(self, work: int) -> None:
+        """Take work out of the job: an earlier session has done it."""
+        self._bar.update(self._task, total=(self._bar.tasks[0].total or 0) - work)
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        if not self._bar.disable:
+            self._bar.console.print(line, highlight=False)
+
+    def callback(self, label: str, samples: int) -> keras.callbacks.Callback:
+        """A callback for `fit` that counts every epoch of `samples` samples."""
+        return _EpochProgress(self, label, samples)
+
+
+class _EpochProgress(keras.callbacks.Callback):
+    def __init__(self, progress: JobProgress, label: str, samples: int):
+        super().__init__()
+        self.progress, self.label, self.samples = progress, label, samples
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        loss = (logs or {}).get("loss", float("nan"))
+        place = f"epoch {epoch + 1}/{self.params['epochs']}"
+        self.progress.advance(self.samples, f"{self.label} · {place} · loss {loss:.4f}")

@@ -1,0 +1,127 @@
+"""Mean and standard deviation over the seeds, and comparisons within a seed, from the records.
+
+Experiments that retrain a model have rows of one name each: "original" is the model that was
+attacked, "duplicate" the control of equal budget, the others are what the experiment asks about.
+Their trainings are records of the stage "training", their attacks of the stage "attack".
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+CONTROLS = ("original", "duplicate")  # nothing to compare with the duplicate control
+
+Records = list[dict[str, Any]]
+Summary = dict[str, dict[str, Any]]
+
+
+def spread(values: Iterable[float | None]) -> dict[str, float] | None:
+    """Mean, standard deviation and count of what is there."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    return {"mean": float(np.mean(known)), "std": float(np.std(known)), "count": len(known)}
+
+
+def mean(spread: dict[str, float] | None) -> float | None:
+    """The mean of a figure of the summary, if there is one."""
+    return None if spread is None else spread["mean"]
+
+
+def known_mean(spread: dict[str, float] | None) -> float:
+    """The mean of a figure that must be there."""
+    if spread is None:
+        raise ValueError("`spread` of known_mean must have a mean. Received: None.")
+    return spread["mean"]
+
+
+def by_seed(records: Records, stage: str, name: str) -> dict[int, dict[str, Any]]:
+    """The records of a stage and a row."""
+    return {row["seed"]: row for row in records if (row["stage"], row["name"]) == (stage, name)}
+
+
+def spreads(records: Records, stage: str, name: str, *figures: str) -> dict[str, Any]:
+    """Figures of a stage and a row over the seeds, as far as their pieces are finished."""
+    rows = by_seed(records, stage, name).values()
+    return {figure: spread(row.get(figure) for row in rows) for figure in figures}
+
+
+def errors(
+    records: Records,
+    name: str,
+    *,
+    original: str | None = "original",
+    duplicate: str | None = "duplicate",
+) -> dict[str, Any]:
+    """The reconstruction errors of a row, and how they compare with its controls.
+
+    `gain_original` and `gain_duplicate` are the fractions by which the test error is lower than
+    that of the rows `original` and `duplicate` in the same seed; negative where it is higher,
+    `None` where there is no such row, as for the two themselves. `wins` counts the seeds in which
+    it is lower than the duplicate's, `diverged` those without a finite error.
+    """
+    rows = by_seed(records, "training", name)
+    original = None if name == "original" else original
+    duplicate = None if name in CONTROLS else duplicate
+    gains, beyond = (
+        gains_over(records, name, reference) if reference else []
+        for reference in (original, duplicate)
+    )
+    return {
+        "test_error": spread(row["test_error"] for row in rows.values()),
+        "train_error": spread(row["train_error"] for row in rows.values()),
+        "gain_original": spread(gains),
+        "gain_duplicate": spread(beyond),
+        "wins": sum(gain > 0 for gain in beyond),
+        "diverged": sum(row["test_error"] is None for row in rows.values()),
+        "seconds": spread(row["seconds"] for row in rows.values()),
+    }
+
+
+def attack(records: Records, name: str) -> dict[str, Any]:
+    """What the attack of a row came to."""
+    figures = spreads(records, "attack", name, "asr", "l2", "seconds")
+    figures["attack_seconds"] = figures.pop("seconds")
+    return figures
+
+
+def gains_over(
+    records: Records, name: str, reference: str, figure: str = "test_error"
+) -> list[float]:
+    """1 − error / error of the reference, for the seeds in which both are finite."""
+    pairs = paired(records, "training", name, reference, figure)
+    return [1 - error / other for error, other in pairs]
+
+
+def paired(
+    records: Records, stage: str, name: str, reference: str, figure: str
+) -> list[tuple[float, float]]:
+    """A figure of a row and of a reference, for the seeds in which both have it."""
+    rows, others = (by_seed(records, stage, each) for each in (name, reference))
+    pairs = [(rows[seed].get(figure), others[seed].get(figure)) for seed in rows if seed in others]
+    return [(one, other) for one, other in pairs if one is not None and other is not None]
+
+
+def curve(rates: dict[float, dict[int, float]]) -> list[dict[str, Any]]:
+    """Success rates by ε and seed as one point for each ε."""
+    return [
+        {"epsilon": epsilon, "asr": spread(values.values())}
+        for epsilon, values in sorted(rates.items())
+    ]
+
+
+def curve_differences(
+    found: dict[float, dict[int, float]], other: dict[float, dict[int, float]]
+) -> list[dict[str, Any]]:
+    """Success rates less those of another curve, seed by seed, for every ε.
+
+    `difference` is their spread, `lower` counts the seeds in which the first is lower.
+    """
+    points = []
+    for epsilon in sorted(found.keys() & other.keys()):
+        seeds = found[epsilon].keys() & other[epsilon].keys()
+        gaps = [found[epsilon][seed] - other[epsilon][seed] for seed in sorted(seeds)]
+        lower = sum(gap < 0 for gap in gaps)
+        points.append({"epsilon": epsilon, "difference": spread(gaps), "lower": lower})
+    return points

@@ -1,0 +1,125 @@
+"""Tables as data: columns that find and write a figure of each row of a summary."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from rich import box
+from rich.console import Console
+from rich.segment import Segments
+from rich.table import Table
+from rich.text import Text
+
+NONE = "–"
+
+
+class Sheet(NamedTuple):
+    """A table of strings: columns by heading, the first one the names of the rows."""
+
+    title: str
+    columns: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        heading: What stands above it.
+        figure: The figure of a row: its key, or keys with dots between them (`"paper.error"`); or a
+            function of the row. It may be a number, text, `{"mean", "std", "count"}`, or missing.
+        form: How the number is written. One with a sign (`"+.1%"`) is shown in the colour of it.
+        unit: What stands behind it.
+        std: Boolean, whether ± the standard deviation is shown, if there are several values.
+    """
+
+    heading: str
+    figure: str | Callable[[Mapping[str, Any]], Any]
+    form: str = ".3g"
+    unit: str = ""
+    std: bool = False
+
+    def cell(self, row: Mapping[str, Any]) -> str:
+        """The figure of a row of the summary in writing."""
+        if callable(self.figure):
+            return written(self.figure(row), self.form, self.unit, std=self.std)
+        value: Any = row
+        for key in self.figure.split("."):
+            value = None if value is None else value.get(key)
+        return written(value, self.form, self.unit, std=self.std)
+
+
+def sheet(
+    title: str, columns: Iterable[Column], rows: Sequence[tuple[str, Mapping[str, Any]]]
+) -> Sheet:
+    """The table of rows with a name each; columns that hold nothing are left out."""
+    cells = {each.heading: [each.cell(row) for _, row in rows] for each in columns}
+    used = {heading: column for heading, column in cells.items() if set(column) != {NONE}}
+    return Sheet(title, {"": [name for name, _ in rows], **used})
+
+
+def written(value: Any, form: str, unit: str = "", *, std: bool = False) -> str:
+    """A number or a mean, with its ± if there are several; a dash where there is none."""
+    if value is None:
+        return NONE
+    if isinstance(value, str):
+        return value
+    spread = ""
+    if isinstance(value, Mapping):
+        if std and value["count"] > 1:
+            spread = f" ± {value['std']:{form}}"
+        value = value["mean"]
+    text = f"{value:{form}}"
+    return (f"−{text[1:]}" if text.startswith("-") else text) + spread + unit
+
+
+def error(row: Mapping[str, Any]) -> str:
+    """Mean ± std of the test error of a row of the summary, and whether trainings diverged."""
+    if row.get("test_error") is None:
+        return "diverged" if row.get("diverged") else NONE
+    diverged = f" ({row['diverged']} diverged)" if row["diverged"] else ""
+    return written(row["test_error"], ".5f", std=True) + diverged
+
+
+# test errors next to their controls; `paper` of a row is what the paper prints in it
+OUTCOME = (
+    Column("test error", error),
+    Column("vs original", "gain_original", "+.1%"),
+    Column("vs duplicate", "gain_duplicate", "+.1%"),
+    Column("paper's error", "paper.error", ".5f"),
+    Column("paper, vs original", "paper.gain_original", "+.1%"),
+)
+
+
+def show(console: Console, sheets: Iterable[Sheet], legend: str) -> None:
+    """Print tables: gains in green, losses in red."""
+    for sheet in sheets:
+        print_sheet(console, sheet)
+    console.print(legend, style="dim", highlight=False)
+
+
+def print_sheet(console: Console, sheet: Sheet) -> None:
+    """Print a sheet, cells that start with a sign in its colour."""
+    table = Table(title=sheet.title, title_justify="left", box=box.SIMPLE_HEAD)
+    table.collapse_padding, table.pad_edge = True, False
+    for heading, cells in sheet.columns.items():
+        # headings are folded, so that most tables fit into 80 columns
+        width = max(map(len, [*heading.split(), *cells]))
+        table.add_column(heading, justify="right" if heading else "left", width=width)
+    for row in zip(*sheet.columns.values(), strict=True):
+        table.add_row(*(Text(cell, style=_STYLES.get(cell[:1], "")) for cell in row))
+    # figures are neither folded nor cut: a table that does not fit goes beyond the border
+    widths = [column.width or 0 for column in table.columns]
+    options = console.options.update_width(max(console.width, sum(widths) + 2 * len(widths)))
+    console.print(Segments(console.render(table, options)), soft_wrap=True, end="")
+
+
+def markdown(sheet: Sheet) -> str:
+    """A sheet as a markdown table, without its title."""
+    columns = list(sheet.columns)
+    rule = [":--", *["--:"] * (len(columns) - 1)]
+    lines = [columns, rule, *zip(*sheet.columns.values(), strict=True)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+_STYLES = {"+": "green", "−": "red"}

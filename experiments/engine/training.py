@@ -1,0 +1,77 @@
+"""Train a model from scratch, the same way every time, and measure it."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+import keras_uae as uae
+from experiments.data import Split
+from experiments.engine.job import Job
+from models import ClassifierRecipe, Recipe
+
+# Steps that Keras runs between two looks at Python: changes the speed and nothing else.
+STEPS_PER_EXECUTION = 10
+
+
+def train(
+    job: Job,
+    recipe: Recipe | ClassifierRecipe,
+    data: uae.UAEAugmentation,
+    *,
+    epochs: int,
+    weight: int = 1,
+) -> tuple[keras.Model, dict[str, Any]]:
+    """A new model of the recipe, trained on `data`, and of how many samples and steps it is.
+
+    Initial weights and the order of the samples depend on the seed of the piece alone, so that two
+    trainings with one seed differ in their data only. A sample of a step counts for `weight` in the
+    progress. A training whose loss is no longer finite ends early.
+    """
+    rows = len(data.x) + sum(map(len, data.found))
+    keras.utils.set_random_seed(job.seed)
+    model = recipe.compile(recipe.build(data.x.shape[1:], seed=job.seed))
+    model.steps_per_execution = STEPS_PER_EXECUTION
+    callbacks = [_StopWhenDiverged(), job.progress.callback(job.label, rows * weight)]
+    if isinstance(recipe, Recipe):
+        # the best weights are taken, but no training stops early: budgets are to be equal
+        callbacks += recipe.callbacks(monitor="loss", patience=epochs)
+    model.fit(data, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
+    return model, {"samples": rows, "steps": int(model.optimizer.iterations)}
+
+
+def train_and_keep(
+    job: Job,
+    recipe: Recipe | ClassifierRecipe,
+    data: uae.UAEAugmentation,
+    *,
+    epochs: int,
+    measure: Callable[[keras.Model], Mapping[str, Any]],
+    weight: int = 1,
+) -> dict[str, Any]:
+    """The figures of a new model, of which later pieces have `job.model`.
+
+    They are what `measure` gives of it, samples and steps. Of a robust training the classifier is
+    kept.
+    """
+    model, took = train(job, recipe, data, epochs=epochs, weight=weight)
+    model = getattr(model, "classifier", model)
+    job.keep(model)
+    return {**measure(model), **took}
+
+
+def errors(model: keras.Model, data: Split) -> Mapping[str, float | None]:
+    """Reconstruction errors on the test and the training images; `None` if it has diverged."""
+    values = {
+        "test_error": uae.reconstruction_error(model, data.x_test),
+        "train_error": uae.reconstruction_error(model, data.x_train),
+    }
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+class _StopWhenDiverged(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if not np.isfinite((logs or {}).get("loss", 0.0)):
+            self.model.stop_training = True

@@ -1,0 +1,424 @@
+"""Do UAEs improve reconstruction? Tables 4, 5 and 11 of the paper, with controls it does not have.
+
+For every seed: train an autoencoder, find UAEs of its training images, and train anew, from
+scratch, on the originals and one augmentation at a time:
+
+    duplicate   the same images once more: as many samples and steps, no perturbation
+    mine        MINE-UAE, `MinMaxAttack(model)`
+    l2          L2-UAE, the perturbation with the largest reconstruction loss that still succeeds
+    ga_0.01     Gaussian noise of σ = 0.01, and of 0.001: ga_0.001
+
+and compare the reconstruction errors on the test images. `--rows conventional` does the same with
+flips, rotations and noise, alone and with UAEs of the model that was trained on them; `--rows
+rounds` adds UAEs of the model that was trained on UAEs. Each has a control of equal budget.
+
+    python -m experiments.reconstruction
+    python -m experiments.reconstruction --dataset mnist --model dense --preset paper
+    python -m experiments.reconstruction --dataset svhn_cropped --rows uae conventional
+"""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import keras
+import numpy as np
+
+import keras_uae as uae
+from experiments import paper
+from experiments import reconstruction_figures as drawing
+from experiments.data import COUNTS, Split
+from experiments.engine import summary as statistics
+from experiments.engine import training, verdicts
+from experiments.engine.attacking import (
+    AttackConfig,
+    attack_figures,
+    attack_work,
+    attacked,
+    find_uaes,
+    found_figures,
+    uae_label,
+)
+from experiments.engine.config import Choice, size
+from experiments.engine.experiment import Experiment
+from experiments.engine.job import Job, Piece
+from experiments.engine.report import Figure
+from experiments.engine.summary import Records, Summary, by_seed
+from experiments.engine.tables import OUTCOME, Column, Sheet, sheet
+from experiments.reconstruction_rows import GROUPS, NOISE, ROWS, chain, drawn
+from models import RECIPES, Recipe
+
+# What the paper trains in place of the recipes of MNIST
+VARIANTS = {
+    "svhn_cropped": {
+        "dense": "dense_svhn",
+        "sparse": "sparse_svhn",
+        "conv": "deep",
+        "adversarial": "adversarial_svhn",
+    },
+    **{name: {"conv": "deep"} for name in ("cifar10", "cifar10_first5k", "tiny_imagenet200")},
+}
+CONVOLUTIONAL = ("conv", "deep", "denoising", "unet")
+# 8×8 images and 1437 of them: smaller batches, and as many epochs as it takes to train for real
+DIGITS_EPOCHS = {
+    "conv": (10, 15),
+    "dense": (60, 90),
+    "sparse": (80, 120),
+    "adversarial": (60, 90),
+    "deep": (20, 30),
+    "denoising": (20, 30),
+    "unet": (4, 6),
+}
+DIGITS_BATCH_SIZE = 32
+# Where a recipe has more epochs than a quick run has time for. Table 10: the training loss of the
+# convolutional autoencoder converges after 5.
+QUICK_EPOCHS = {
+    "deep": (5, 8),
+    "denoising": (5, 8),
+    "unet": (5, 8),
+    "adversarial_svhn": (50, 80),
+}
+TRACE_SIZE = 256  # images whose attack is followed iteration by iteration
+
+
+@dataclass(frozen=True)
+class Config(AttackConfig):
+    """Do UAEs improve reconstruction? Tables 4, 5 and 11 of the paper, with a duplicate control."""
+
+    choosing = (*AttackConfig.choosing, "model")
+
+    model: Annotated[str, Choice(RECIPES)] = "conv"
+    """Autoencoder. On SVHN, CIFAR-10 and Tiny-ImageNet, conv, dense, sparse and adversarial are
+    those that the paper has there: conv is deep."""
+    rows: tuple[Annotated[str, Choice(GROUPS)], ...] = ("uae",)
+    """What to compare: uae (Table 4: UAEs and noise), conventional (Table 5: flips, rotations and
+    noise, alone and with UAEs), rounds (UAEs of the model that was trained on UAEs)."""
+    retraining_epochs: int = 15
+    """Epochs of the trainings on originals and additions together (the paper: about 1.5 ×). All of
+    them are done: stopping early would make the budgets unequal."""
+    batch_size: int = DIGITS_BATCH_SIZE
+    """Images a training step."""
+    target: Annotated[str, Choice(("self", "clean"))] = "self"
+    """What a model trained on x + δ restores: self (x + δ, as the paper does) or clean (x)."""
+
+    @classmethod
+    def for_preset(
+        cls, preset: str = "quick", dataset: str = "digits", model: str = "conv", **settings: Any
+    ) -> Self:
+        """As of every attack, and how the data set and the model are trained."""
+        name = recipe_name(dataset, model)
+        recipe, count, batch = RECIPES[name], None, RECIPES[name].batch_size
+        epochs = published = recipe.epochs, recipe.retraining_epochs
+        if preset == "smoke":
+            count, epochs, batch = 300, (4, 6), DIGITS_BATCH_SIZE
+        elif preset == "quick" and dataset == "digits":
+            epochs, batch = DIGITS_EPOCHS.get(model, published), DIGITS_BATCH_SIZE
+        elif preset == "quick":
+            epochs = QUICK_EPOCHS.get(name, published)
+            count = min(10_000, COUNTS.get(dataset, (10_000,))[0])
+        mine = {"train_size": count, "epochs": epochs[0], "retraining_epochs": epochs[1]}
+        chosen = {"dataset": dataset, "model": model, "batch_size": batch}
+        return super().for_preset(preset, **{**chosen, **mine, **settings})
+
+    @property
+    def name_parts(self) -> tuple[str, ...]:
+        """What the directory of a run is named after."""
+        groups = () if self.rows == ("uae",) else self.rows
+        return self.dataset, self.model, *groups, self.preset
+
+    @property
+    def where(self) -> str:
+        """What stands in the titles of tables."""
+        return super().where.replace(", ", f", {self.model} autoencoder, ", 1)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The model and its training."""
+        return RECIPES[recipe_name(self.dataset, self.model)]
+
+    @property
+    def row_names(self) -> tuple[str, ...]:
+        """The rows of the run, in the order of the work."""
+        chosen = {name for group in self.rows for name in GROUPS[group]}
+        return tuple(name for name in ROWS if name in chosen)
+
+    @property
+    def bases(self) -> set[str]:
+        """The rows whose models are attacked or judge noise, and are kept for that."""
+        return {"original", *(ROWS[name].base for name in self.row_names if ROWS[name].attacks)}
+
+    @property
+    def printed(self) -> paper.Rows:
+        """What the paper prints of this data set and model."""
+        return paper.reconstruction(self.dataset, self.model, self.similarity)
+
+    def complete(self, data: Split) -> Self:
+        """As of every attack; and the data must be images, of which the report shows some."""
+        owner = type(self).__name__
+        self.check_images(data)
+        if self.target == "clean" and "conventional" in self.rows:
+            raise ValueError(
+                f"`target` of {owner} must be self where the rows are conventional: a flipped "
+                f"image is not to be restored unflipped. Received: target={self.target!r}."
+            )
+        config = super().complete(data)
+        if self.target == "clean" and config.attack_size != config.train_size:
+            raise ValueError(
+                f"`attack_size` of {owner} must be {config.train_size}, all training images, "
+                f"where the target is clean. Received: attack_size={config.attack_size}."
+            )
+        return config
+
+    def untrained(self, shape: Sequence[int]) -> keras.Model:
+        """An autoencoder that has not been trained."""
+        return self.recipe.build(shape)
+
+    def attack_work(self, name: str = "mine") -> int:
+        """What attacking one image takes, in the unit of `Piece.work`, and roughly."""
+        convolutional = recipe_name(self.dataset, self.model) in CONVOLUTIONAL
+        auto = "conv" if convolutional else "random"
+        kind = auto if self.similarity == "auto" else self.similarity
+        return attack_work(kind if name == "mine" else "l2", self.steps)
+
+
+def recipe_name(dataset: str, model: str) -> str:
+    """The name of the recipe that `model` stands for on this data set."""
+    return VARIANTS.get(dataset, {}).get(model, model)
+
+
+def pieces(config: Config) -> Iterator[Piece]:
+    """An addition and a training for every row, and the attack that the report follows."""
+    count, added = size(config.train_size), size(config.attack_size)
+    for seed in config.seeds:
+        for name in config.row_names:
+            row, samples = ROWS[name], count + len(chain(name)) * added
+            if row.attacks:
+                work = added * config.attack_work(row.adds)
+                yield Piece("attack", seed, name, work, find, mark="asr")
+            elif row.adds not in ("", "duplicate"):
+                yield Piece("attack", seed, name, 0, draw)
+            epochs = config.retraining_epochs if row.adds else config.epochs
+            yield Piece("training", seed, name, epochs * samples, train)
+    work = min(TRACE_SIZE, added) * config.attack_work()
+    yield Piece("figures", None, followed(config), work, follow, recorded=False)
+
+
+def find(job: Job[Config]) -> dict[str, Any]:
+    """UAEs of the model of the row's base."""
+    x, row, config = attacked(job), ROWS[job.name], job.config
+    attack = config.l2_attack if row.adds == "l2" else config.attack
+    return found_figures(x, find_uaes(job, attack(job.model(row.base)), x))
+
+
+def draw(job: Job[Config]) -> dict[str, Any]:
+    """Noise, which is kept also where it is no success; or conventional augmentation."""
+    x, adds = attacked(job), ROWS[job.name].adds
+    z = drawn(x, adds, job.seed)
+    if adds not in NOISE:
+        return {}
+    criterion = job.config.attack(job.model("original")).criterion
+    return attack_figures(x, z, uae.criterion_values(criterion, x, z) <= 0)
+
+
+def added(job: Job[Config], name: str) -> np.ndarray:
+    """What a row adds to those that it builds on."""
+    row = ROWS[name]
+    return job.uaes(name).x if row.attacks else drawn(attacked(job), row.adds, job.seed)
+
+
+def train(job: Job[Config]) -> dict[str, Any]:
+    """A new model, trained from scratch on the originals and all that the row adds."""
+    config = job.config
+    data = uae.UAEAugmentation(
+        job.data.x_train,
+        [added(job, name) for name in chain(job.name)],
+        batch_size=config.batch_size,
+        target=config.target,
+        seed=job.seed,
+    )
+    epochs = config.retraining_epochs if ROWS[job.name].adds else config.epochs
+    model, took = training.train(job, config.recipe, data, epochs=epochs)
+    if job.name in config.bases:
+        job.keep(model)
+    return {**training.errors(model, job.data), **took}
+
+
+def followed(config: Config) -> str:
+    """The row whose attack the report shows."""
+    return next(name for name in config.row_names if ROWS[name].adds == "mine")
+
+
+def shown_seed(job: Job[Config]) -> int | None:
+    """The first seed whose attacked model has not diverged."""
+    trained = by_seed(job.run.records, "training", ROWS[followed(job.config)].base)
+    return next((s for s in job.config.seeds if trained[s]["test_error"] is not None), None)
+
+
+def follow(job: Job[Config]) -> None:
+    """The attack on some images, iteration by iteration."""
+    seed, x = shown_seed(job), attacked(job)[:TRACE_SIZE]
+    if seed is not None:
+        model = job.model(ROWS[job.name].base, seed)
+        path = job.path("trace.npz", seed)
+        find_uaes(job, job.config.attack(model), x, path=path, seed=seed, trace=True)
+
+
+def labels(config: Config) -> dict[str, str]:
+    """How the rows of a run are called, in the order of the work."""
+    short = short_labels(config)
+    return {
+        name: f"{short[ROWS[name].base]} {label}" if label.startswith("&") else label
+        for name, label in short.items()
+    }
+
+
+def short_labels(config: Config) -> dict[str, str]:
+    """The same where a row stands below the one that it builds on."""
+    name = uae_label(config.similarity)
+    return {row: ROWS[row].label.format(uae=name) for row in config.row_names}
+
+
+def summarize(records: Records) -> Summary:
+    """Rows of the table, by augmentation; only those of which there is something to say.
+
+    Every figure is `{"mean", "std", "count"}` over the seeds that have it (std as `numpy.std`
+    gives it, not divided by count − 1), or `None`. A row is compared with its base, as
+    `gain_original`, and with its control, as `gain_duplicate`.
+    """
+    summary = {}
+    for name, row in ROWS.items():
+        rows = by_seed(records, "training", name)
+        if rows:
+            first = next(iter(rows.values()))
+            budget = {"samples": first["samples"], "steps": first["steps"]}
+            control = None if row.adds in ("", "duplicate") else row.control
+            base = None if name == "original" else row.base
+            figures = statistics.errors(records, name, original=base, duplicate=control)
+            summary[name] = {**figures, **statistics.attack(records, name), **budget}
+    return summary
+
+
+TITLES = {
+    "uae": "Reconstruction error on the test images",
+    "conventional": "With conventional augmentation",
+    "rounds": "A second round of UAEs",
+}
+DETAILS = (
+    Column("ASR", "asr", ".1%"),
+    Column("paper's ASR", "paper.asr", ".1%"),
+    Column("L2 of δ", "l2", ".3f"),
+    Column("training error", "train_error", ".5f"),
+    Column("paper's training error", "paper.train_error", ".5f"),
+    Column("attack", "attack_seconds", ".1f", " s"),
+    Column("training", "seconds", ".1f", " s"),
+)
+
+
+def tables(config: Config, summary: Summary) -> list[Sheet]:
+    """What came out of every group of rows, then what all of it took."""
+    names = short_labels(config)
+    rows = {name: (names[name], row) for name, row in beside(config, summary).items()}
+    titles = {group: f"{TITLES[group]} · {config.where}" for group in config.rows}
+    shown = {group: [rows[name] for name in GROUPS[group] if name in rows] for group in titles}
+    outcomes = [sheet(title, OUTCOME, shown[group]) for group, title in titles.items()]
+    made = "Attack on the training images, training error, time for one seed"
+    return [*outcomes, sheet(made, DETAILS, list(rows.values()))]
+
+
+def beside(config: Config, summary: Summary) -> Summary:
+    """The rows of the summary, and what the paper prints in them."""
+    return {name: {**row, "paper": config.printed.get(name, {})} for name, row in summary.items()}
+
+
+def sentences(config: Config, summary: Summary) -> list[str]:
+    """A sentence for every row of the table, then the best row."""
+    names, lines = labels(config), []
+    for name, row in beside(config, summary).items():
+        base, control = ROWS[name].base, ROWS[name].control
+        called = {
+            "original": _called(base, names, "original", "the original"),
+            "duplicate": "the duplicate control"
+            if control == "duplicate"
+            else f"“{names[control]}”",
+        }
+        missing = verdicts.not_found(row, "images") if ROWS[name].attacks else ""
+        lines.append(f"**{names[name]}**: {verdicts.on_error(row, **called)}{missing}")
+    lines += verdicts.lowest(summary, names)
+    if not config.printed:
+        lines.append(
+            f"The paper has no figures for a {config.model} autoencoder on {config.dataset}."
+        )
+    return lines
+
+
+def _called(row: str, names: Mapping[str, str], usual: str, words: str) -> str:
+    return words if row == usual else f"“{names[row]}”"
+
+
+def errors_figure(job: Job[Config], path: Path) -> None:
+    """The test errors of all rows."""
+    drawing.errors(path, job.run.records, job.labels, job.config.printed)
+
+
+def examples_figure(job: Job[Config], path: Path) -> None:
+    """UAEs of the first seed that has any."""
+    seed, name = shown_seed(job), followed(job.config)
+    if seed is not None:
+        found, model = job.uaes(name, seed), job.model(ROWS[name].base, seed)
+        drawing.examples(path, model, attacked(job), job.data.y_train[: len(found)], found)
+
+
+def trace_figure(job: Job[Config], path: Path) -> None:
+    """The attack that `follow` has followed."""
+    seed = shown_seed(job)
+    if seed is not None:
+        drawing.trace(path, uae.UAEs.load(job.path("trace.npz", seed)), job.config.similarity)
+
+
+EXPERIMENT = Experiment(
+    name="reconstruction",
+    config=Config,
+    pieces=pieces,
+    labels=labels,
+    summarize=summarize,
+    tables=tables,
+    legend="Error: mean squared error per pixel, mean ± std over the seeds. vs: + is a lower error "
+    "than that of the original or the duplicate of the same seed, − a higher one, mean over the "
+    "seeds. ASR: the fraction of training images that the original model reconstructs from the "
+    "perturbed image no worse than before; δ: the perturbation where it succeeded. A row that "
+    "builds on another (&: the augmentation above; second round: the first) is compared with that "
+    "one in place of the original, and with a duplicate control of as many samples.",
+    title=lambda config: f"Reconstruction: {config.dataset}, {config.model} autoencoder",
+    introduction=lambda config: (
+        f"An autoencoder is trained on {config.train_size} images, then again from scratch on "
+        f"these and {config.attack_size} more, one kind of addition at a time; a row that builds "
+        f"on another one adds {config.attack_size} more than that. The duplicate control adds the "
+        "images as they are: what a perturbation itself brings is its difference to that row."
+    ),
+    verdicts=sentences,
+    figures={
+        "errors": Figure("Test error of every augmentation, a dot for each seed", errors_figure),
+        "examples": Figure(
+            "Originals, their UAEs, what the model makes of these, and the perturbation",
+            examples_figure,
+        ),
+        "trace": Figure("The attack, iteration by iteration", trace_figure),
+    },
+    published=lambda config: (
+        {
+            "train_size": COUNTS[config.dataset][0],
+            "epochs": config.recipe.epochs,
+            "retraining_epochs": config.recipe.retraining_epochs,
+            "batch_size": config.recipe.batch_size,
+        }
+        if config.printed
+        else {}
+    ),
+)
+
+main = EXPERIMENT.main
+
+if __name__ == "__main__":
+    sys.exit(main())
