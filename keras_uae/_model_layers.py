@@ -8,7 +8,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-
 _CAPTURING = threading.RLock()
 
 

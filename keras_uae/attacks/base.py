@@ -252,11 +252,12 @@ class Attack(keras.layers.Layer):
         owner = type(self).__name__
         with keras.StatelessScope():
             self.criterion.check(x, owner)
-            reference = self.criterion.reference(x, None)
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                f = self.criterion.value(reference, x, x)
-        if tape.gradient(f, x) is None:
+            labels = tf.zeros(x.shape[:1], tf.int64) if self.criterion.takes_labels else None
+            reference, z = self.criterion.reference(x, labels), tf.identity(x)
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(z)
+                f = self.criterion.value(reference, x, z)
+        if tape.gradient(f, z) is None:
             raise ValueError(
                 f"`model` of {owner} must pass a gradient from the criterion to its input, but "
                 f"there is none: an integer Input, a cast, rounding, argmax or Embedding stands in "

@@ -33,7 +33,7 @@ class Criterion(Settings):
     model: keras.Model | None = field(default=None, repr=False, compare=False)
 
     one_pass: ClassVar[bool] = True  # see `value`
-    takes_labels: ClassVar[bool] = False
+    takes_labels: ClassVar[bool] = False  # whether y is anything but `None`
 
     @property
     def inputs_per_sample(self) -> int:

@@ -1,7 +1,7 @@
 """Misclassification: an example is given another class than the original (section 3.1)."""
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import keras
 import numpy as np
@@ -43,6 +43,7 @@ class Misclassification(Criterion):
         [Carlini and Wagner, 2017](https://arxiv.org/abs/1608.04644), f₆.
     """
 
+    takes_labels: ClassVar[bool] = True
     _: KW_ONLY
     targeted: Annotated[bool, By(check_boolean)] = False
     kappa: Annotated[float, Number(0)] = 0.0
