@@ -221,11 +221,11 @@ def test_classification_selects_what_tells_the_labels():
 
 def test_regression_selects_what_tells_the_numbers():
     x, _ = informative()
-    y = x[:, [2, 11]]
+    y = x[:, [2, 5, 11, 13]]
     settings = {"epochs": 60, "learning_rate": 0.02, "decoder": "cae_paper", "random_state": 0}
     settings |= {"duplicates": "resolve", "decoder_epochs": 20}
-    selector = ConcreteFeatureSelector(2, target="regression", **settings).fit(x, y)
-    assert selector.get_support(indices=True).tolist() == [2, 11]
+    selector = ConcreteFeatureSelector(4, target="regression", **settings).fit(x, y)
+    assert selector.get_support(indices=True).tolist() == [2, 5, 11, 13]
     assert -selector.score(x, y) < 0.3 * y.var(axis=0).mean()
 
 
@@ -400,7 +400,7 @@ def test_it_works_in_a_pipeline_and_a_grid_search(digits):
         ({"learning_rate": -1}, "`learning_rate` of ConcreteFeatureSelector"),
         ({"decoder": "linear"}, "`decoder` of ConcreteFeatureSelector"),
         ({"gradient_estimator": "reinforce"}, "`gradient_estimator` of ConcreteFeatureSelector"),
-        ({"start_temperature": 0}, "`start_temperature` of ConcreteSelect"),
+        ({"start_temperature": 0}, "`start_temperature` of ConcreteFeatureSelector"),
         ({"duplicates": "drop"}, "`duplicates` of ConcreteFeatureSelector"),
         ({"decoder_epochs": -1}, "`decoder_epochs` of ConcreteFeatureSelector"),
         ({"threshold": 2}, "`threshold` of ConcreteFeatureSelector"),
@@ -408,7 +408,7 @@ def test_it_works_in_a_pipeline_and_a_grid_search(digits):
         ({"tryouts": 0}, "`tryouts` of ConcreteFeatureSelector"),
         ({"logits_learning_rate": 0}, "`logits_learning_rate` of ConcreteFeatureSelector"),
         ({"schedule": "linear"}, "`schedule` of ConcreteFeatureSelector"),
-        ({"dropout": 1}, "`dropout` of concrete_network"),
+        ({"dropout": 1}, "`dropout` of ConcreteFeatureSelector"),
         ({"initialization": "zeros"}, "`initialization` of ConcreteFeatureSelector"),
         (
             {"learning_rate": 1e30, "logits_learning_rate": 1e30, "batch_size": 8},
