@@ -236,8 +236,8 @@ def _on_uaes(row: dict[str, Any]) -> str:
         errors = {"difference": {**gain, "mean": -gain["mean"]}, "lower": row["wins"]["duplicate"]}
         verdict = verdicts.on_help([errors])
     return (
-        f" {verdict} Of the training images {known_mean(row['asr']):.1%} have a UAE by the views that "
-        "the attack compares (the others are added as they are), "
+        f" {verdict} Of the training images {known_mean(row['asr']):.1%} have a UAE by the views "
+        "that the attack compares (the others are added as they are), "
         f"{known_mean(row['asr_unseen']):.1%} by other views as well."
     )
 
