@@ -82,7 +82,6 @@ def errors(
 def attack(records: Records, name: str) -> dict[str, Any]:
     """What the attack of a row came to."""
     figures = spreads(records, "attack", name, "asr", "l2", "seconds")
-    # not to be taken for those of the training
     figures["attack_seconds"] = figures.pop("seconds")
     return figures
 
