@@ -1,6 +1,6 @@
 """What a contrastive run shows of its rows: summary, tables, sentences, figures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -181,7 +181,7 @@ def sentences(config: Any, summary: dict[str, Any]) -> list[str]:
         if row["wins"]:  # it comes after a control
             text = _on_row(row, printed.get(name, {}))
             lines.append(f"**{names[name]}**: {text}{_on_uaes(row) if name == 'mine' else ''}")
-    judges: dict[str, Callable[[Any], str]] = {"duplicate": verdicts.on_help}
+    judges: dict[str, Any] = {"duplicate": verdicts.on_help}
     if printed:
         judges["original"] = _as_printed
     for reference, curve in summary["differences"].items():

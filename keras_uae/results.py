@@ -39,6 +39,13 @@ class UAEs:
         trace: Mapping from `similarity`, `criterion`, `multiplier` and `gap` (the stationarity
             gap ‖L(δ, c)‖ of Theorem 1) to arrays `(n, steps)`; empty unless asked for. Of
             `PGDAttack` the criterion alone.
+
+    Example:
+
+        >>> found = attack.generate(x_train)
+        >>> found.success_rate, found[found.success].x
+        >>> found.save("uaes.npz", overwrite=True)
+        >>> found = uae.UAEs.load("uaes.npz")
     """
 
     x: np.ndarray
@@ -189,6 +196,13 @@ class GenerationInterrupted(KeyboardInterrupt):
 
     The rows of `found` are the first rows of the data, exactly as an uninterrupted run gives
     them. To finish later: `attack.generate(x[n:], index=range(n, len(x)))`, n = `len(found)`.
+
+    Example:
+
+        >>> try:
+        ...     found = attack.generate(x_train)
+        ... except uae.GenerationInterrupted as interrupted:
+        ...     found = interrupted.found
     """
 
     def __init__(self, found: UAEs | None, total: int):

@@ -1,10 +1,12 @@
 """What all tests share: a quiet TensorFlow, fixed seeds, a small real data set, no network."""
 
 import functools
+import gc
 import http.server
 import os
 import socket
 import threading
+from collections.abc import Iterator
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -17,6 +19,20 @@ from experiments.data import Split, load
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     keras.utils.set_random_seed(0)
+
+
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef) -> None:
+    """What tests share, a trained model, is the same whichever of them asks for it first."""
+    if fixturedef.scope != "function":
+        keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forget() -> Iterator[None]:
+    """What the tests of a module have made goes with them; after each test it would cost more."""
+    yield
+    keras.backend.clear_session()
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

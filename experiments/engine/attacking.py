@@ -107,17 +107,19 @@ def find_uaes(
     *,
     path: Path | None = None,
     seed: int | None = None,
+    work: int | None = None,
     trace: bool = False,
 ) -> uae.UAEs:
     """The examples of `x`, from the file of an earlier session as far as it goes.
 
     Args:
-        job: A piece of it is under way, whose `work` is that of all of `x`.
+        job: A piece of it is under way.
         attack: How to find them.
         x: The samples.
         y: Their labels, if the attack takes any.
         path: The file. Defaults to the one of the piece, which `job.uaes` reads.
         seed: Fixes what the attack draws. Defaults to that of the piece.
+        work: What a sample counts for. Defaults to its share of the work of the piece.
         trace: Boolean, whether to keep all iterations.
 
     Raises:
@@ -126,7 +128,7 @@ def find_uaes(
     path = job.path(f"{job.name}_uae.npz") if path is None else path
     parts = [_earlier(path, attack)] if path.exists() else []
     done = sum(map(len, parts))
-    work = job.piece.work // len(x)
+    work = job.piece.work // len(x) if work is None else work
     job.progress.skip(done * work)
     if done == len(x):
         return parts[0]

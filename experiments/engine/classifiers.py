@@ -41,15 +41,9 @@ class ClassifierConfig(ExperimentConfig):
     """Iterations of PGD."""
 
     @classmethod
-    def for_preset(
-        cls,
-        preset: str = "quick",
-        dataset: str = "digits",
-        model: str | None = None,
-        **settings: Any,
-    ) -> Self:
+    def for_preset(cls, preset: str = "quick", dataset: str = "digits", **settings: Any) -> Self:
         """As of every experiment, and how the data set is trained and attacked."""
-        model = _NETWORKS.get(dataset, "cifar") if model is None else model
+        model = settings.get("model") or _NETWORKS.get(dataset, "cifar")
         recipe = get_classifier(model)
         mine: dict[str, Any] = {"dataset": dataset, "model": model}
         mine |= {"epochs": recipe.epochs, "batch_size": recipe.batch_size}
@@ -60,7 +54,7 @@ class ClassifierConfig(ExperimentConfig):
             mine |= {"train_size": 10_000, "epochs": 10}
         if preset == "smoke":
             mine |= {"batch_size": 32, "epochs": 10, "pgd_steps": 20}
-        return super().for_preset(preset, **{**mine, **settings})
+        return super().for_preset(preset, **{**mine, **settings, "model": model})
 
     def complete(self, data: Split) -> Self:
         """As of every experiment; and the data are images that the classifier takes."""

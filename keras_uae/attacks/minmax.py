@@ -29,113 +29,6 @@ from keras_uae.attacks.similarity_attack import (
 )
 
 
-@register
-class MinMaxAttack(SimilarityAttack):
-    """Finds inputs far from x that the model handles no worse than x (Algorithm 1).
-
-    For every sample of its own it solves
-
-        min over δ, max over c ≥ 0 of  c·f_x⁺(x + δ) + I(x, x + δ)
-        with |δ| ≤ ε and x + δ inside the data space
-
-    by projected gradient descent on δ and ascent on c, and returns the iterate x + δ with
-    f_x(x + δ) ≤ 0 whose similarity I is least. No labels are used.
-
-    Args:
-        model: Built `keras.Model` under attack.
-        criterion: Attack criterion f_x, or any callable `f(x, z) -> (batch,)`. Defaults to
-            `None`: `Reconstruction()`, for which the model must be an autoencoder.
-        similarity: The objective I: a `Similarity` or one of "auto", "conv", "random",
-            "bivariate", "gaussian", "l2", "cosine", "feature_scattering", "reconstruction_loss".
-            Defaults to `"auto"`: "conv" if the model starts with a convolution, otherwise "random".
-        objective: "minimize" the similarity (unsupervised examples) or "maximize" it
-            (supervised ones). Defaults to `"minimize"`.
-        step_size: Float α ≥ 0, step of δ. Defaults to `0.01`.
-        multiplier_step_size: Float β in [0, 1], step of c. Defaults to `0.1`.
-        epsilon: Float ε ≥ 0, largest |δ| of any value. Defaults to `1.0`.
-        steps: Integer T ≥ 1, iterations. Defaults to `40`.
-        bounds: Pair of floats, lowest and highest value of the data. Defaults to `(0, 1)`.
-        initial_radius: Float, δ₀ is uniform in ±radius; 0 starts at x itself, as the paper says;
-            "glorot" takes the radius of a Glorot-uniform variable, as the published code does.
-            Defaults to `0.2`.
-        initial_multiplier: Float c₀ ≥ 0. Defaults to `0`.
-        step_rule: "max" divides the gradient by its largest entry, so that a step changes a
-            value by at most α; "sign" takes its sign; "raw" takes it as it is, as the paper
-            does. Defaults to `"max"`.
-        seed: Integer, used when the layer is called. Defaults to `0`.
-
-    Call arguments:
-        x: Tensor `(batch, ...)` inside `bounds`.
-        index: Integers `(batch,)`, the place of each sample in its data set, which keys δ₀.
-            Defaults to `None`: its place in the batch.
-        y: Labels `(batch,)`, if the criterion takes any. Defaults to `None`.
-
-    Returns:
-        Tensor like `x`: the examples, and the original where none was found. No gradient flows
-        through it. `generate` returns the rest as well. In a training step call the attack before
-        the model: a call of a Keras layer clears the `losses` that its sublayers noted before.
-
-    Example:
-
-        >>> attack = uae.MinMaxAttack(autoencoder)
-        >>> found = attack.generate(x_train, seed=0)
-        >>> found.x.shape, found.success_rate
-
-    Reference:
-        [Hsu et al., 2022](https://arxiv.org/abs/2103.01895), Algorithm 1.
-    """
-
-    multiplier_step_size: float
-
-    def __init__(
-        self,
-        model: keras.Model,
-        *,
-        criterion: AnyCriterion = None,
-        similarity: Any = "auto",
-        objective: Objective = "minimize",
-        step_size: StepSize = 0.01,
-        multiplier_step_size: Annotated[float, Number(0, 1)] = 0.1,
-        epsilon: Epsilon = 1.0,
-        steps: Steps = 40,
-        bounds: Bounds = (0.0, 1.0),
-        initial_radius: InitialRadius = 0.2,
-        initial_multiplier: Annotated[float, Number(0)] = 0.0,
-        step_rule: StepRule = "max",
-        seed: Seed = 0,
-        **kwargs: Any,
-    ):
-        super().__init__(model, locals(), **kwargs)
-
-    def run(
-        self,
-        x: tf.Tensor,
-        index: tf.Tensor,
-        seed: tf.Tensor,
-        y: tf.Tensor | None = None,
-        trace: bool = False,
-    ) -> Found:
-        return minmax(self, x, index, seed, y, trace)
-
-    @property
-    def multiplier_rule(self) -> GradientAscent:
-        return GradientAscent(self.multiplier_step_size, self.initial_multiplier)
-
-    @classmethod
-    def from_preset(cls, preset: str, model: keras.Model, **settings: Any) -> Self:
-        """The attack with the settings of a preset, any of them overridden by `settings`.
-
-        Args:
-            preset: "default", "paper" (the letter of Algorithm 1), "published_code" (δ₀, c₀ and
-                squared norms as the authors' program has them) or "l2_uae" (the baseline that
-                maximises the reconstruction loss).
-            model: Built `keras.Model` under attack.
-            **settings: Keyword arguments of the class.
-        """
-        check_choice(cls.__name__, "preset", preset, PRESETS)
-        return cls(model, **{**PRESETS[preset], **settings})
-
-
 class Search(NamedTuple):
     """What one iteration hands to the next, a row for each sample."""
 
@@ -230,3 +123,102 @@ def minmax(
     names = ("similarity", "criterion", "multiplier", "gap") if trace else ()
     end, history = repeat(iterate, start, attack.iterations, names, x.dtype)
     return outcome(x, end.best, end.alive, end.similarity, rule.value(end.multiplier)), history
+
+
+@register
+class MinMaxAttack(SimilarityAttack):
+    """Finds inputs far from x that the model handles no worse than x (Algorithm 1).
+
+    For every sample of its own it solves
+
+        min over δ, max over c ≥ 0 of  c·f_x⁺(x + δ) + I(x, x + δ)
+        with |δ| ≤ ε and x + δ inside the data space
+
+    by projected gradient descent on δ and ascent on c, and returns the iterate x + δ with
+    f_x(x + δ) ≤ 0 whose similarity I is least. No labels are used.
+
+    Args:
+        model: Built `keras.Model` under attack.
+        criterion: Attack criterion f_x, or any callable `f(x, z) -> (batch,)`. Defaults to
+            `None`: `Reconstruction()`, for which the model must be an autoencoder.
+        similarity: The objective I: a `Similarity` or one of "auto", "conv", "random",
+            "bivariate", "gaussian", "l2", "cosine", "feature_scattering", "reconstruction_loss".
+            Defaults to `"auto"`: "conv" if the model starts with a convolution, otherwise "random".
+        objective: "minimize" the similarity (unsupervised examples) or "maximize" it
+            (supervised ones). Defaults to `"minimize"`.
+        step_size: Float α ≥ 0, step of δ. Defaults to `0.01`.
+        multiplier_step_size: Float β in [0, 1], step of c. Defaults to `0.1`.
+        epsilon: Float ε ≥ 0, largest |δ| of any value. Defaults to `1.0`.
+        steps: Integer T ≥ 1, iterations. Defaults to `40`.
+        bounds: Pair of floats, lowest and highest value of the data. Defaults to `(0, 1)`.
+        initial_radius: Float, δ₀ is uniform in ±radius; 0 starts at x itself, as the paper says;
+            "glorot" takes the radius of a Glorot-uniform variable, as the published code does.
+            Defaults to `0.2`.
+        initial_multiplier: Float c₀ ≥ 0. Defaults to `0`.
+        step_rule: "max" divides the gradient by its largest entry, so that a step changes a
+            value by at most α; "sign" takes its sign; "raw" takes it as it is, as the paper
+            does. Defaults to `"max"`.
+        seed: Integer, used when the layer is called. Defaults to `0`.
+
+    Call arguments:
+        x: Tensor `(batch, ...)` inside `bounds`.
+        index: Integers `(batch,)`, the place of each sample in its data set, which keys δ₀.
+            Defaults to `None`: its place in the batch.
+        y: Labels `(batch,)`, if the criterion takes any. Defaults to `None`.
+
+    Returns:
+        Tensor like `x`: the examples, and the original where none was found. No gradient flows
+        through it. `generate` returns the rest as well. In a training step call the attack before
+        the model: a call of a Keras layer clears the `losses` that its sublayers noted before.
+
+    Example:
+
+        >>> attack = uae.MinMaxAttack(autoencoder)
+        >>> found = attack.generate(x_train, seed=0)
+        >>> found.x.shape, found.success_rate
+
+    Reference:
+        [Hsu et al., 2022](https://arxiv.org/abs/2103.01895), Algorithm 1.
+    """
+
+    multiplier_step_size: float
+
+    def __init__(
+        self,
+        model: keras.Model,
+        *,
+        criterion: AnyCriterion = None,
+        similarity: Any = "auto",
+        objective: Objective = "minimize",
+        step_size: StepSize = 0.01,
+        multiplier_step_size: Annotated[float, Number(0, 1)] = 0.1,
+        epsilon: Epsilon = 1.0,
+        steps: Steps = 40,
+        bounds: Bounds = (0.0, 1.0),
+        initial_radius: InitialRadius = 0.2,
+        initial_multiplier: Annotated[float, Number(0)] = 0.0,
+        step_rule: StepRule = "max",
+        seed: Seed = 0,
+        **kwargs: Any,
+    ):
+        super().__init__(model, locals(), **kwargs)
+
+    run = minmax
+
+    @property
+    def multiplier_rule(self) -> GradientAscent:
+        return GradientAscent(self.multiplier_step_size, self.initial_multiplier)
+
+    @classmethod
+    def from_preset(cls, preset: str, model: keras.Model, **settings: Any) -> Self:
+        """The attack with the settings of a preset, any of them overridden by `settings`.
+
+        Args:
+            preset: "default", "paper" (the letter of Algorithm 1), "published_code" (δ₀, c₀ and
+                squared norms as the authors' program has them) or "l2_uae" (the baseline that
+                maximises the reconstruction loss).
+            model: Built `keras.Model` under attack.
+            **settings: Keyword arguments of the class.
+        """
+        check_choice(cls.__name__, "preset", preset, PRESETS)
+        return cls(model, **{**PRESETS[preset], **settings})

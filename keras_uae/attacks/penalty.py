@@ -3,11 +3,10 @@
 from typing import Annotated, Any
 
 import keras
-import tensorflow as tf
 
 from keras_uae._checks import Bounds, Integer, Number, Seed
 from keras_uae._settings import register
-from keras_uae.attacks.base import AnyCriterion, Epsilon, Found, Steps
+from keras_uae.attacks.base import AnyCriterion, Epsilon, Steps
 from keras_uae.attacks.minmax import minmax
 from keras_uae.attacks.multiplier import LOWER, UPPER, Bisection
 from keras_uae.attacks.similarity_attack import (
@@ -39,8 +38,8 @@ class PenaltyAttack(SimilarityAttack):
         search_steps: Integer B ≥ 1, values of c. Defaults to `9`.
         steps: Integer T ≥ 1, iterations for each of them. Defaults to `1000`.
         initial_multiplier: Float in [1e-3, 1e9], the first c. Defaults to `1e-3`.
-        model, criterion, similarity, objective, step_size, epsilon, bounds, initial_radius,
-            step_rule, seed: As of `MinMaxAttack`.
+        model, criterion, similarity, objective: As of `MinMaxAttack`.
+        step_size, epsilon, bounds, initial_radius, step_rule, seed: As of `MinMaxAttack`.
 
     Call arguments and results are those of `MinMaxAttack`; `iteration` counts through all searches,
     `multiplier` is the c that would come next.
@@ -78,15 +77,7 @@ class PenaltyAttack(SimilarityAttack):
     ):
         super().__init__(model, locals(), **kwargs)
 
-    def run(
-        self,
-        x: tf.Tensor,
-        index: tf.Tensor,
-        seed: tf.Tensor,
-        y: tf.Tensor | None = None,
-        trace: bool = False,
-    ) -> Found:
-        return minmax(self, x, index, seed, y, trace)
+    run = minmax
 
     @property
     def iterations(self) -> int:

@@ -15,6 +15,60 @@ from keras_uae.attacks.base import AnyCriterion, Attack, Epsilon, Found, Steps
 from keras_uae.attacks.loop import Best, outcome, repeat, select
 
 
+class Descent(NamedTuple):
+    """What one iteration hands to the next, a row for each sample."""
+
+    z: tf.Tensor  # x + δ
+    alive: tf.Tensor  # false once a value of the sample was not finite
+    best: Best
+
+
+def pgd(
+    attack: PGDAttack,
+    x: tf.Tensor,
+    index: tf.Tensor,
+    seed: tf.Tensor,
+    y: tf.Tensor | None = None,
+    trace: bool = False,
+) -> Found:
+    """Descend on the criterion for every sample of `x`; arguments and results as of `minmax`.
+
+    Like there, each iteration looks at an iterate before it moves on: one pass of the model gives
+    the criterion and its gradient.
+    """
+    criterion = attack.criterion
+    alpha = 2.5 * attack.epsilon / attack.steps if attack.step_size is None else attack.step_size
+    low, high = geometry.feasible_box(x, attack.epsilon, attack.bounds)
+    reference = criterion.reference(x, y)
+
+    def iterate(t: tf.Tensor, now: Descent) -> tuple[Descent, dict[str, tf.Tensor]]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(now.z)
+            f = criterion.value(reference, x, now.z)
+        gradient = tape.gradient(f, now.z, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+        alive = now.alive & tf.math.is_finite(f) & all_finite(gradient)
+        better = alive & (f < now.best.criterion)
+        z = tf.clip_by_value(now.z - alpha * tf.sign(gradient), low, high)
+        following = Descent(
+            z=select(alive, z, now.z),
+            alive=alive,
+            best=select(better, Best(now.z, f, tf.fill(tf.shape(f), t + 1)), now.best),
+        )
+        return following, {"criterion": f}
+
+    radius = attack.epsilon if attack.random_start else 0.0
+    delta = geometry.initial_delta(x, index, radius, seed)
+    start = Descent(
+        z=tf.clip_by_value(x + delta, low, high),
+        alive=tf.fill(tf.shape(x)[:1], True),
+        best=Best.none(x),
+    )
+    names = ("criterion",) if trace else ()
+    end, history = repeat(iterate, start, attack.steps, names, x.dtype)
+    return outcome(x, end.best, end.alive), history
+
+
 @register
 class PGDAttack(Attack):
     """Finds inputs near x that the model handles better than x (projected gradient descent).
@@ -80,66 +134,4 @@ class PGDAttack(Attack):
     ):
         super().__init__(model, locals(), **kwargs)
 
-    def run(
-        self,
-        x: tf.Tensor,
-        index: tf.Tensor,
-        seed: tf.Tensor,
-        y: tf.Tensor | None = None,
-        trace: bool = False,
-    ) -> Found:
-        return pgd(self, x, index, seed, y, trace)
-
-
-class Descent(NamedTuple):
-    """What one iteration hands to the next, a row for each sample."""
-
-    z: tf.Tensor  # x + δ
-    alive: tf.Tensor  # false once a value of the sample was not finite
-    best: Best
-
-
-def pgd(
-    attack: PGDAttack,
-    x: tf.Tensor,
-    index: tf.Tensor,
-    seed: tf.Tensor,
-    y: tf.Tensor | None = None,
-    trace: bool = False,
-) -> Found:
-    """Descend on the criterion for every sample of `x`; arguments and results as of `minmax`.
-
-    Like there, each iteration looks at an iterate before it moves on: one pass of the model gives
-    the criterion and its gradient.
-    """
-    criterion = attack.criterion
-    alpha = 2.5 * attack.epsilon / attack.steps if attack.step_size is None else attack.step_size
-    low, high = geometry.feasible_box(x, attack.epsilon, attack.bounds)
-    reference = criterion.reference(x, y)
-
-    def iterate(t: tf.Tensor, now: Descent) -> tuple[Descent, dict[str, tf.Tensor]]:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(now.z)
-            f = criterion.value(reference, x, now.z)
-        gradient = tape.gradient(f, now.z, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-
-        alive = now.alive & tf.math.is_finite(f) & all_finite(gradient)
-        better = alive & (f < now.best.criterion)
-        z = tf.clip_by_value(now.z - alpha * tf.sign(gradient), low, high)
-        following = Descent(
-            z=select(alive, z, now.z),
-            alive=alive,
-            best=select(better, Best(now.z, f, tf.fill(tf.shape(f), t + 1)), now.best),
-        )
-        return following, {"criterion": f}
-
-    radius = attack.epsilon if attack.random_start else 0.0
-    delta = geometry.initial_delta(x, index, radius, seed)
-    start = Descent(
-        z=tf.clip_by_value(x + delta, low, high),
-        alive=tf.fill(tf.shape(x)[:1], True),
-        best=Best.none(x),
-    )
-    names = ("criterion",) if trace else ()
-    end, history = repeat(iterate, start, attack.steps, names, x.dtype)
-    return outcome(x, end.best, end.alive), history
+    run = pgd

@@ -21,6 +21,11 @@ class Round:
         number: Integer, 0 for the model trained on the originals alone.
         model: The trained model.
         found: Tuple of `number` sets of UAEs; set i was made against the model of round i.
+
+    Example:
+
+        >>> step = uae.Round(number=0, model=model, found=())
+        >>> step.model.evaluate(x_test, x_test)
     """
 
     number: int

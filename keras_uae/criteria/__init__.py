@@ -25,14 +25,13 @@ __all__ = [
     "nt_xent",
 ]
 
-
-# Criteria by name, with their defaults. A name added here is known everywhere at once.
 CRITERIA: dict[str, Callable[[], Criterion]] = {
     "reconstruction": Reconstruction,
     "misclassification": Misclassification,
     "targeted_misclassification": lambda: Misclassification(targeted=True),
     "contrastive": Contrastive,
 }
+"""Criteria by name, with their defaults. A name added here is known everywhere at once."""
 
 
 def get(criterion: Any, model: keras.Model | None = None) -> Criterion:
@@ -42,6 +41,11 @@ def get(criterion: Any, model: keras.Model | None = None) -> Criterion:
         criterion: A `Criterion`; a name of `CRITERIA`; a callable f(x, z) that gives one value a
             sample; or `None`, "reconstruction".
         model: The model to judge. Defaults to `None`: the criterion's own, or that of the attack.
+
+    Example:
+
+        >>> from keras_uae import criteria
+        >>> criteria.get("reconstruction", autoencoder)(x, found.x)  # one value a sample
     """
     found = check_criterion("criteria.get", "criterion", criterion)
     return found if model is None else found.bind(model)

@@ -21,6 +21,13 @@ class Criterion(Settings):
 
     Args:
         model: The attacked model; `None` leaves it to the attack to fill in (see `bind`).
+
+    Example:
+
+        >>> class Darker(uae.Criterion):
+        ...     def value(self, reference, x, z):
+        ...         return tf.reduce_mean(z - x, axis=[1, 2, 3])
+        >>> found = uae.MinMaxAttack(autoencoder, criterion=Darker()).generate(x)
     """
 
     model: keras.Model | None = field(default=None, repr=False, compare=False)

@@ -27,6 +27,11 @@ def nt_xent(first: Any, second: Any, temperature: float = 0.5) -> tf.Tensor:
         Tensor `(..., n)`: the loss of each pair, the mean of its two directions. Their mean is the
         loss of SimCLR.
 
+    Example:
+
+        >>> views = uae.ViewAugmentation()
+        >>> loss = tf.reduce_mean(uae.nt_xent(simclr(views(images, 0)), simclr(views(images, 1))))
+
     Reference:
         [Chen et al., 2020](https://arxiv.org/abs/2002.05709), Eq. 1.
     """

@@ -18,6 +18,13 @@ class FunctionCriterion(Criterion):
 
     Args:
         function: The callable; registered with Keras if the attack is to be saved.
+
+    Example:
+
+        >>> def darker(x, z):
+        ...     return tf.reduce_mean(z - x, axis=[1, 2, 3])
+        >>> criterion = uae.FunctionCriterion(function=darker)
+        >>> criterion(x, found.x)  # one value a sample
     """
 
     one_pass: ClassVar[bool] = False

@@ -8,7 +8,12 @@ from keras_uae._checks import check_integer, check_samples
 
 
 class KernelDistance(NamedTuple):
-    """Mean and standard deviation of the squared kernel distance over random subsets."""
+    """Mean and standard deviation of the squared kernel distance over random subsets.
+
+    Example:
+
+        >>> mean, std = kernel_distance(features_a, features_b)
+    """
 
     mean: float
     std: float
@@ -30,6 +35,10 @@ def frechet_distance(features_a: Any, features_b: Any) -> float:
 
     Returns:
         Float, computed in double precision; 0 up to rounding for equal moments.
+
+    Example:
+
+        >>> frechet_distance(features_a, features_b)
 
     Reference:
         [Heusel et al., 2017](https://arxiv.org/abs/1706.08500).
@@ -66,6 +75,10 @@ def kernel_distance(
 
     Returns:
         `KernelDistance` with the mean and the standard deviation of the estimates.
+
+    Example:
+
+        >>> kernel_distance(features_a, features_b, subsets=10).mean
 
     Reference:
         [Bińkowski et al., 2018](https://arxiv.org/abs/1801.01401).

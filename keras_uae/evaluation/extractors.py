@@ -13,7 +13,12 @@ from keras_uae.evaluation.distances import KernelDistance, frechet_distance, ker
 
 
 class FeatureDistances(NamedTuple):
-    """`frechet_distance` and `kernel_distance` of two sets of images."""
+    """`frechet_distance` and `kernel_distance` of two sets of images.
+
+    Example:
+
+        >>> feature_distances(x_train, found.x, penultimate(classifier)).frechet
+    """
 
     frechet: float
     kernel: KernelDistance
@@ -47,8 +52,8 @@ def feature_distances(
 
     Example:
 
-        >>> extractor = inception_v3((32, 32, 3))
-        >>> distances = feature_distances(x_train, found.x[found.success], extractor)
+        >>> distances = feature_distances(x_train, found.x, penultimate(classifier))
+        >>> distances.frechet, distances.kernel.mean
     """
     a, b = (
         extract_features(extractor, images, batch_size=batch_size, name=name)
@@ -68,6 +73,10 @@ def extract_features(
         x: Array `(n, ...)`.
         batch_size: Integer, samples a call of the model. Defaults to `64`.
         name: What messages call `x`.
+
+    Example:
+
+        >>> extract_features(penultimate(classifier), x).shape  # (n, d)
     """
     owner = "extract_features"
     x = check_samples(owner, x, bounds=(-np.inf, np.inf), name=name)
@@ -93,6 +102,10 @@ def penultimate(model: keras.Model) -> keras.Model:
 
     Args:
         model: Functional or sequential model with a `Dense` layer.
+
+    Example:
+
+        >>> extractor = penultimate(classifier)
     """
     dense = [layer for layer in model.layers if isinstance(layer, layers.Dense)]
     if not dense or not getattr(model, "inputs", None):
@@ -101,7 +114,9 @@ def penultimate(model: keras.Model) -> keras.Model:
             f"layer. Received: model {model.name!r} with layers "
             f"{', '.join(type(layer).__name__ for layer in model.layers)}."
         )
-    return keras.Model(model.input, dense[-1].input, name=f"{model.name}_penultimate")
+    # a Sequential model has `inputs`, and no `input` before it was called
+    inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs
+    return keras.Model(inputs, dense[-1].input, name=f"{model.name}_penultimate")
 
 
 def inception_v3(
@@ -124,6 +139,11 @@ def inception_v3(
 
     Raises:
         OSError: The weights cannot be downloaded or read.
+
+    Example:
+
+        >>> extractor = inception_v3((32, 32, 3))
+        >>> distances = feature_distances(x_train, found.x, extractor)
     """
     owner = "inception_v3"
     if len(input_shape) != 3 or input_shape[2] not in (1, 3):

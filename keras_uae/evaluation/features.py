@@ -11,7 +11,12 @@ from keras_uae._checks import check_integer, check_samples
 
 
 class FeatureAccuracy(NamedTuple):
-    """Accuracy of a classifier on selected features, one value for each seed."""
+    """Accuracy of a classifier on selected features, one value for each seed.
+
+    Example:
+
+        >>> FeatureAccuracy(seeds=(0, 1), train=(1.0, 1.0), test=(0.8, 0.9)).mean  # 0.85
+    """
 
     seeds: tuple[int, ...]
     train: tuple[float, ...]
@@ -52,7 +57,8 @@ def extra_trees_accuracy(
         `FeatureAccuracy` with `mean`, `std` and the accuracies by seed.
 
     Example:
-        `extra_trees_accuracy(*load("digits"), features=selector.get_support()).mean`
+
+        >>> extra_trees_accuracy(x_train, y_train, x_test, y_test, features=[20, 28, 36]).mean
     """
     owner = "extra_trees_accuracy"
     data = _check_data(owner, x_train, y_train, x_test, y_test, features)
@@ -79,6 +85,10 @@ def nearest_neighbor_accuracy(
     """Test accuracy of the nearest training sample (Euclidean) on the selected features.
 
     The arguments are those of `extra_trees_accuracy`.
+
+    Example:
+
+        >>> nearest_neighbor_accuracy(x_train, y_train, x_test, y_test, features=[20, 28, 36])
     """
     data = _check_data("nearest_neighbor_accuracy", x_train, y_train, x_test, y_test, features)
     neighbor = KNeighborsClassifier(n_neighbors=1, algorithm="brute")
@@ -94,6 +104,10 @@ def linear_reconstruction_error(x_train: Any, x_test: Any, *, features: Any = No
     Args:
         x_train, x_test: Arrays `(n, ...)`; images count as their pixels, row by row.
         features: As in `extra_trees_accuracy`.
+
+    Example:
+
+        >>> linear_reconstruction_error(x_train, x_test, features=[20, 28, 36])
     """
     owner = "linear_reconstruction_error"
     x_train = _check_features(owner, "x_train", x_train)

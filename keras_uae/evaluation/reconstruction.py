@@ -19,6 +19,10 @@ def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -
 
     Returns:
         Float, summed in double precision.
+
+    Example:
+
+        >>> uae.reconstruction_error(autoencoder, x_test)
     """
     x = check_samples("reconstruction_error", x, bounds=(-np.inf, np.inf))
     total = 0.0
@@ -35,7 +39,12 @@ def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -
 
 
 def criterion_values(criterion: Criterion, x: Any, z: Any, *, batch_size: int = 256) -> np.ndarray:
-    """f_x(z) of every pair of samples, `(n,)`."""
+    """f_x(z) of every pair of samples, `(n,)`.
+
+    Example:
+
+        >>> uae.criterion_values(uae.Reconstruction(autoencoder), x, found.x)
+    """
     x = check_samples("criterion_values", x, bounds=(-np.inf, np.inf))
     z = check_samples("criterion_values", z, bounds=(-np.inf, np.inf), name="z")
     if x.shape != z.shape:
@@ -52,6 +61,10 @@ def success_rate(criterion: Criterion, x: Any, z: Any, *, batch_size: int = 256)
 
     A z that equals its x has f_x(z) = κ and counts as a success for κ = 0; an attack does not
     count it.
+
+    Example:
+
+        >>> uae.success_rate(uae.Reconstruction(autoencoder), x, uae.gaussian_noise(x, 0.01))
     """
     return float(np.mean(criterion_values(criterion, x, z, batch_size=batch_size) <= 0))
 

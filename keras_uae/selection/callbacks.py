@@ -29,7 +29,9 @@ class AnnealTemperature(keras.callbacks.Callback):
 
     Example:
 
-        >>> model.fit(x, x, epochs=300, callbacks=[uae.AnnealTemperature()])
+        >>> model = uae.concrete_network((64,), 16)
+        >>> model.compile("adam", "mse")
+        >>> model.fit(pixels, pixels, epochs=300, callbacks=[uae.AnnealTemperature()])
 
     Reference:
         [Balin et al., 2019](https://arxiv.org/abs/1901.09346), section 3.2.
@@ -85,7 +87,10 @@ class StopWhenSelected(keras.callbacks.Callback):
 
     Example:
 
-        >>> model.fit(x, x, epochs=300, callbacks=[uae.AnnealTemperature(), uae.StopWhenSelected()])
+        >>> model = uae.concrete_network((64,), 16)
+        >>> model.compile("adam", "mse")
+        >>> callbacks = [uae.AnnealTemperature(), uae.StopWhenSelected()]
+        >>> model.fit(pixels, pixels, epochs=300, callbacks=callbacks)
 
     Reference:
         [Balin et al., 2019](https://arxiv.org/abs/1901.09346), whose program has the 0.998.

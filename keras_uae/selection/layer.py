@@ -90,11 +90,11 @@ class ConcreteSelect(keras.layers.Layer):
 
     Example:
 
-        >>> inputs = keras.Input((784,))
-        >>> outputs = keras.layers.Dense(784)(uae.ConcreteSelect(50, seed=1)(inputs))
+        >>> inputs = keras.Input((64,))
+        >>> outputs = keras.layers.Dense(64)(uae.ConcreteSelect(16, seed=1)(inputs))
         >>> model = keras.Model(inputs, outputs)
         >>> model.compile("adam", "mse")
-        >>> model.fit(x, x, epochs=300, callbacks=[uae.AnnealTemperature()])
+        >>> model.fit(pixels, pixels, epochs=300, callbacks=[uae.AnnealTemperature()])
         >>> model.layers[1].indices()  # the features selected
 
     Reference:

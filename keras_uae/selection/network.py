@@ -52,9 +52,9 @@ def concrete_network(
 
     Example:
 
-        >>> model = concrete_network((28, 28, 1), 50)
+        >>> model = uae.concrete_network((8, 8, 1), 16)
         >>> model.compile(keras.optimizers.Adam(1e-3), "mse")
-        >>> model.fit(x, x, batch_size=234, epochs=800, callbacks=[uae.AnnealTemperature()])
+        >>> model.fit(x, x, batch_size=16, epochs=800, callbacks=[uae.AnnealTemperature()])
         >>> model.get_layer("select").indices()
 
     Reference:

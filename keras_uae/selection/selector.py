@@ -132,9 +132,8 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
 
     Example:
 
-        >>> from keras_uae.selection import ConcreteFeatureSelector
-        >>> selector = ConcreteFeatureSelector(50, random_state=0, verbose=1)
-        >>> x_selected = selector.fit_transform(x_train)
+        >>> selector = uae.ConcreteFeatureSelector(16, random_state=0, epochs=100)
+        >>> x_selected = selector.fit_transform(pixels)
         >>> selector.get_support(indices=True), selector.converged_
         >>> x_restored = selector.inverse_transform(x_selected)
 

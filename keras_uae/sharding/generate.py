@@ -26,7 +26,15 @@ Count = Callable[[int], None]  # is told how many samples are done since the las
 
 
 class DiskFullError(OSError):
-    """The disk is full. What was written by then is complete, and the run can be resumed."""
+    """The disk is full. What was written by then is complete, and the run can be resumed.
+
+    Example:
+
+        >>> try:
+        ...     uae.generate_shards(attack, x_train, "uaes", resume=True)
+        ... except DiskFullError as error:
+        ...     print(error)
+    """
 
 
 class Engine(Protocol):

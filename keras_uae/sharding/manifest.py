@@ -20,7 +20,15 @@ _SHOWN = 5  # differences between inputs that are spelled out
 
 
 class ManifestError(ValueError):
-    """A manifest that is damaged, or belongs to another run than the one that was asked for."""
+    """A manifest that is damaged, or belongs to another run than the one that was asked for.
+
+    Example:
+
+        >>> try:
+        ...     uae.generate_shards(attack, x_train, "uaes", seed=1, resume=True)
+        ... except ManifestError as error:  # it holds the run of another seed, say
+        ...     print(error)
+    """
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,12 @@ class Manifest:
         labels: SHA-256 of the labels of each shard; `None` if there are none.
         environments: Versions and hardware that the shards were made with: one, or more if the
             user agreed to a change.
+
+    Example:
+
+        >>> uae.generate_shards(attack, x_train, "uaes", resume=True)
+        >>> manifest = uae.Shards("uaes").manifest
+        >>> manifest.seed, manifest.count, manifest.attack
     """
 
     attack: dict[str, Any]

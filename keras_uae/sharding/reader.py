@@ -30,6 +30,13 @@ class Shards:
     Raises:
         FileNotFoundError: There is no manifest.
         ValueError: It is damaged.
+
+    Example:
+
+        >>> uae.generate_shards(attack, x_train, "uaes", resume=True)
+        >>> shards = uae.Shards("uaes")
+        >>> len(shards), shards.states()
+        >>> shards.column("success", range(shards.manifest.shards)).mean()
     """
 
     def __init__(self, directory: str | os.PathLike):

@@ -29,7 +29,12 @@ class Source(Protocol):
 
 
 class ArraySource:
-    """An array in memory, or mapped into it."""
+    """An array in memory, or mapped into it.
+
+    Example:
+
+        >>> ArraySource(x_train).read(0, 8)
+    """
 
     def __init__(self, x: Any):
         self._x = np.asanyarray(x)
@@ -107,6 +112,11 @@ class DataReference:
             one, or the one that is called x, image or images.
         divide_by: Float > 0, by which values are divided. Defaults to `1`.
         data_dir: Directory of tfds. Defaults to `None`: that of tfds itself.
+
+    Example:
+
+        >>> np.save("x_train.npy", x_train)
+        >>> len(DataReference("x_train.npy").open())
     """
 
     name: str

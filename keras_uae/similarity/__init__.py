@@ -46,8 +46,6 @@ __all__ = [
     "names",
 ]
 
-# Similarities by name. `maps` are the feature maps of the model's first convolution where it starts
-# with one, otherwise the input itself. A name added here is known everywhere at once.
 SIMILARITIES: dict[str, Callable[[FeatureMap], Similarity]] = {
     "conv": lambda maps: MINE(features=Convolution()),
     "random": lambda maps: MINE(features=RandomSampling()),
@@ -58,10 +56,18 @@ SIMILARITIES: dict[str, Callable[[FeatureMap], Similarity]] = {
     "feature_scattering": lambda maps: FeatureScattering(features=maps),
     "reconstruction_loss": lambda maps: ReconstructionLoss(),
 }
+"""Similarities by name: functions of `maps`, the feature maps of the model's first convolution
+where it starts with one, otherwise the input itself. A name added here is known everywhere at once.
+"""
 
 
 def names() -> list[str]:
-    """What `get` knows by name."""
+    """What `get` knows by name.
+
+    Example:
+
+        >>> uae.similarity.names()  # ["auto", "conv", ...]
+    """
     return ["auto", *SIMILARITIES]
 
 
@@ -77,6 +83,10 @@ def get(similarity: Any, model: keras.Model, owner: str = "MinMaxAttack") -> Sim
             "reconstruction_loss" (L2-UAE), or a name that was added to `SIMILARITIES`.
         model: The attacked model.
         owner: Whose setting it is, for messages. Defaults to `"MinMaxAttack"`.
+
+    Example:
+
+        >>> uae.similarity.get("auto", autoencoder)  # MINE on the feature maps of its convolution
     """
     if isinstance(similarity, Similarity):
         return similarity

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from keras_uae.similarity.donsker_varadhan import objective_gradients
+from keras_uae.similarity.gradients import WithGradient, by_hand
 
 # Bytes that a part of the batch may take: about a core's own cache.
 _CACHE = 2**21
@@ -47,25 +48,33 @@ class DualState(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """θ after an ascent, and what it says."""
+    """θ after an ascent, and what it says, `(batch,)`, whose gradient in v holds θ fixed."""
 
     state: Any
-    value: tf.Tensor  # (batch,)
-    # from the gradient on `value` to the one on v, θ held fixed
-    pull_back: Callable[[tf.Tensor], tf.Tensor]
+    value: tf.Tensor
 
 
 def ascend_primal(
     state: PrimalState, v: tf.Tensor, orders: tf.Tensor, report: tf.Tensor, eta: float
 ) -> Estimate:
     """One gradient step for each shuffle in `orders`, on the weights; the form for K > d'."""
-    w_x, w_y, b, w, value, on_pre_y = _in_parts(_train_primal, (*state, v), (orders, report, eta))
+    batched = (*state, tf.stop_gradient(v))
+    w_x, w_y, b, w, value, on_pre_y = _in_parts(_train_primal, batched, (orders, report, eta))
+    value = _primal_value(v, value, state.scale, w_y, on_pre_y)
+    return Estimate(state._replace(w_x=w_x, w_y=w_y, b=b, w=w), value)
 
-    def pull_back(upstream: tf.Tensor) -> tf.Tensor:
-        on_v = upstream[:, tf.newaxis, tf.newaxis] * state.scale * on_pre_y
-        return tf.matmul(w_y, on_v, transpose_a=True)
 
-    return Estimate(state._replace(w_x=w_x, w_y=w_y, b=b, w=w), value, pull_back)
+@by_hand
+def _primal_value(
+    v: tf.Tensor, value: tf.Tensor, scale: tf.Tensor, w_y: tf.Tensor, on_pre_y: tf.Tensor
+) -> WithGradient:
+    """`value`, computed already; its gradient in v is that to the pre-activations through W_y."""
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+        on_v = upstream[:, tf.newaxis, tf.newaxis] * scale * on_pre_y
+        return tf.matmul(w_y, on_v, transpose_a=True), None, None, None, None
+
+    return tf.identity(value), gradient
 
 
 @tf.function(jit_compile=True, autograph=False)
@@ -113,19 +122,31 @@ def ascend_dual(
     state: DualState, v: tf.Tensor, orders: tf.Tensor, report: tf.Tensor, eta: float
 ) -> Estimate:
     """The same steps on the pre-activations, by way of the Gram matrices of u and v."""
-    gram_y = tf.matmul(v, v, transpose_a=True)
-    raw_pre_y = tf.matmul(state.w_y, v)
+    fixed = tf.stop_gradient(v)
+    gram_y = tf.matmul(fixed, fixed, transpose_a=True)
+    raw_pre_y = tf.matmul(state.w_y, fixed)
     batched = (state.gram_x, gram_y, state.scale, state.pre_x, raw_pre_y, state.w)
     pre_x, learned, w, value, on_first, on_span = _in_parts(
         _train_dual, batched, (orders, report, eta)
     )
 
-    def pull_back(upstream: tf.Tensor) -> tf.Tensor:
-        row = upstream[:, tf.newaxis, tf.newaxis]
-        return tf.matmul(state.w_y, row * on_first, transpose_a=True) + tf.matmul(v, row * on_span)
+    value = _dual_value(v, value, state.w_y, on_first, on_span)
+    w_y = state.w_y + tf.matmul(learned, fixed, transpose_b=True)
+    return Estimate(state._replace(pre_x=pre_x, w_y=w_y, w=w), value)
 
-    w_y = state.w_y + tf.matmul(learned, v, transpose_b=True)
-    return Estimate(state._replace(pre_x=pre_x, w_y=w_y, w=w), value, pull_back)
+
+@by_hand
+def _dual_value(
+    v: tf.Tensor, value: tf.Tensor, w_y: tf.Tensor, on_first: tf.Tensor, on_span: tf.Tensor
+) -> WithGradient:
+    """`value`, computed already; its gradient in v in the two factors of `_train_dual`."""
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+        row = upstream[:, tf.newaxis, tf.newaxis]
+        on_v = tf.matmul(w_y, row * on_first, transpose_a=True) + tf.matmul(v, row * on_span)
+        return on_v, None, None, None, None
+
+    return tf.identity(value), gradient
 
 
 @tf.function(jit_compile=True, autograph=False)

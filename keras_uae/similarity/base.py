@@ -21,6 +21,13 @@ class Similarity(Settings):
 
     Args:
         features: `FeatureMap` that gives u of x and v of z, both `(batch, d', K)`.
+
+    Example:
+
+        >>> class Product(uae.similarity.Similarity):
+        ...     def estimate(self, drawn, state, v, t):
+        ...         return state, tf.reduce_sum(state * v, axis=[1, 2])
+        >>> found = uae.MinMaxAttack(autoencoder, similarity=Product()).generate(x)
     """
 
     measure: ClassVar[str] = "similarity"  # what `estimate` gives, in words

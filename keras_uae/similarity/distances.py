@@ -19,6 +19,10 @@ class L2(Similarity):
     Args:
         features: `FeatureMap` to compare. Defaults to `Pixels()`; Table 13 of the paper uses
             `Convolution()`.
+
+    Example:
+
+        >>> attack = uae.MinMaxAttack(autoencoder, similarity=uae.similarity.L2())
     """
 
     measure: ClassVar[str] = "negative L2 distance"
@@ -37,6 +41,11 @@ class Cosine(Similarity):
     Args:
         features: `FeatureMap` to compare. Defaults to `Pixels()`; Table 13 of the paper uses
             `Convolution()`.
+
+    Example:
+
+        >>> cosine = uae.similarity.Cosine(features=uae.similarity.Convolution())
+        >>> attack = uae.MinMaxAttack(autoencoder, similarity=cosine)
     """
 
     measure: ClassVar[str] = "cosine"
@@ -51,7 +60,14 @@ class Cosine(Similarity):
 @register
 @dataclass(frozen=True, kw_only=True)
 class ReconstructionLoss(Similarity):
-    """‖x − Φ(z)‖₂. Maximised in place of the similarity, it gives the L2-UAE of section 4.4."""
+    """‖x − Φ(z)‖₂. Maximised in place of the similarity, it gives the L2-UAE of section 4.4.
+
+    Example:
+
+        >>> attack = uae.MinMaxAttack(
+        ...     autoencoder, similarity="reconstruction_loss", objective="maximize"
+        ... )
+    """
 
     measure: ClassVar[str] = "reconstruction loss"
     features: FeatureMap = Output()

@@ -15,6 +15,11 @@ def donsker_varadhan(joint: tf.Tensor, marginal: tf.Tensor) -> tf.Tensor:
     Returns:
         Tensor `(batch,)`. A finite K may make it negative, and no estimate from K pairs can be
         trusted beyond about log K.
+
+    Example:
+
+        >>> joint, marginal = tf.constant([[1.0, 2.0]]), tf.constant([[0.0, 0.0]])
+        >>> uae.similarity.donsker_varadhan(joint, marginal)  # [1.5]
     """
     count = tf.cast(tf.shape(marginal)[-1], marginal.dtype)
     spread = tf.reduce_logsumexp(marginal, axis=-1) - tf.math.log(count)

@@ -29,7 +29,16 @@ _CONVOLUTIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureMap(Settings):
-    """Base: which layer's output is read, and how it becomes `(batch, d', K)`."""
+    """Base: which layer's output is read, and how it becomes `(batch, d', K)`.
+
+    Example:
+
+        >>> class Columns(uae.similarity.FeatureMap):
+        ...     def __call__(self, drawn, captured):
+        ...         return captured[..., 0]  # of (batch, height, width, 1): a sample each column
+        >>> columns = uae.similarity.MINE(features=Columns())
+        >>> attack = uae.MinMaxAttack(autoencoder, similarity=columns)
+    """
 
     def source(self, model: keras.Model) -> keras.Layer | None:
         """The layer whose output is read; `None` for the input itself."""
@@ -57,7 +66,12 @@ class FeatureMap(Settings):
 @register
 @dataclass(frozen=True, kw_only=True)
 class Pixels(FeatureMap):
-    """The input itself, one sample of dimension d."""
+    """The input itself, one sample of dimension d.
+
+    Example:
+
+        >>> uae.similarity.Cosine(features=uae.similarity.Pixels())
+    """
 
     def __call__(self, drawn: Any, captured: tf.Tensor) -> tf.Tensor:
         return flatten(captured)[..., tf.newaxis]
@@ -66,7 +80,12 @@ class Pixels(FeatureMap):
 @register
 @dataclass(frozen=True, kw_only=True)
 class Output(FeatureMap):
-    """The model's output, one sample of dimension d."""
+    """The model's output, one sample of dimension d.
+
+    Example:
+
+        >>> uae.similarity.L2(features=uae.similarity.Output())
+    """
 
     def source(self, model: keras.Model) -> keras.Layer | None:
         return model
@@ -82,6 +101,10 @@ class Convolution(FeatureMap):
 
     Args:
         layer: Name of the layer, at any depth. Defaults to `None`, the first convolution.
+
+    Example:
+
+        >>> uae.similarity.MINE(features=uae.similarity.Convolution(layer="conv2d_1"))
     """
 
     layer: str | None = None
@@ -114,6 +137,10 @@ class RandomSampling(FeatureMap):
     Args:
         samples: Number of projections K. Defaults to `500`.
         dimension: Dimension d' of each. Defaults to `128`.
+
+    Example:
+
+        >>> uae.similarity.MINE(features=uae.similarity.RandomSampling(samples=200))
     """
 
     samples: Annotated[int, Integer(2)] = 500
@@ -156,6 +183,10 @@ class BivariateSampling(RandomSampling):
     Args:
         samples: Number of projections K. Defaults to `500`.
         dimension: Dimension d' of each. Defaults to `128`.
+
+    Example:
+
+        >>> uae.similarity.MINE(features=uae.similarity.BivariateSampling(samples=200))
     """
 
     def draw(self, seed: tf.Tensor, captured: tf.Tensor) -> Plane:

@@ -11,7 +11,6 @@ untrained network then says I = 0 instead of an accident of its draw, and all es
 attack, which train equally long from the same θ₀, can be compared.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -43,6 +42,10 @@ class MINE(Similarity):
             of the iteration before, as the published code does: I then grows with training
             while z drives it down; choose a smaller η. Defaults to `False`.
         form: "dual", "primal" or "auto" (dual where K ≤ d'). Defaults to `"auto"`.
+
+    Example:
+
+        >>> attack = uae.MinMaxAttack(autoencoder, similarity=uae.similarity.MINE(steps=10))
 
     Reference:
         [Hsu et al., 2022](https://arxiv.org/abs/2103.01895), Algorithm 2;
@@ -95,11 +98,5 @@ class MINE(Similarity):
         """Train T_I steps, then I(θ), whose gradient in v holds θ fixed."""
         *_, training, report = drawn
         ascend = ascend_dual if isinstance(state, DualState) else ascend_primal
-        trained = ascend(state, tf.stop_gradient(v), training[t], report, self.learning_rate)
-
-        @tf.custom_gradient
-        def value(v: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-            del v  # `trained` has it: nothing is computed a second time
-            return tf.identity(trained.value), trained.pull_back
-
-        return trained.state if self.warm_start else state, value(v)
+        trained, value = ascend(state, v, training[t], report, self.learning_rate)
+        return trained if self.warm_start else state, value

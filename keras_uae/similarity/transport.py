@@ -35,6 +35,10 @@ class FeatureScattering(Similarity):
             `20`.
         regularization: Float > 0, how near T stays in a step. Defaults to `0.1`.
 
+    Example:
+
+        >>> attack = uae.MinMaxAttack(autoencoder, similarity=uae.similarity.FeatureScattering())
+
     Reference:
         [Zhang and Wang, 2019](https://arxiv.org/abs/1907.10764), Section 3.
     """

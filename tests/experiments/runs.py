@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.progress import JobProgress
+from experiments.engine.progress import JobProgress
 
 
 def watch_bars(patch: pytest.MonkeyPatch) -> list[JobProgress]:

@@ -8,17 +8,16 @@ import numpy as np
 import pytest
 
 import keras_uae as uae
-from experiments.feature_selection import selection
-from experiments.feature_selection.baselines import SEEDED
-from experiments.feature_selection.config import flat
-from experiments.feature_selection.protocol import main
-from experiments.feature_selection.summary import BASELINES, LABELS, NETWORKS
+from experiments import feature_selection
+from experiments.feature_selection import Config, flat, labels, main
+from experiments.feature_selection_rows import FIXED, NETWORKS, SEEDED
+from keras_uae import evaluation
 from keras_uae.attacks.base import Attack
-from keras_uae.evaluation import extra_trees_accuracy
 from keras_uae.selection import ConcreteFeatureSelector
 from keras_uae.selection.linear import greedy_linear_selection
 from tests.experiments.runs import contents, metrics, records, run_undisturbed
 
+LABELS, BASELINES = labels(Config()), (*SEEDED, *FIXED)
 SIZES = {"train-size": 40, "attack-size": 24, "epochs": 1, "steps": 3, "features": 5}
 SMALL = [f"--{name}={value}" for name, value in {**SIZES, "projections": 8, "seeds": 0}.items()]
 
@@ -28,7 +27,7 @@ def _smaller():
     """Attack in batches of 16, so that there is something between the first and the last."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Attack, "auto_batch_size", lambda *_: 16)
-        patch.setattr(selection, "FORESTS", (7,))
+        patch.setattr(feature_selection, "FORESTS", (7,))
         yield
 
 
@@ -83,7 +82,8 @@ def test_features_are_judged_by_the_original_samples(finished, digits):
     x, y = digits.x_train[:40], digits.y_train[:40]
     chosen = greedy_linear_selection(x, 5)
     assert row["features"] == sorted(chosen)
-    expected = extra_trees_accuracy(x, y, digits.x_test, digits.y_test, features=chosen, seeds=(7,))
+    test = digits.x_test, digits.y_test
+    expected = evaluation.extra_trees_accuracy(x, y, *test, features=chosen, seeds=(7,))
     assert row["accuracy"] == expected.mean
 
 
@@ -93,8 +93,8 @@ def test_finished_run_is_shown_again_and_not_repeated(finished, monkeypatch, cap
 
     for owner, name in (
         (ConcreteFeatureSelector, "fit"),
-        (uae.MinMaxAttack, "generate"),
-        (selection, "extra_trees_accuracy"),
+        (Attack, "batches"),
+        (evaluation, "extra_trees_accuracy"),
     ):
         monkeypatch.setattr(owner, name, never)
     before = contents(finished)
@@ -119,13 +119,15 @@ def test_interrupted_run_goes_on_to_the_same_numbers(
 ):
     output = tmp_path / "interrupted"
     args = [*SMALL, "--output", str(output)]
-    generate, fit = uae.MinMaxAttack.generate, ConcreteFeatureSelector.fit
+    search, fit = uae.MinMaxAttack.search, ConcreteFeatureSelector.fit
     fitted: list[np.ndarray] = []
+    searched: list[np.ndarray] = []
 
-    def interrupted_second_time(self, x, **settings):
-        if settings["index"][0] > 0:
+    def interrupted_second_time(self, x, *args, **settings):
+        searched.append(x)
+        if len(searched) == 2:
             raise KeyboardInterrupt
-        return generate(self, x, **settings)
+        return search(self, x, *args, **settings)
 
     def watched(self, x, *args, **settings):
         fitted.append(x)
@@ -136,7 +138,7 @@ def test_interrupted_run_goes_on_to_the_same_numbers(
 
     monkeypatch.setattr(ConcreteFeatureSelector, "fit", watched)
     with monkeypatch.context() as patch:
-        patch.setattr(uae.MinMaxAttack, "generate", interrupted_second_time)
+        patch.setattr(uae.MinMaxAttack, "search", interrupted_second_time)
         assert main(args) == 130
     assert "goes on from there" in capsys.readouterr().err
     assert len(uae.UAEs.load(output / "seed-0" / "mine_uae.npz")) == 16

@@ -1,29 +1,38 @@
 """Flags, baselines, tables, sentences and figures of the feature selection, on made-up data."""
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import tyro
 from rich.console import Console
 from sklearn.decomposition import PCA
 
+from experiments import feature_selection_figures as figures
 from experiments import paper
 from experiments.data import Split
-from experiments.feature_selection import figures
-from experiments.feature_selection.baselines import (
+from experiments.engine.config import parse as parsed
+from experiments.engine.summary import spread
+from experiments.engine.tables import show
+from experiments.engine.verdicts import departures
+from experiments.feature_selection import (
+    EXPERIMENT,
+    Config,
+    labels,
+    main,
+    pieces,
+    published,
+    selector,
+    sentences,
+    summarize,
+    tables,
+)
+from experiments.feature_selection_rows import (
+    ROWS,
     greatest_loadings,
     greatest_variance,
     random_features,
 )
-from experiments.feature_selection.config import Config
-from experiments.feature_selection.protocol import main, pieces, total_work, work
-from experiments.feature_selection.selection import selector
-from experiments.feature_selection.summary import LABELS, labels, summarize
-from experiments.feature_selection.tables import LEGEND, sheets
-from experiments.feature_selection.words import points, sentences
-from experiments.summary import spread
-from experiments.tables import show
 from tests.experiments.runs import check_refused
 
 ERRORS = {"original": (0.012, 0.014), "duplicate": (0.010, 0.012), "mine": (0.011, 0.0115)}
@@ -53,12 +62,12 @@ def records(errors=ERRORS, accuracies=ACCURACIES, fixed=FIXED, converged=True) -
 def config(**settings) -> Config:
     settings = {"dataset": "isolet", "preset": "paper", "attack_size": 6238, **settings}
     settings = {"train_size": 6238, "similarity": "bivariate", **settings}
-    return Config(**settings).resolve()
+    return Config.for_preset(**settings)
 
 
 def columns(made=None, **settings) -> dict[str, dict[str, str]]:
     """All columns of the tables, by heading and label of the row."""
-    shown = sheets(config(**settings), summarize(made or records()))
+    shown = tables(config(**settings), summarize(made or records()))
     return {
         heading: dict(zip(sheet.columns[""], cells, strict=True))
         for sheet in shown
@@ -67,17 +76,19 @@ def columns(made=None, **settings) -> dict[str, dict[str, str]]:
 
 
 def text(made=None, **settings) -> str:
-    return "\n".join(sentences(config(**settings), summarize(made or records())))
+    made, chosen = summarize(made or records()), config(**settings)
+    return "\n".join([*sentences(chosen, made), *departures(chosen, published(chosen))])
 
 
 def parse(*flags: str) -> Config:
-    return tyro.cli(Config, args=flags).resolve()
+    return parsed(Config, flags, "program")
 
 
 def test_presets_fill_in_what_flags_leave_open():
     quick = parse()
     assert (quick.dataset, quick.features, quick.selector) == ("digits", 16, "default")
-    assert str(quick.output) == "out/feature_selection/digits-quick"
+    assert str(EXPERIMENT.located(quick).output) == "out/feature_selection/digits-quick"
+    assert quick == Config()
     assert parse("--dataset", "mice_protein").features == 10
     assert parse("--dataset", "mnist").train_size == 10_000
     assert parse("--dataset", "isolet").train_size is None
@@ -120,7 +131,7 @@ def zeros(samples: int) -> Split:
     [(2000, "quick", "bivariate"), (2001, "quick", "gaussian"), (2001, "paper", "bivariate")],
 )
 def test_auto_is_mine_unless_that_takes_long(samples, preset, similarity):
-    made = Config(preset=preset, features=2, projections=9).resolve().complete(zeros(samples))
+    made = Config.for_preset(preset, features=2, projections=9).complete(zeros(samples))
     assert made.similarity == similarity
     attack = made.attack(made.untrained((4,)))
     if similarity == "gaussian":
@@ -139,14 +150,15 @@ def test_selectors_of_a_seed_have_one_budget_whatever_they_see():
 
 
 def test_work_counts_trainings_the_attack_and_judgements():
-    made = Config(seeds=(0, 1), train_size=40, attack_size=24, similarity="l2").resolve()
+    made = Config(seeds=(0, 1), train_size=40, attack_size=24, similarity="l2")
+    work = {(piece.stage, piece.seed, piece.name): piece.work for piece in pieces(made)}
     retraining = 64 * made.epochs
-    assert work(made, "training", "original") == 40 * made.epochs
-    assert work(made, "training", "duplicate") == retraining
-    assert work(made, "training", "mine") == retraining + 24 * 40
-    assert len(set(pieces(made))) == 3 + 2 * 7
-    judged = work(made, "features", "greedy") * (3 + 2 * 4)
-    assert total_work(made) == judged + 2 * (2 * retraining + 40 * made.epochs + 24 * 40)
+    assert work["training", 1, "original"] == 40 * made.epochs
+    assert work["training", 1, "duplicate"] == work["training", 1, "mine"] == retraining
+    assert work["attack", 1, "mine"] == 24 * 40
+    assert len(work) == len(list(pieces(made)))
+    judged = {piece.work for piece in pieces(made) if piece.stage == "features"}
+    assert judged == {40 * 10}
 
 
 def test_variance_and_random_features():
@@ -176,7 +188,7 @@ def test_summary_pairs_the_seeds_and_keeps_rows_of_no_seed():
     assert (summary["mine"]["wins"], summary["mine"]["settled"]) == (1, 2)
     assert summary["greedy"]["accuracy"] == {"mean": 0.95, "std": 0, "count": 1}
     assert "test_error" not in summary["greedy"]
-    assert list(summary) == list(LABELS)
+    assert list(summary) == list(ROWS)
 
 
 def test_tables_show_our_figures_and_the_papers():
@@ -192,6 +204,8 @@ def test_tables_show_our_figures_and_the_papers():
     assert cells["paper's accuracy"]["Greedy linear"] == "–"
     assert cells["ASR"]["MINE-UAE"] == "75.0%"
     assert cells["paper's ASR"]["MINE-UAE"] == "100.0%"
+    assert cells["training"]["Original"] == cells["training"]["MINE-UAE"] == "1.0 s"
+    assert (cells["attack"]["Original"], cells["attack"]["MINE-UAE"]) == ("–", "2.0 s")
     assert cells["settled"]["Original"] == "2 of 2"
     assert columns(records(converged=False))["settled"]["Original"] == "0 of 2"
 
@@ -201,13 +215,13 @@ def test_tables_leave_out_what_the_paper_does_not_have():
     cells = columns(similarity="gaussian")
     assert cells["paper's error"]["UAE (gaussian)"] == "–"
     assert cells["paper's error"]["Original"] == "0.01200"
-    assert labels(config()) == LABELS
+    assert labels(config()) == {name: row.label for name, row in ROWS.items()}
 
 
 def test_final_tables_fit_into_80_columns():
     console = Console(record=True, width=80, file=io.StringIO())
     made = config(similarity="gaussian")
-    show(console, sheets(made, summarize(records())), LEGEND)
+    show(console, tables(made, summarize(records())), EXPERIMENT.legend)
     printed = console.export_text()
     assert "0.01125 ± 0.00025" in printed
     assert "93.00% ± 1.00%" in printed
@@ -224,66 +238,81 @@ def test_all_data_sets_of_the_paper_are_found():
 
 def test_sentences_compare_with_the_controls_and_the_paper():
     said = text()
-    assert "**MINE-UAE**: error 13.1% lower than the original, and 2.9% higher than the" in said
-    assert "The paper prints 0.01159, 3.4% lower than its original; ours is 2.9% lower." in said
-    assert "ExtraTrees accuracy 93.00% (the paper: 82.93%)." in said
+    assert "**MINE-UAE**: error 13.1% lower than the original, 2.9% higher than the" in said
+    assert "duplicate control (lower in 1 of 2 seeds); the paper's: 3.4% lower than" in said
     assert "No UAE was found for 25.0% of the samples" in said
-    assert "The seeds do not agree on whether UAEs help more than duplicates" in said
-    assert "the ExtraTrees accuracy 1.0 point higher" in said
-    random = "**Random**: ExtraTrees accuracy 81.00%, 10.0 points lower than the original; "
-    assert random + "linear error 0.19000, 2.1 times as high as the original." in said
-    assert "The best ExtraTrees accuracy needs no network: Greedy linear 95.00%" in said
     assert "settled" not in said
-
-
-def test_verdicts_follow_the_numbers():
-    better = text(records({**ERRORS, "mine": (0.009, 0.009)}))
-    assert "UAEs lower the test error more than duplicates do: with UAEs the error is" in better
-    worse = text(records({**ERRORS, "mine": (0.011, 0.012)}))
-    assert "UAEs help no more than duplicates do" in worse
-    assert "(lower in 0 of 2 seeds)" in worse
-    network = text(records(fixed={name: 0.5 for name in FIXED}))
-    assert "The best linear error comes with a network: MINE-UAE 0.07000" in network
-    assert "no more apart" not in network
-    close = text(records(fixed={name: 0.925 for name in FIXED}))
-    assert "MINE-UAE 93.00%, the best one without Variance 92.50%, no more apart" in close
     unsettled = text(records(converged=False))
-    assert "In 2 of 2 seeds not all units had settled" in unsettled
-    assert points(0.0004) == "equal"
-    assert points(-0.02) == "2.0 points lower"
+    assert "Not all units settled in 2 of 2 seeds" in unsettled
+    assert "**Original**: error 0.01300. Not all" in unsettled
+
+
+def test_the_best_features_with_and_without_a_network_are_named():
+    said = text()
+    ours = "with a concrete autoencoder: MINE-UAE, 93.00% ± 1.00%; without one: "
+    assert f"Best ExtraTrees accuracy {ours}Greedy linear, 95.00%." in said
+    alike = text(records(fixed={name: 0.925 for name in FIXED}))
+    ours = "with a concrete autoencoder: MINE-UAE, 0.07000 ± 0.01000; without one: "
+    assert f"Best linear error {ours}Variance, 0.07500." in alike  # of equal ones the first
 
 
 def test_departures_from_the_paper_are_named():
     flags = {"features": 20, "similarity": "gaussian", "epochs": 60, "steps": 10}
-    other = text(train_size=1248, attack_size=1000, **flags)
-    assert "Other than in the paper: 20 features, not 50; 1248 training samples, not 6238" in other
-    assert "1000 of them attacked" in other
-    assert "by the training samples alone" in other
-    assert "published settings of the selector for 60 epochs" in other
-    assert "10 iterations of the attack, not 40" in other
-    assert "an attack by gaussian, not by MINE" in other
-    assert "MINE from 96 projections, not 500" in text(projections=96)
-    alike = text(protocol="published")
-    assert alike.endswith("Other than in the paper: one try of the selector, not up to five.")
-    assert "The paper has no figures for digits." in text(dataset="digits")
+    other = text(train_size=1248, attack_size=1000, selector="default", **flags)
+    assert "Other than in the paper: features 20, not 50; train size 1248, not 6238" in other
+    assert "attack size 1000, not 6238" in other
+    assert "protocol clean, not published" in other
+    assert "selector default, not published; epochs 60, not 800" in other
+    assert "steps 10, not 40" in other
+    assert "similarity gaussian, not random" in other
+    assert "projections" not in other
+    assert "projections 96, not 500" in text(projections=96)
+    assert "Other than in the paper" not in text(protocol="published")
+    assert "where the paper has up to five" in EXPERIMENT.introduction(config())
+    assert "protocol" not in text(dataset="mnist")
+    digits = text(dataset="digits")
+    assert "The paper has no figures for digits." in digits
+    assert "Other than in the paper" not in digits
+
+
+def made_job(x: np.ndarray, made=None, **settings) -> SimpleNamespace:
+    chosen, run = config(**settings), SimpleNamespace(records=made or records())
+    data = Split(x, x[:, 0], x, x[:, 0])
+    return SimpleNamespace(config=chosen, data=data, run=run, labels=labels(chosen))
 
 
 def test_figures_are_drawn(tmp_path):
-    colours = np.random.default_rng(0).random((2, 2, 3))
-    printed = paper.feature_selection("isolet")
-    figures.scores(tmp_path / "scores.png", records(), LABELS, printed)
-    figures.pixels(tmp_path / "pixels.png", colours, records(), LABELS, seed=1)
-    figures.frequencies(tmp_path / "frequencies.png", 12, records(), LABELS)
-    for name in ("scores", "pixels", "frequencies"):
-        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    images = np.random.default_rng(0).random((5, 2, 2, 3))
+    for name, x in (("pixels", images), ("frequencies", images.reshape(5, 12))):
+        for figure in (figures.scores, figures.features):
+            figure(made_job(x), tmp_path / "figure.png")
+            assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG"), name
+            (tmp_path / "figure.png").unlink()
 
 
 def test_pixels_are_those_of_the_seed_or_of_all_seeds():
     made = records()
     for row in made:
         if row["stage"] == "features":
-            row["features"] = [row["seed"], row["name"]]
-    chosen = figures._chosen(made, LABELS, 1)
-    assert list(chosen) == list(LABELS)
-    assert chosen["mine"] == [1, "mine"]
-    assert chosen["greedy"] == [None, "greedy"]
+            row["features"] = [0] if row["seed"] is None else [row["seed"]]
+    job = made_job(np.zeros((5, 2, 2, 1)), made, seeds=(1, 0))
+    drawn = figures.pixels(job, figures.found(job, "features"))
+    corners = {
+        axes.get_title(): [patch.get_xy() for patch in axes.patches]
+        for axes in drawn.axes
+        if axes.get_title()
+    }
+    assert list(corners) == [f"{row.label} (1)" for row in ROWS.values()]
+    assert corners["MINE-UAE (1)"] == [(0.5, -0.5)]
+    assert corners["Greedy linear (1)"] == [(-0.5, -0.5)]
+
+
+def test_frequencies_are_shares_of_the_seeds():
+    made = records()
+    next(row for row in made if row["name"] == "mine" and row["stage"] == "features")[
+        "features"
+    ] = [0]
+    job = made_job(np.zeros((5, 12)), made)
+    drawn = figures.frequencies(job, figures.found(job, "features"))
+    heights = [bar.get_height() for bar in drawn.axes[list(ROWS).index("mine")].patches]
+    assert [heights[place] for place in (0, 1, 5, 11)] == [1, 0, 0.5, 0.5]

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from experiments.feature_selection import baselines
+from experiments import feature_selection_rows as rows
 
 
 def test_the_features_dropped_last_are_selected(monkeypatch):
@@ -21,9 +21,9 @@ def test_the_features_dropped_last_are_selected(monkeypatch):
 
     package = SimpleNamespace(LassoNetRegressor=LassoNetRegressor)
     monkeypatch.setitem(sys.modules, "lassonet", package)
-    monkeypatch.setattr(baselines, "LASSONET_SAMPLES", 8)
+    monkeypatch.setattr(rows, "LASSONET_SAMPLES", 8)
     x = np.random.default_rng(0).random((20, 5))
-    assert baselines.lassonet_features(x, 3, seed=4).tolist() == [3, 1, 4]
+    assert rows.lassonet_features(x, 3, seed=4).tolist() == [3, 1, 4]
     assert asked["hidden_dims"] == (3,)
     assert asked["random_state"] == asked["torch_seed"] == 4
     # eight different samples, and they themselves are what is to be restored
@@ -31,5 +31,5 @@ def test_the_features_dropped_last_are_selected(monkeypatch):
     assert asked["x"].shape == (8, 5)
     assert len(np.unique(asked["x"], axis=0)) == 8
     assert set(asked["x"][:, 0]) <= set(x[:, 0].astype("float32"))
-    other = baselines.lassonet_features(x, 3, seed=5)
+    other = rows.lassonet_features(x, 3, seed=5)
     assert other.tolist() == [3, 1, 4]

@@ -7,13 +7,11 @@ import numpy as np
 import pytest
 
 import keras_uae as uae
-from experiments import training
-from experiments.classifiers import classes
-from experiments.robustness.config import Config
-from experiments.robustness.protocol import main
-from experiments.robustness.summary import summarize
-from experiments.robustness.tables import sheets
-from experiments.robustness.words import sentences
+from experiments.engine import training
+from experiments.engine.classifiers import classes
+from experiments.robustness import Config, main
+from experiments.robustness_curves import sentences, summarize, tables
+from keras_uae.attacks.base import Attack
 from models import TRADES, AdversarialTraining
 from tests.experiments.runs import contents, metrics, records, watch_bars
 
@@ -29,10 +27,10 @@ def finished(tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("runs") / "robustness"
     train = training.train
 
-    def no_duplicates(*args, label, **settings):
-        if "duplicates" in label:
+    def no_duplicates(job, *args, **settings):
+        if "duplicates" in job.label:
             raise KeyboardInterrupt
-        return train(*args, label=label, **settings)
+        return train(job, *args, **settings)
 
     with pytest.MonkeyPatch.context() as patch:
         with patch.context() as inner:
@@ -78,7 +76,7 @@ def test_report_shows_curves_and_grid(finished):
 
 def test_finished_run_is_shown_again_and_not_repeated(finished, monkeypatch, capsys):
     monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("trained again"))
-    monkeypatch.setattr(uae.PGDAttack, "generate", lambda *_, **__: pytest.fail("again"))
+    monkeypatch.setattr(Attack, "batches", lambda *_, **__: pytest.fail("again"))
     before = contents(finished)
     assert main([*SMALL, "--output", str(finished), "--quiet"]) == 0
     assert contents(finished) == before
@@ -93,7 +91,7 @@ def test_weights_that_are_missing_are_refused(tmp_path, capsys):
 
 
 def test_robust_trainings_cross_the_ball_in_their_steps():
-    config = Config(robust_steps=8, robust_epsilon=0.3).resolve()
+    config = Config(robust_steps=8, robust_epsilon=0.3)
     for row, kind in (("madry-uae", AdversarialTraining), ("trades", TRADES)):
         model = config.recipe_of(row).build((8, 8, 1), seed=3)
         assert isinstance(model, kind)
@@ -130,7 +128,7 @@ def test_duplicates_decide_whether_uaes_help(duplicates, verdict):
         "standard-duplicate": duplicates,
         "standard-uae": [[0.2, 0.5], [0.3, 0.5]],
     }
-    config = Config(parts=("standard",)).resolve()
+    config = Config(parts=("standard",))
     summary = summarize(made_up(rates))
     first = summary["differences"]["standard"]["standard"][0]
     assert first["difference"]["mean"] == pytest.approx(-0.25)
@@ -139,5 +137,13 @@ def test_duplicates_decide_whether_uaes_help(duplicates, verdict):
     assert verdict in text
     assert "27.5 points lower on average" in text
     assert "consistently lower than without for each ε: so it is here" in text
-    (sheet,) = sheets(config, summary)
+    (sheet,) = tables(config, summary)
     assert sheet.columns["ε = 0.1"] == ["50.0% ± 0.0%", sheet.columns["ε = 0.1"][1], "25.0% ± 5.0%"]
+
+
+def test_presets_follow_the_data_set_and_the_epochs():
+    assert Config.for_preset() == Config()
+    assert Config.for_preset(epochs=3).robust_epochs == 3
+    assert Config.for_preset(epochs=3, robust_epochs=2).robust_epochs == 2
+    assert Config.for_preset(dataset="cifar10").robust_epsilon == 8 / 255
+    assert Config.for_preset("paper", "mnist").robust_steps == 40

@@ -7,13 +7,9 @@ import numpy as np
 import pytest
 
 import keras_uae as uae
-from experiments.small_data.config import Config
-from experiments.small_data.noise import KINDS, noise_like, shuffled
-from experiments.small_data.protocol import main, round_steps
-from experiments.small_data.rows import Row
-from experiments.small_data.summary import interval, summarize, verdict
-from experiments.small_data.training import Trainer
-from experiments.small_data.words import sentences
+from experiments.engine.steps import Trainer
+from experiments.small_data import Config, interval, main, round_steps, summarize, verdict, verdicts
+from experiments.small_data_rows import KINDS, Row, noise_like, shuffled
 from models import get_recipe
 from tests.experiments.runs import check_refused, contents, metrics, run_undisturbed
 
@@ -115,7 +111,7 @@ def test_better_is_better_than_every_control(ends, expected):
 
 
 def test_rounds_share_the_steps_of_the_duplicates():
-    config = Config(retraining_steps=100).resolve()
+    config = Config(retraining_steps=100)
     for setting, rounds in (("default", 1), ("rounds_6", 6)):
         steps = round_steps(config, Row(setting, "self", "uae"))
         assert len(steps) == rounds
@@ -143,7 +139,7 @@ def test_run_has_every_training_and_compares_set_by_set(finished):
 
 
 def test_sets_are_disjoint_and_examples_of_an_image_differ(finished):
-    config = Config(train_size=40, seeds=(0, 2), output=finished).resolve()
+    config = Config(train_size=40, seeds=(0, 2), output=finished)
     data = config.load()
     part = config.set_of(data, 2).x_train
     np.testing.assert_array_equal(part, data.x_train[80:120])
@@ -191,7 +187,7 @@ def test_wrong_settings_are_one_line_and_exit_code_2(flags, hint, tmp_path, caps
     ("noise", "beats"), [((1.2, 1.3, 1.1, 1.2), True), ((1.2, 1.1, 1.3, 0.9), False)]
 )
 def test_words_say_whether_every_noise_is_beaten(noise, beats):
-    config = Config(settings=("far",), targets=("self",), seeds=(0, 1)).resolve()
+    config = Config(settings=("far",), targets=("self",), seeds=(0, 1))
     values = {"duplicate": 1.4, "far-self-uae": 1.0}
     values |= {f"far-self-{kind}": error for kind, error in zip(KINDS, noise, strict=True)}
     records = [
@@ -200,13 +196,13 @@ def test_words_say_whether_every_noise_is_beaten(noise, beats):
         for seed in (0, 1)
         for name, value in values.items()
     ]
-    line = sentences(config, summarize(records))[0]
+    line = verdicts(config, summarize(records))[0]
     assert ("every noise of its size as well do δ₀ ±0.02, T = 200" in line) == beats
     assert "1 of 1 settings beat the duplicate control" in line
 
 
 def test_one_set_decides_nothing():
-    config = Config(settings=("far", "default"), targets=("self",), seeds=(4,)).resolve()
+    config = Config(settings=("far", "default"), targets=("self",), seeds=(4,))
     values = {"duplicate": 1.4, "far-self-uae": 1.0, "default-self-uae": 1.3}
     values |= {f"{setting}-self-{kind}": 1.2 for setting in ("far", "default") for kind in KINDS}
     records = [
@@ -214,7 +210,7 @@ def test_one_set_decides_nothing():
         | {"accuracy": 0.5, "seconds": 1.0}
         for name, value in values.items()
     ]
-    line = sentences(config, summarize(records))[0]
+    line = verdicts(config, summarize(records))[0]
     assert "2 of 2 settings are better than the duplicate control" in line
     assert "1 than every noise of their size as well: δ₀ ±0.02, T = 200." in line
     assert "decides nothing" in line

@@ -8,15 +8,11 @@ import numpy as np
 import pytest
 
 import keras_uae as uae
-from experiments import training
-from experiments.classifiers import classes
-from experiments.engine import plots
-from experiments.information import mutual_information, pairs
-from experiments.supervised.attacks import best_so_far, comparison
-from experiments.supervised.config import Config
-from experiments.supervised.protocol import main
-from experiments.supervised.summary import summarize
-from experiments.supervised.words import sentences
+from experiments.engine import plots, training
+from experiments.engine.classifiers import classes
+from experiments.engine.information import mutual_information, pairs
+from experiments.supervised import Config, main
+from experiments.supervised_rows import best_so_far, comparison, sentences, summarize
 from keras_uae.attacks.base import Attack
 from keras_uae.similarity import MINE, BivariateSampling, Convolution
 from models import small_classifier
@@ -35,17 +31,18 @@ GRIDS |= {"grid/random-1", "grid/random-0.03"}
 def finished(tmp_path_factory) -> Path:
     """The directory of a run that was stopped within the penalty method, and then went on."""
     output = tmp_path_factory.mktemp("runs") / "supervised"
-    generate = uae.PenaltyAttack.generate
+    search, searched = uae.PenaltyAttack.search, []
 
-    def interrupted_second_time(self, x, **settings):
-        if settings["index"][0] > 0:
+    def interrupted_second_time(self, x, *args, **settings):
+        searched.append(len(x))
+        if len(searched) == 2:
             raise KeyboardInterrupt
-        return generate(self, x, **settings)
+        return search(self, x, *args, **settings)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Attack, "auto_batch_size", lambda *_: 16)
         with patch.context() as inner:
-            inner.setattr(uae.PenaltyAttack, "generate", interrupted_second_time)
+            inner.setattr(uae.PenaltyAttack, "search", interrupted_second_time)
             assert main([*SMALL, "--output", str(output)]) == 130
         assert len(uae.UAEs.load(output / "seed-0" / "penalty_uae.npz")) == 16
         assert not (output / "report.md").exists()
@@ -95,7 +92,7 @@ def test_images_that_the_classifier_gets_right_are_attacked(finished, classifier
 
 def test_penalty_goes_on_to_the_same_examples(finished, classifier, digits):
     right = np.flatnonzero(classes(classifier, digits.x_test) == digits.y_test)[:20]
-    config = Config(steps=18, step_size=0.2).resolve()
+    config = Config(steps=18, step_size=0.2)
     x, y = digits.x_test[right], digits.y_test[right]
     whole = config.penalty(classifier).generate(x, y, verbose=0, batch_size=16)
     found = uae.UAEs.load(finished / "seed-0" / "penalty_uae.npz")
@@ -107,7 +104,7 @@ def test_finished_run_is_shown_again_and_not_repeated(finished, monkeypatch, cap
         pytest.fail("a finished run was taken up again")
 
     monkeypatch.setattr(training, "train", never)
-    monkeypatch.setattr(uae.MinMaxAttack, "generate", never)
+    monkeypatch.setattr(Attack, "batches", never)
     before = contents(finished)
     assert main([*SMALL, "--output", str(finished), "--quiet"]) == 0
     assert contents(finished) == before
@@ -143,7 +140,8 @@ def made_up(similarity: list, criterion: list) -> uae.UAEs:
     rows |= {"iteration": np.ones(len(f), int), "frozen": np.zeros(len(f), bool)}
     best = np.where(success, best, np.nan)
     trace = {"similarity": value, "criterion": f}
-    return uae.UAEs(x=value, success=success, similarity=best, **rows, trace=trace)
+    found = {"x": value, "success": success, "similarity": best, "trace": trace}
+    return uae.UAEs(**found, **rows, measure="mutual information")
 
 
 def test_comparison_is_image_by_image():
@@ -180,7 +178,7 @@ def test_words_say_whether_the_claim_reproduces(ratios, verdict):
     pair = {"both": 1.0, "higher": 0.8, "higher_again": 0.3, "best_early": 1.0, "best": 2.0}
     pair |= {"ratio": ratios[0], "ratio_again": ratios[1], "curves": {}}
     rows.append({"stage": "comparison", "seed": 0, "name": "minmax", **pair})
-    config = Config(dataset="mnist").resolve()
+    config = Config.for_preset(dataset="mnist")
     text = "\n".join(sentences(config, summarize(rows)))
     assert verdict in text
     assert f"{ratios[0]:.2f} times" in text
@@ -188,6 +186,13 @@ def test_words_say_whether_the_claim_reproduces(ratios, verdict):
     assert "28.28 and 51.29 nats" in text
     assert "estimates that MinMax reports, 2.000 nats" in text
     assert "the penalty method reports" not in text  # 1.0 < 1.5
+
+
+def test_a_preset_without_flags_is_the_default():
+    assert Config.for_preset() == Config()
+    for preset in ("smoke", "paper"):
+        Config.for_preset(preset).check()
+    assert Config.for_preset("paper").projections[-1] == 800
 
 
 def test_failures_are_crossed_out(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ import tensorflow as tf
 import keras_uae as uae
 import models
 from models import AdversarialAutoencoder, adversarial_autoencoder, get_recipe
+from tests.trainings import eager
 
 
 def small(seed: int = 0, **settings) -> AdversarialAutoencoder:
@@ -34,7 +35,7 @@ def moved(model: AdversarialAutoencoder, x: np.ndarray) -> dict[str, bool]:
     """Which parts a training step changes."""
     parts = {name: getattr(model, name) for name in ("encoder", "decoder", "discriminator")}
     before = {name: part.get_weights() for name, part in parts.items()}
-    model.train_on_batch(x, x)
+    eager(model).train_on_batch(x, x)
     return {
         name: not all(map(np.array_equal, before[name], part.get_weights()))
         for name, part in parts.items()
@@ -116,20 +117,20 @@ def test_draws_are_standard_normal_and_a_function_of_seed_and_step():
 
 
 def test_a_training_that_is_loaded_goes_on_as_if_it_had_never_stopped(digits, tmp_path):
-    x = digits.x_train[:96]
+    x = digits.x_train[:64]
     settings = {"batch_size": 32, "shuffle": False, "verbose": 0}
     recipe = get_recipe("adversarial")
-    whole, part = (recipe.compile(small()) for _ in range(2))
-    whole.fit(x, x, epochs=4, **settings)
-    part.fit(x, x, epochs=2, **settings)
+    whole, part = (eager(recipe.compile(small())) for _ in range(2))
+    whole.fit(x, x, epochs=2, **settings)
+    part.fit(x, x, epochs=1, **settings)
     part.save(tmp_path / "part.keras")
-    loaded = keras.models.load_model(tmp_path / "part.keras")
+    loaded = eager(keras.models.load_model(tmp_path / "part.keras"))
     names = ("optimizer", "discriminator_optimizer", "generator_optimizer")
     optimizers = [getattr(loaded, name) for name in names]
     assert len(set(map(id, optimizers))) == 3
-    assert [int(optimizer.iterations) for optimizer in optimizers] == [6, 6, 6]
+    assert [int(optimizer.iterations) for optimizer in optimizers] == [2, 2, 2]
     assert all(float(optimizer.learning_rate) == pytest.approx(1e-4) for optimizer in optimizers)
-    loaded.fit(x, x, epochs=2, **settings)
+    loaded.fit(x, x, epochs=1, **settings)
     for one, other in zip(whole.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -145,7 +146,7 @@ def test_config_goes_through_json():
 
 def test_fit_reports_all_losses_and_evaluate_those_of_the_autoencoder(digits):
     x = digits.x_train[:32]
-    model = compiled()
+    model = eager(compiled())
     history = model.fit(x, epochs=1, verbose=0, validation_data=(x, x)).history
     losses = {"loss", "mse", "discriminator_loss", "generator_loss"}
     assert set(history) == {*losses, "val_loss", "val_mse"}
@@ -175,7 +176,8 @@ def test_training_on_digits_beats_the_mean_image(digits):
     model.steps_per_execution = 10
     model.fit(x, x, batch_size=32, epochs=12, verbose=0)
     error = model.evaluate(digits.x_test, digits.x_test, verbose=0, return_dict=True)["mse"]
-    assert error < 0.9 * np.mean((digits.x_test - x.mean(axis=0)) ** 2)
+    # 0.42 ± 0.06 over 20 seeds
+    assert error < 0.7 * np.mean((digits.x_test - x.mean(axis=0)) ** 2)
 
 
 def test_it_can_be_attacked(digits):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models import RECIPES, DiceLoss, get_recipe
+from tests.trainings import eager
 
 
 def test_recipes_are_the_published_ones():
@@ -83,10 +84,10 @@ def test_each_model_gets_its_own_optimizer():
 def test_saved_models_load_with_identical_outputs(name, digits, tmp_path):
     images = digits.x_test[:4]
     recipe = get_recipe(name)
-    model = recipe.compile(recipe.build((8, 8, 1), seed=3))
+    model = eager(recipe.compile(recipe.build((8, 8, 1), seed=3)))
     model.fit(images, images, epochs=1, verbose=0)
     model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
+    loaded = eager(keras.models.load_model(tmp_path / "model.keras"))
     np.testing.assert_array_equal(loaded(images), model(images))
     assert loaded.to_json() == model.to_json()
     assert loaded.optimizer.get_config() == model.optimizer.get_config()
@@ -95,14 +96,16 @@ def test_saved_models_load_with_identical_outputs(name, digits, tmp_path):
     )
 
 
-@pytest.mark.parametrize(("name", "epochs"), [("dense", 40), ("conv", 15)])
-def test_training_beats_the_mean_image(name, epochs, digits):
+# 0.48 ± 0.01 and 0.44 ± 0.03 of its error over 20 seeds
+@pytest.mark.parametrize(("name", "batch_size", "epochs"), [("dense", 100, 40), ("conv", 32, 12)])
+def test_training_beats_the_mean_image(name, batch_size, epochs, digits):
     x, x_test = digits.x_train, digits.x_test
     recipe = get_recipe(name)
     model = recipe.compile(recipe.build(x.shape[1:]))
-    model.fit(x, x, batch_size=recipe.batch_size, epochs=epochs, verbose=0)
+    model.steps_per_execution = 5
+    model.fit(x, x, batch_size=batch_size, epochs=epochs, verbose=0)
     error = model.evaluate(x_test, x_test, verbose=0, return_dict=True)["mse"]
-    assert error < 0.75 * np.mean((x_test - x.mean(axis=0)) ** 2)
+    assert error < 0.6 * np.mean((x_test - x.mean(axis=0)) ** 2)
 
 
 def test_unknown_recipe_suggests_the_nearest():

@@ -22,6 +22,7 @@ from models.simclr import (
     projection_head,
     resnet,
 )
+from tests.trainings import eager
 
 SHAPE = (8, 8, 3)
 CROPS = uae.ViewAugmentation(min_area=0.3, color_jitter_strength=0, grayscale_probability=0)
@@ -103,7 +104,7 @@ def test_lars_by_hand(nesterov):
         gradients[3] *= step != 1
         optimizer.apply([tf.constant(each, tf.float32) for each in gradients], variables)
         for i, gradient in enumerate(gradients):
-            w, rate = expected[i], 0.5
+            w, rate = expected[i], np.float64(0.5)
             if w.ndim > 1:
                 gradient = gradient + 0.1 * w
                 if np.any(w):
@@ -219,16 +220,18 @@ def test_saved_training_goes_on_as_if_never_saved(tmp_path):
         return history.history["loss"]
 
     whole, broken = (
-        compiled(
-            small(augmentation=CROPS, **settings),
-            LARS(cosine_schedule(1.0, 6, warmup_steps=2)),
+        eager(
+            compiled(
+                small(augmentation=CROPS, **settings),
+                LARS(cosine_schedule(1.0, 6, warmup_steps=2)),
+            )
         )
         for _ in range(2)
     )
     losses = fit(whole, 0, 3)
     fit(broken, 0, 1)
     broken.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
+    loaded = eager(keras.models.load_model(tmp_path / "model.keras"))
     assert {name: getattr(loaded, name) for name in settings} == settings
     assert loaded.augmentation == CROPS
     assert fit(loaded, 1, 3) == losses[1:]

@@ -131,6 +131,12 @@ def run(name: str) -> Run:
     return Run(case, attack, x, found, variants, attack._compiled.experimental_get_tracing_count())
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _forget_runs():
+    yield
+    run.cache_clear()
+
+
 def generate(attack, x, **settings):
     return attack.generate(x, **{"batch_size": BATCH, "seed": SEED, "verbose": 0, **settings})
 
@@ -427,6 +433,7 @@ def test_presets_can_be_overridden():
     assert MinMaxAttack.from_preset("paper", model).initial_radius == 0
     assert MinMaxAttack.from_preset("paper", model, initial_radius=0.5).initial_radius == 0.5
     code = MinMaxAttack.from_preset("published_code", model)
+    assert isinstance(code.criterion, Reconstruction)
     assert code.criterion.squared
     assert code.radius(tf.TensorShape([28, 28, 1])) == pytest.approx(0.086, abs=5e-4)
 

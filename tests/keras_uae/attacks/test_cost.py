@@ -92,6 +92,13 @@ def test_the_loop_keeps_nothing_for_a_gradient_that_nobody_asks_for(name):
     assert found["Conv2DBackpropInput"] == 2
 
 
+def objects_alive(*kinds):
+    """How many objects of which type there are, of those that are one of `kinds`."""
+    gc.collect()
+    found = Counter(map(type, gc.get_objects()))  # not one by one, of which there are millions
+    return {each: count for each, count in found.items() if issubclass(each, kinds)}
+
+
 @pytest.mark.parametrize("name", ATTACKS)
 def test_calls_leave_no_graph_and_no_tensor_behind(name):
     attack = ATTACKS[name](tiny_models.convolutional())
@@ -99,9 +106,23 @@ def test_calls_leave_no_graph_and_no_tensor_behind(name):
     alive = []
     for _ in range(4):
         attack.generate(x, batch_size=4, verbose=0)
-        gc.collect()
-        kept = [each for each in gc.get_objects() if isinstance(each, (tf.Tensor, tf.Graph))]
-        kinds = Counter(type(each).__name__ for each in kept)
-        alive.append(kinds)
+        alive.append(objects_alive(tf.Tensor, tf.Graph))
     assert alive[1] == alive[2] == alive[3]
     assert attack._compiled.experimental_get_tracing_count() == 1
+
+
+# all that have gradients by hand, and one that has none
+@pytest.mark.parametrize("name", ["mine_conv", "mine_random", "gaussian", "pgd"])
+def test_an_attack_that_is_dropped_leaves_no_graph_behind(name):
+    x = tf.constant(tiny_models.images(2))
+    arguments = x, tf.range(2, dtype=tf.int64), tf.constant(0, tf.int64)
+
+    def alive():
+        """Graphs of functions, after an attack that was traced and dropped."""
+        attack = ATTACKS[name](tiny_models.convolutional())
+        attack._compiled.get_concrete_function(*arguments, trace=False)
+        del attack
+        return objects_alive(tf.Graph)
+
+    alive()  # what TensorFlow and the similarity keep for these shapes
+    assert alive() == alive()

@@ -2,6 +2,7 @@
 
 import re
 import tracemalloc
+from typing import Any
 
 import keras
 import numpy as np
@@ -88,7 +89,7 @@ def test_bad_samples_are_refused(attack, x, kind):
         generate(attack, make(x))
 
 
-BAD_ARGUMENTS = {
+BAD_ARGUMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "index shape": ({"index": [0, 1]}, r"`index`.*shape \(10,\).*Received: index of shape \(2,\)"),
     "index rank": ({"index": np.zeros((10, 1), int)}, r"`index`.*Received: .*shape \(10, 1\)"),
     "index type": ({"index": np.arange(10.0)}, r"`index`.*one integer a sample.*dtype float64"),
@@ -109,7 +110,7 @@ def test_bad_arguments_are_refused(attack, x, kind):
         generate(attack, x, **arguments)
 
 
-BAD_SETTINGS = {
+BAD_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "epsilon": ({"epsilon": -1}, r"`epsilon` of MinMaxAttack.*\[0, inf\].*Received: epsilon=-1 "),
     "epsilon nan": ({"epsilon": float("nan")}, "Received: epsilon=nan"),
     "epsilon inf": ({"epsilon": float("inf")}, "Received: epsilon=inf"),
@@ -331,6 +332,7 @@ def test_an_interrupted_run_keeps_what_is_done(attack, x, monkeypatch, trace):
         generate(attack, x, seed=3, trace=trace)
     done = info.value.found
     assert info.value.total == COUNT
+    assert done is not None
     assert len(done) == 6
     assert_same_bits(done, whole[:6])
     rest = generate(attack, x[6:], seed=3, index=range(6, COUNT), trace=trace)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from experiments.convergence.curves import curve, slope
+from experiments.convergence import curve, slope
 from keras_uae import MinMaxAttack
 from keras_uae.attacks.geometry import stationarity_gap
 from keras_uae.similarity import Similarity

@@ -37,7 +37,7 @@ def numpy_minmax(x, delta, matrix, value_and_gradient, settings):
         value, on_value = value_and_gradient(z, t - 1)
         c = max(0, (1 - beta / t**0.25) * c + beta * max(f, 0))
         gradient = c * on_f + sign * on_value
-        gap = np.hypot(np.linalg.norm(z - np.clip(z - gradient, low, high)), max(f, 0))
+        gap = np.hypot(np.linalg.norm(z - np.clip(z - gradient, low, high)), np.maximum(f, 0))
         history.append((value, f, c, gap))
         if f <= 0 and sign * value < sign * best_value:
             best, best_value, best_t = z, value, t

@@ -1,6 +1,7 @@
 """PGDAttack against a NumPy transcription, and what it shares with MinMaxAttack as a layer."""
 
 import json
+from typing import Any
 
 import keras
 import numpy as np
@@ -248,7 +249,7 @@ def test_no_gradient_flows_through(x):
 
 # what is refused, and how
 
-BAD_SETTINGS = {
+BAD_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "epsilon": ({"epsilon": -1}, r"`epsilon` of PGDAttack.*\[0, inf\].*Received: epsilon=-1 "),
     "steps": ({"steps": 0}, "`steps` of PGDAttack.*Received: steps=0"),
     "step_size": ({"step_size": -0.1}, "`step_size` of PGDAttack.*Received: step_size=-0.1"),

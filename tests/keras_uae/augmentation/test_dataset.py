@@ -176,10 +176,10 @@ def test_epoch_e_of_fit_uses_order_e(workers):
 
 def test_an_epoch_broken_off_counts_as_one():
     data = UAEAugmentation(numbered(0), numbered(100), batch_size=BATCH)
+    model = Recorder()
     stop = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: setattr(model, "stop_training", batch == 1)
     )
-    model = Recorder()
     model.fit(data, epochs=3, shuffle=False, verbose=0, callbacks=[stop])
     model.batches.clear()
     model.fit(data, epochs=1, shuffle=False, verbose=0)

