@@ -14,7 +14,7 @@ from keras_uae.cli.progress import SampleProgress
 from keras_uae.criteria import CRITERIA
 from keras_uae.sharding import Manifest
 from keras_uae.sharding.attack_config import build_attack
-from keras_uae.sharding.fingerprints import available_cores, set_intra_op_threads
+from keras_uae.sharding.fingerprints import available_cores, intra_op_threads, set_intra_op_threads
 from keras_uae.sharding.generate import (
     LocalEngine,
     make_missing,
@@ -92,7 +92,8 @@ def generate(
         typer.Option(
             min=1,
             help="Threads of a worker; results may depend on it in the last bit, so a resumed run "
-            "keeps its own. Default: all cores, with Ray a worker's share.",
+            "keeps its own. Default: TF_NUM_INTRAOP_THREADS or all cores, with Ray a worker's "
+            "share.",
         ),
     ] = None,
     engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
@@ -119,7 +120,8 @@ def generate(
         chosen = _shard_slice(shards)
         if threads is None:
             threads = _recorded_threads(out) if resume else None
-            threads = threads or max(available_cores() // (workers if engine == "ray" else 1), 1)
+            share = available_cores() // workers if engine == "ray" else intra_op_threads()
+            threads = threads or max(share, 1)
         set_intra_op_threads(threads)
         for module in modules or ():
             importlib.import_module(module)

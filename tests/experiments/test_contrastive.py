@@ -204,7 +204,7 @@ def made_up(accuracies: dict[str, list[float]]) -> list[dict]:
             found.append({**key, **figures, **same, **budget, **curves})
             if name == "mine":
                 key["stage"] = "attack"
-                found.append({**key, "asr": 0.9, "asr_unseen": 0.6, "l2": 1.0, "seconds": 1.0})
+                found.append({**key, "asr": 0.9, "asr_unseen": 0.6, "l2": 1.0, "seconds": 2.0})
             if name in ATTACKED:
                 place = {"row": name, "epsilon": 0.01, "name": f"{name}/pgd-0.01"}
                 found.append({**key, "stage": "attack", **place, "asr": 1 - accuracy, "seconds": 1})
@@ -236,6 +236,8 @@ def test_duplicates_decide_and_the_paper_stands_beside(mine, verdict):
     assert loss.columns["paper's loss"][row] == "0.2676"
     assert loss.columns["paper, vs original"][row] == "+7.8%"
     assert details.columns["paper's ASR"][row] == "100%"
+    assert details.columns["training"][row] == "1 s"
+    assert details.columns["attack"][row] == "2 s"
     gain = np.mean(np.subtract(mine, [0.6, 0.8][: len(mine)]))
     assert accuracy.columns["vs duplicate"][row] == f"{100 * gain:+.2f}".replace("-", "−")
     assert robustness.columns["ε = 0.01"][0] == "50.0% ± 10.0%"

@@ -18,6 +18,7 @@ import keras_uae.cli
 from keras_uae import MinMaxAttack, UAEAugmentation, UAEs
 from keras_uae.sharding import ArraySource, DataReference, Shards, generate_shards
 from keras_uae.sharding.attack_config import ATTACKS, build_attack, describe_attack
+from keras_uae.sharding.fingerprints import intra_op_threads
 from keras_uae.sharding.models import load_model
 from keras_uae.sharding.worker import Worker
 from tests import tiny_models
@@ -396,7 +397,9 @@ def test_the_command_says_which_extra_is_missing(monkeypatch, capsys):
 
 def test_ray_is_asked_for_where_it_is_missing(inputs, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    result = invoke(*command(inputs, tmp_path / "out", "--engine", "ray"))
+    threads = str(intra_op_threads())  # that TensorFlow works with already
+    more = ("--engine", "ray", "--threads", threads)
+    result = invoke(*command(inputs, tmp_path / "out", *more))
     assert result.exit_code == 1
     assert "pip install 'keras-uae[ray]'" in result.stderr
 
