@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras_uae import criteria
 from keras_uae._checks import By, Integer, Number, check_integer, check_samples, checked
 from keras_uae._settings import revived, serialized
-from keras_uae.criteria import Criterion
+from keras_uae.criteria import Criterion, FunctionCriterion
 from keras_uae.results import GenerationInterrupted, UAEs
 
 # Values of features and input that a batch may hold; see `auto_batch_size`.
@@ -257,7 +257,9 @@ class Attack(keras.layers.Layer):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(z)
                 f = self.criterion.value(reference, x, z)
-        if tape.gradient(f, z) is None:
+        # a function of the user's may be a constant on purpose
+        given = isinstance(self.criterion, FunctionCriterion)
+        if tape.gradient(f, z) is None and not given:
             raise ValueError(
                 f"`model` of {owner} must pass a gradient from the criterion to its input, but "
                 f"there is none: an integer Input, a cast, rounding, argmax or Embedding stands in "

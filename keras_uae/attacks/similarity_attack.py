@@ -38,12 +38,13 @@ class SimilarityAttack(Attack):
     initial_radius: float | str
     initial_multiplier: float
     step_rule: str
+    source: keras.Layer | None
 
     def __init__(self, model: keras.Model, given: Mapping[str, Any], **kwargs: Any):
         super().__init__(model, given, **kwargs)
         self.similarity = similarities.get(self.similarity, model)
         # where the similarity reads its features: refused here if the model has no such layer
-        self.source = self.similarity.features.source(model)
+        vars(self)["source"] = self.similarity.features.source(model)  # untracked, as the model
 
     @property
     def iterations(self) -> int:

@@ -63,8 +63,9 @@ def around(attack):
     return model
 
 
-def test_an_attack_brings_nothing_of_its_model_into_another(compiled):
-    attack = uae.MinMaxAttack(compiled, similarity="gaussian", steps=2)
+@pytest.mark.parametrize("similarity", ["gaussian", "conv", "reconstruction_loss"])
+def test_an_attack_brings_nothing_of_its_model_into_another(compiled, similarity):
+    attack = uae.MinMaxAttack(compiled, similarity=similarity, steps=2)
     before = [each.copy() for each in compiled.get_weights()]
     assert attack.weights == attack.losses == attack.metrics == []
     model, x = around(attack), tiny_models.images(8)
