@@ -67,7 +67,7 @@ class Attack(keras.layers.Layer):
             )
         # Past Keras' own __setattr__, which would make the weights, losses and metrics of the
         # attacked model those of every model around the attack. Saving finds it all the same.
-        vars(self)["model"] = model
+        self.__dict__["model"] = model
         values = {name: given[name] for name in self.settings() if name in given}
         for each in self._classes():
             values = checked(owner, each.__init__, values)

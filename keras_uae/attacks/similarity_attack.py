@@ -44,7 +44,7 @@ class SimilarityAttack(Attack):
         super().__init__(model, given, **kwargs)
         self.similarity = similarities.get(self.similarity, model)
         # where the similarity reads its features: refused here if the model has no such layer
-        vars(self)["source"] = self.similarity.features.source(model)  # untracked, as the model
+        self.__dict__["source"] = self.similarity.features.source(model)  # untracked, as the model
 
     @property
     def iterations(self) -> int:

@@ -79,7 +79,7 @@ class RefreshUAEs(keras.callbacks.Callback):
         self.augmentation.epoch = epoch
         if epoch > 0 and epoch % self.refresh_every == 0:
             seed = derived_seed(self.seed, epoch)
-            labels = {} if self._labels is None else {"y": self._labels}
+            labels: dict[str, Any] = {} if self._labels is None else {"y": self._labels}
             found = self.attack.generate(
                 self.augmentation.x, seed=seed, verbose=self.verbose, **labels
             )
