@@ -51,3 +51,21 @@ def capture(layer: keras.Layer | None) -> Iterator[list[tf.Tensor]]:
             del vars(layer)["call"]
             if before is not None:  # someone else's patch
                 vars(layer)["call"] = before
+
+
+def output_of(layer: keras.Layer | None, model: keras.Model, x: tf.Tensor, owner: str) -> tf.Tensor:
+    """What `layer` returns when `model` is called on `x`; `x` itself for `None`.
+
+    Raises:
+        ValueError: The layer does not run, which `owner` is told.
+    """
+    if layer is None:
+        return x
+    with capture(layer) as seen, keras.StatelessScope():
+        model(x, training=False)
+    if not seen:
+        raise ValueError(
+            f"`similarity` of {owner} reads a layer that does not run when the model is called. "
+            f"Received: layer {layer.name!r} of model {model.name!r}."
+        )
+    return seen[0]

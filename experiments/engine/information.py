@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_uae as uae
-from keras_uae._model_layers import capture
+from keras_uae._model_layers import output_of
 from keras_uae.similarity import Similarity
 from keras_uae.similarity.base import MUTUAL_INFORMATION
 
@@ -50,7 +50,7 @@ def mutual_information(
     values = np.zeros(len(x))
     for start in range(0, len(x), BATCH_SIZE):
         rows = slice(start, start + BATCH_SIZE)
-        u, v = (_captured(model, mine, tf.constant(each[rows])) for each in (x, z))
+        u, v = (_captured(model, mine, each[rows]) for each in (x, z))
         for seed in range(draws):
             values[rows] += _estimate(mine, x[rows], u, v, seed) / draws
     return values
@@ -58,16 +58,14 @@ def mutual_information(
 
 def pairs(model: keras.Model, mine: Similarity, x: np.ndarray) -> int:
     """K, the number of pairs from which `mine` estimates for samples like those of x."""
-    captured = _captured(model, mine, tf.constant(x[:1]))
+    captured = _captured(model, mine, x[:1])
     drawn = mine.features.draw(tf.constant(0, tf.int64), captured)
     return int(mine.features.reference(drawn, captured).shape[2])
 
 
-def _captured(model: keras.Model, mine: Similarity, x: tf.Tensor) -> tf.Tensor:
+def _captured(model: keras.Model, mine: Similarity, x: np.ndarray) -> tf.Tensor:
     """What the estimator reads its features from."""
-    with capture(mine.features.source(model)) as seen:
-        model(x, training=False)
-    return seen[0] if seen else x
+    return output_of(mine.features.source(model), model, tf.constant(x), "information")
 
 
 def _estimate(

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_uae import similarity as similarities
 from keras_uae._checks import By, Choice, Number, check_number
-from keras_uae._model_layers import capture
+from keras_uae._model_layers import capture, output_of
 from keras_uae.attacks import geometry
 from keras_uae.attacks.base import Attack
 from keras_uae.attacks.multiplier import MultiplierRule
@@ -88,14 +88,4 @@ class SimilarityAttack(Attack):
 
     def _captured(self, x: tf.Tensor) -> tf.Tensor:
         """What the similarity reads its features from."""
-        if self.source is None:
-            return x
-        with capture(self.source) as seen, keras.StatelessScope():
-            self.model(x, training=False)
-        if not seen:
-            raise ValueError(
-                f"`similarity` of {type(self).__name__} reads a layer that does not run when the "
-                f"model is called. Received: layer {self.source.name!r} of model "
-                f"{self.model.name!r}."
-            )
-        return seen[0]
+        return output_of(self.source, self.model, x, type(self).__name__)

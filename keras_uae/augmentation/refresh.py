@@ -66,8 +66,11 @@ class RefreshUAEs(keras.callbacks.Callback):
             )
         # those of the augmentation, where the attack asks for any: without, the model's own class
         # would stand in for them, and a targeted attack would have no target
-        wanted = getattr(getattr(attack, "criterion", None), "takes_labels", False)
+        criterion: Any = getattr(attack, "criterion", None)
+        wanted = getattr(criterion, "takes_labels", False)
         self._labels = augmentation.y if wanted else None
+        if self._labels is not None:  # refused now, not amid the training
+            criterion.check_labels(self._labels, augmentation.x, "RefreshUAEs")
         self.success_rates: dict[int, float] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:

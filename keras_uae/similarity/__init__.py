@@ -142,13 +142,9 @@ def mutual_information(
     """
     if not isinstance(similarity, Similarity):
         check_choice("mutual_information", "similarity", similarity, names())
-        if model is None and similarity in ("auto", "conv"):
-            raise ValueError(
-                "`model` of mutual_information must be given where feature maps are compared. "
-                f"Received: model=None, similarity={similarity!r}."
-            )
-        if model is None:
-            similarity = SIMILARITIES[similarity](Pixels())
-        else:
+        if model is not None:
             similarity = get(similarity, model, "mutual_information")
+        else:  # "auto" asks for a model, as "conv" does
+            name = "conv" if similarity == "auto" else similarity
+            similarity = SIMILARITIES[name](Pixels())
     return measured(similarity, model, x, z, seed=seed, batch_size=batch_size)

@@ -15,13 +15,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_uae._checks import check_integer, check_samples
-from keras_uae._model_layers import capture
+from keras_uae._model_layers import output_of
 from keras_uae.similarity.ascent import PrimalState, ascend_primal
 from keras_uae.similarity.base import MUTUAL_INFORMATION, Similarity
 from keras_uae.similarity.donsker_varadhan import donsker_varadhan
 from keras_uae.similarity.features import BivariateSampling, FeatureMap, RandomSampling
 from keras_uae.similarity.mine import MINE
 
+_OWNER = "mutual_information"
 _BLOCK = 100  # ascent steps between two looks at unseen pairs
 _PATIENCE = 5  # looks without a rise before training ends
 _LONGEST = 60  # looks
@@ -36,11 +37,17 @@ def measured(
     similarity: Similarity, model: keras.Model | None, x: Any, z: Any, *, seed: int, batch_size: int
 ) -> np.ndarray:
     """What `mutual_information` returns, for an object."""
-    owner = "mutual_information"
+    owner = _OWNER
     if similarity.measure != MUTUAL_INFORMATION:
         raise ValueError(
             f"`similarity` of {owner} must estimate mutual information. "
             f"Received: similarity={similarity!r}, which is a {similarity.measure}."
+        )
+    reads_input = type(similarity.features).source is FeatureMap.source
+    if model is None and not reads_input:
+        raise ValueError(
+            f"`model` of {owner} must be given where {similarity.features!r} are compared. "
+            "Received: model=None."
         )
     pair = (
         check_samples(owner, each, bounds=(-math.inf, math.inf), name=name)
@@ -64,7 +71,8 @@ def measured(
 def _measure_batch(
     similarity: Similarity, model: keras.Model | None, batch: list[tf.Tensor], seed: int
 ) -> np.ndarray:
-    captured = [_captured(similarity.features, model, each) for each in batch]
+    source = None if model is None else similarity.features.source(model)
+    captured = [each if model is None else output_of(source, model, each, _OWNER) for each in batch]
     if not isinstance(similarity, MINE):  # a closed form: nothing is trained
         (u, v), zero = _pairs(similarity.features, captured, seed), tf.constant(0)
         drawn = similarity.draw(tf.constant(seed, tf.int64), u.shape[1:], 1, u.dtype)
@@ -74,17 +82,6 @@ def _measure_batch(
     # the d' coordinates of a projection are independent, with one law: d' times the same
     copies = features.dimension if isinstance(features, RandomSampling) else 1
     return copies * np.mean(values, axis=0)
-
-
-def _captured(features: FeatureMap, model: keras.Model | None, x: tf.Tensor) -> tf.Tensor:
-    """What the features are read from."""
-    if model is None:
-        return x
-    source = features.source(model)
-    with capture(source) as seen:
-        if source is not None:
-            model(x, training=False)
-    return seen[0] if seen else x
 
 
 def _pairs(features: FeatureMap, captured: list[tf.Tensor], seed: int) -> Pairs:

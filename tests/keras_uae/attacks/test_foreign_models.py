@@ -128,3 +128,11 @@ def test_refreshed_examples_have_the_labels_of_the_augmentation():
     assert refresh.success_rates[1] > 0.5
     reached = tf.argmax(model(data.found[0]), axis=1).numpy()
     assert (reached == y).mean() > 0.5
+
+
+def test_labels_that_the_attack_cannot_take_are_refused_before_the_training():
+    model, x = classifier(), tiny_models.images(6)
+    attack = uae.PGDAttack(model, criterion="misclassification")
+    data = uae.UAEAugmentation(x, x, np.eye(3)[np.arange(6) % 3])
+    with pytest.raises(ValueError, match="`y` of RefreshUAEs must hold one integer a sample"):
+        uae.RefreshUAEs(data, attack)

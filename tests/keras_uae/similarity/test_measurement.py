@@ -93,6 +93,10 @@ def test_too_few_maps_to_hold_any_out_are_refused():
         ({"similarity": "gausian"}, "Did you mean 'gaussian'"),
         ({"similarity": "conv"}, "`model` of mutual_information must be given"),
         ({"similarity": "auto"}, "`model` of mutual_information must be given"),
+        (
+            {"similarity": MINE(features=Convolution())},
+            "`model` of mutual_information must be given",
+        ),
         ({"seed": -1}, "Received: seed=-1"),
         ({"batch_size": 0}, "Received: batch_size=0"),
     ],
