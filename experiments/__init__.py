@@ -24,3 +24,7 @@ def _import_tensorflow() -> None:
 
 
 _import_tensorflow()
+
+from keras_uae._allocator import keep_freed_memory  # noqa: E402
+
+keep_freed_memory()

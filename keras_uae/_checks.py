@@ -155,11 +155,36 @@ def check_bounds(owner: str, name: str, value: Any) -> tuple[float, float]:
     return low, high
 
 
+# A pair of numbers, or a pair of arrays with a value for each feature
+Box = tuple[Any, Any]
+
+
+def check_box(owner: str, name: str, value: Any) -> Box:
+    """Return `(low, high)`: two numbers, low < high, or two arrays, low ≤ high."""
+    try:
+        arrays = [np.asarray(bound, np.float64) for bound in value]
+    except (TypeError, ValueError):
+        arrays = []
+    if all(each.ndim == 0 for each in arrays):
+        return check_bounds(owner, name, value)
+    try:
+        low, high = (each.copy() for each in np.broadcast_arrays(*arrays))
+        valid = all(np.isfinite(each).all() for each in (low, high))
+    except ValueError:  # none of a pair, or of shapes that do not fit
+        valid = False
+    if not valid or (low > high).any() or (low == high).all():
+        raise ValueError(
+            f"`{name}` of {owner} must be two finite numbers, low < high, or two arrays with a "
+            f"value for each feature, low <= high. Received: {name}={value!r}."
+        )
+    return low, high
+
+
 def check_samples(
     owner: str,
     x: Any,
     *,
-    bounds: tuple[float, float],
+    bounds: Box,
     name: str = "x",
     chunk: int = 4096,
     first: int = 0,
@@ -184,7 +209,7 @@ def check_samples(
             f"`{name}` of {owner} must hold real numbers. Received: {name} of dtype {x.dtype}."
         )
     low, high = bounds
-    if x.dtype.kind in "iu" and (low, high) == (0.0, 1.0):
+    if x.dtype.kind in "iu" and np.max(low) == 0.0 and np.min(high) == 1.0:
         raise ValueError(
             f"`{name}` of {owner} holds integers, but `bounds` are (0, 1). Scale the images "
             f"({name}.astype('float32') / 255) or set bounds=(0, 255). "
@@ -194,14 +219,24 @@ def check_samples(
         part = np.asarray(x[start : start + chunk])
         if x.dtype.kind == "f":
             check_finite(owner, part, name=name, start=first + start)
-        least, most = part.min(), part.max()
-        if least < low or most > high:
+        try:
+            outside = (part < low) | (part > high)
+        except ValueError:
             raise ValueError(
-                f"`{name}` of {owner} must lie inside bounds=({low}, {high}). "
-                f"Received: values from {least} to {most} in samples {first + start} to "
-                f"{first + start + len(part) - 1}."
+                f"`bounds` of {owner} must have a value for each feature of a sample, shape "
+                f"{x.shape[1:]}. Received: bounds of shape {np.shape(low)}."
+            ) from None
+        if outside.any():
+            raise ValueError(
+                f"`{name}` of {owner} must lie inside bounds={_shown(low, high)}. "
+                f"Received: values from {part.min()} to {part.max()} in samples {first + start} to "
+                f"{first + start + len(part) - 1}, {int(outside.sum())} of them outside."
             )
     return x
+
+
+def _shown(low: Any, high: Any) -> str:
+    return f"({low}, {high})" if np.ndim(low) == 0 else f"arrays of shape {np.shape(low)}"
 
 
 def check_finite(owner: str, x: np.ndarray, *, name: str, start: int = 0) -> None:
@@ -215,6 +250,5 @@ def check_finite(owner: str, x: np.ndarray, *, name: str, start: int = 0) -> Non
         )
 
 
-# settings that many classes have
-Bounds = Annotated[tuple[float, float], By(check_bounds)]
+# a setting that many classes have
 Seed = Annotated[int, Integer(-(2**31), 2**31 - 1)]

@@ -1,14 +1,67 @@
-"""The layers of any model: list them, and read what one of them returns."""
+"""The layers of any model: list them, see them run, read what one of them returns."""
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-_CAPTURING = threading.RLock()
+_RUNNING = threading.RLock()
+_GUESSED_SIZE = 32  # of an axis that a model leaves open
+
+# Told of a layer that has run, and of what it has returned
+Note = Callable[[keras.Layer, Any], None]
+
+
+class CallableModel(keras.Model):
+    """A function of tensors that calls Keras layers, as a model. It cannot be saved."""
+
+    def __init__(self, function: Callable[[tf.Tensor], Any]):
+        super().__init__(name=getattr(function, "__name__", type(function).__name__).strip("<>_"))
+        # past Keras' own __setattr__: what the function calls is not the attack's
+        self.__dict__["function"] = function
+        self.built = True
+
+    def call(self, x: tf.Tensor) -> Any:
+        return self.function(x)
+
+    def get_config(self) -> dict[str, Any]:
+        raise ValueError(
+            "Make the callable a keras.Model, for example keras.Model(inputs, outputs), to save an "
+            f"attack on it. Received: model={self.function!r}."
+        )
+
+
+class HeldInputs(keras.Model):
+    """A model of several inputs as a function of one of them, the others held where they are.
+
+    Args:
+        model: Takes a list or a dict of inputs.
+        attacked: Place or name of the input that is left free.
+    """
+
+    def __init__(self, model: keras.Model, attacked: int | str):
+        super().__init__(name=model.name)
+        self.__dict__.update(model=model, attacked=attacked, held={})  # past Keras' tracking
+        self.built = True
+
+    @contextlib.contextmanager
+    def holding(self, held: Mapping[Any, tf.Tensor]) -> Iterator[None]:
+        """The other inputs, row for row, while the context is open."""
+        before = self.held
+        self.__dict__["held"] = held
+        try:
+            yield
+        finally:
+            self.__dict__["held"] = before
+
+    def call(self, x: tf.Tensor, training: bool | None = None) -> Any:
+        inputs = {**self.held, self.attacked: x}
+        if isinstance(self.attacked, str):
+            return self.model(inputs, training=training)
+        return self.model([inputs[place] for place in sorted(inputs)], training=training)
 
 
 def flat_layers(model: keras.Model) -> list[keras.Layer]:
@@ -19,38 +72,109 @@ def flat_layers(model: keras.Model) -> list[keras.Layer]:
     return layers
 
 
+def example(model: keras.Model) -> tf.Tensor | None:
+    """Zeros of the shape that the model takes, as far as it knows one; two of them."""
+    if isinstance(model, (CallableModel, HeldInputs)):
+        return None
+    shape = getattr(model, "input_shape", None)
+    if shape is None and model.built:
+        shape = (model.get_build_config() or {}).get("input_shape")
+    if not isinstance(shape, (tuple, list)) or not all(
+        size is None or isinstance(size, int) for size in shape
+    ):
+        return None
+    return tf.zeros([2, *(size or _GUESSED_SIZE for size in shape[1:])], keras.config.floatx())
+
+
 @contextlib.contextmanager
-def capture(layer: keras.Layer | None) -> Iterator[list[tf.Tensor]]:
+def running(note: Note, *, inline: bool = False) -> Iterator[None]:
+    """Tell `note` of every layer that runs in this thread while the context is open.
+
+    Any layer is seen, also of a subclassed model or one that a function calls. It acts while a
+    graph is traced, and leaves nothing behind. Threads that watch wait for one another.
+
+    Args:
+        note: Function of the layer and what it has returned.
+        inline: Boolean, run every `tf.function` as the Python function that it is: what a layer
+            returns inside of one cannot be used outside. Defaults to `False`.
+    """
+    thread = threading.get_ident()
+    with _RUNNING:
+        before, eagerly = keras.Layer.__call__, tf.config.functions_run_eagerly()
+
+        def noting(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
+            output = before(layer, *args, **kwargs)
+            if threading.get_ident() == thread:
+                note(layer, output)
+            return output
+
+        keras.Layer.__call__ = noting
+        if inline:
+            tf.config.run_functions_eagerly(True)
+        try:
+            yield
+        finally:
+            keras.Layer.__call__ = before
+            if inline:
+                tf.config.run_functions_eagerly(eagerly)
+
+
+@contextlib.contextmanager
+def capture(layer: keras.Layer | None, *, inline: bool = False) -> Iterator[list[tf.Tensor]]:
     """Collect what `layer` returns while the context is open.
 
     This is how the estimator reads the features of the very forward pass that evaluates the
-    criterion, for any model (functional, nested or subclassed): a second pass would cost as much
-    again. It acts while a graph is traced, and leaves nothing behind in the layer. Threads that
-    capture wait for one another, and calls of other threads are not collected.
+    criterion, for any model: a second pass would cost as much again.
     """
     outputs: list[tf.Tensor] = []
     if layer is None:
         yield outputs
         return
-    thread = threading.get_ident()
-    with _CAPTURING:
-        call = layer.call
 
-        def recording(*args: Any, **kwargs: Any) -> Any:
-            output = call(*args, **kwargs)
-            if threading.get_ident() == thread:
-                outputs.append(output)
-            return output
+    def note(each: keras.Layer, output: Any) -> None:
+        if each is layer:
+            outputs.append(output)
 
-        # past Keras' own __setattr__, which would track the function as part of the layer
-        before = vars(layer).get("call")
-        vars(layer)["call"] = recording
-        try:
-            yield outputs
-        finally:
-            del vars(layer)["call"]
-            if before is not None:  # someone else's patch
-                vars(layer)["call"] = before
+    with running(note, inline=inline):
+        yield outputs
+
+
+class _Seen(BaseException):
+    """Ends a run of the model where what was looked for has been seen."""
+
+
+def first_that_sees(
+    model: keras.Model, x: tf.Tensor, wanted: Callable[[keras.Layer], bool]
+) -> keras.Layer | None:
+    """The first layer that is `wanted` and depends on the input when the model runs on `x`.
+
+    It follows the tensors, not the order of attributes: a decoder that is defined before its
+    encoder runs after it, and a layer that does not run, or not on x, is none.
+    """
+    found: list[keras.Layer] = []
+    x = tf.identity(x)
+    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+        tape.watch(x)
+
+        def note(layer: keras.Layer, output: Any) -> None:
+            if not wanted(layer):
+                return
+            with tape.stop_recording():
+                parts = [each for each in keras.tree.flatten(output) if each is not None]
+                if any(tape.gradient(each, x) is not None for each in parts):
+                    found.append(layer)
+                    raise _Seen
+
+        with contextlib.suppress(_Seen), running(note, inline=True), keras.StatelessScope():
+            model(x, training=False)
+    return found[0] if found else None
+
+
+def needs_inline(layer: keras.Layer, model: keras.Model, x: tf.Tensor) -> bool:
+    """Whether `layer` runs inside a `tf.function` of the model's, where `capture` is to inline."""
+    with capture(layer) as seen, keras.StatelessScope():
+        model(x, training=False)
+    return any(not hasattr(each, "numpy") for output in seen for each in keras.tree.flatten(output))
 
 
 def output_of(layer: keras.Layer | None, model: keras.Model, x: tf.Tensor, owner: str) -> tf.Tensor:
@@ -61,7 +185,7 @@ def output_of(layer: keras.Layer | None, model: keras.Model, x: tf.Tensor, owner
     """
     if layer is None:
         return x
-    with capture(layer) as seen, keras.StatelessScope():
+    with capture(layer, inline=True) as seen, keras.StatelessScope():
         model(x, training=False)
     if not seen:
         raise ValueError(

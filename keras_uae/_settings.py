@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import keras
+import numpy as np
 
 from keras_uae._checks import checked
 
@@ -51,8 +52,16 @@ def keep(target: Any, init: Callable[..., None], given: Mapping[str, Any]) -> No
 
 def serialized(value: Any) -> Any:
     """A setting ready for JSON: an object of settings by its class and its own settings."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, tuple):
+        return [serialized(each) for each in value] if _has_arrays(value) else value
     nested = isinstance(value, Settings)
     return keras.saving.serialize_keras_object(value) if nested else value
+
+
+def _has_arrays(values: tuple[Any, ...]) -> bool:
+    return any(isinstance(each, np.ndarray) for each in values)
 
 
 def revived(value: Any) -> Any:

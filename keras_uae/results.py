@@ -37,8 +37,8 @@ class UAEs:
         measure: What `similarity` is, in words: "mutual information" (in nats) of MINE and the
             Gaussian form, "negative L2 distance", "cosine", …; empty where nobody has said.
         trace: Mapping from `similarity`, `criterion`, `multiplier` and `gap` (the stationarity
-            gap ‖L(δ, c)‖ of Theorem 1) to arrays `(n, steps)`; empty unless asked for. Of
-            `PGDAttack` the criterion alone.
+            gap ‖L(δ, c)‖ of Theorem 1) to arrays `(n, steps + 1)`, of δ₀ to δ_T, so that column
+            `iteration` is that of `x`; empty unless asked for. Of `PGDAttack` the criterion alone.
 
     Example:
 

@@ -15,6 +15,10 @@ import pytest
 
 from experiments.data import Split, load
 
+# What is imported stays: not looked at by every collection, which took seconds a module
+gc.collect()
+gc.freeze()
+
 
 @pytest.fixture(autouse=True)
 def _seed() -> None:

@@ -18,6 +18,7 @@ from sklearn.datasets import load_digits
 
 import keras_uae as uae
 from keras_uae.cli.app import app
+from keras_uae.criteria import CRITERIA
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -51,9 +52,15 @@ def shorter(code):
 def run(page, slow, folder, monkeypatch):
     matplotlib.use("agg")
     monkeypatch.chdir(folder)
+    tables = [(table, dict(table)) for table in (uae.similarity.SIMILARITIES, CRITERIA)]
     scope = {}
-    for code in blocks(page, "python", slow):
-        exec(compile(shorter(code), name(page), "exec"), scope)
+    try:
+        for code in blocks(page, "python", slow):
+            exec(compile(shorter(code), name(page), "exec"), scope)
+    finally:
+        for table, before in tables:  # a page adds to them
+            table.clear()
+            table.update(before)
     return scope
 
 

@@ -131,7 +131,7 @@ def images(shape: Shape, count: int) -> np.ndarray:
 
 def mine_attacks(model: keras.Model, scale: Scale) -> dict[str, uae.MinMaxAttack]:
     """MINE-UAE on feature maps where the model has them, otherwise both forms of sampling."""
-    if uae.similarity.features.starts_with_convolution(model):
+    if uae.similarity.features.first_convolution(model) is not None:
         return {CONV: mine_max(model, MINE(steps=scale.mine_steps), scale)}
     size = {"samples": scale.samples, "dimension": scale.dimension}
     features = {EXACT: BivariateSampling(**size), LITERAL: RandomSampling(**size)}

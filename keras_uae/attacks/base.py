@@ -1,9 +1,12 @@
 """The base of the attacks: what is attacked, how it is judged, and how the attack is run."""
 
+import contextlib
 import copy
+import dataclasses
 import functools
 import inspect
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Self
 
 import keras
@@ -12,7 +15,11 @@ import tensorflow as tf
 
 from keras_uae import criteria
 from keras_uae._checks import By, Integer, Number, check_integer, check_samples, checked
+from keras_uae._model_layers import CallableModel, HeldInputs
 from keras_uae._settings import revived, serialized
+from keras_uae.attacks.data_space import DataSpace, data_bounds
+from keras_uae.attacks.inspection import Behaviour, observed
+from keras_uae.attacks.loop import select
 from keras_uae.criteria import Criterion, FunctionCriterion
 from keras_uae.results import GenerationInterrupted, UAEs
 
@@ -20,10 +27,21 @@ from keras_uae.results import GenerationInterrupted, UAEs
 _BATCH_VALUES = 2**23
 _LARGEST_BATCH = 512
 
+
+def _check_attacked(owner: str, name: str, value: Any) -> int | str | None:
+    return (
+        value if value is None or isinstance(value, str) else check_integer(owner, name, value, 0)
+    )
+
+
 # Settings of all attacks
+_CHUNK = 4096  # samples whose bounds are read at once
+_JUDGING_DRAWS = 16  # of a model with noise, on which success is judged
+
 AnyCriterion = Annotated[Any, By(criteria.check_criterion)]
 Epsilon = Annotated[float, Number(0)]
 Steps = Annotated[int, Integer(1)]
+Attacked = Annotated[int | str | None, By(_check_attacked)]
 
 # What an attack finds (the fields of `UAEs` by name), and its trace.
 Found = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
@@ -40,7 +58,7 @@ class Attack(keras.layers.Layer):
     and they become attributes of the same names. It also gives the loop, `run`.
 
     Args:
-        model: Built `keras.Model` under attack.
+        model: Built `keras.Model` under attack, or a callable of Keras layers.
         given: The settings by name, among other things.
         **kwargs: `name` and the other arguments of a Keras layer.
 
@@ -54,28 +72,46 @@ class Attack(keras.layers.Layer):
     criterion: Criterion
     epsilon: float
     steps: int
-    bounds: tuple[float, float]
+    bounds: Any
+    units: str = "range"
+    frozen_features: Any = None
+    attacked: int | str | None = None
     seed: int
+    forward: keras.Model  # the model as a function of the one input that is attacked
 
-    def __init__(self, model: keras.Model, given: Mapping[str, Any], **kwargs: Any):
+    def __init__(
+        self, model: keras.Model | Callable[..., Any], given: Mapping[str, Any], **kwargs: Any
+    ):
         super().__init__(**kwargs, autocast=False)
         owner = type(self).__name__
-        if not isinstance(model, keras.Model) or not model.built:
+        if isinstance(model, keras.Model) and not model.built:
             raise ValueError(
                 f"`model` of {owner} must be a keras.Model that is built: give it an Input, or "
-                f"call it once on a batch. Received: model={model!r}."
+                f"call it once on a batch. A model that has a train_step only is attacked as the "
+                f"function that it is: {owner}(lambda x: model.decoder(model.encoder(x))). "
+                f"Received: model={model!r}."
             )
-        # Past Keras' own __setattr__, which would make the weights, losses and metrics of the
-        # attacked model those of every model around the attack. Saving finds it all the same.
-        self.__dict__["model"] = model
+        if not isinstance(model, keras.Model):
+            if not callable(model) or isinstance(model, type):
+                raise ValueError(
+                    f"`model` of {owner} must be a built keras.Model, or a callable of Keras "
+                    f"layers. Received: model={model!r}."
+                )
+            model = CallableModel(model)
         values = {name: given[name] for name in self.settings() if name in given}
         for each in self._classes():
             values = checked(owner, each.__init__, values)
         for name, value in values.items():
             setattr(self, name, value)
-        self.criterion = self.criterion.bind(model)
+        # Past Keras' own __setattr__, which would make the weights, losses and metrics of the
+        # attacked model those of every model around the attack. Saving finds it all the same.
+        attacked = values.get("attacked")
+        self.__dict__["model"] = model
+        self.__dict__["forward"] = model if attacked is None else HeldInputs(model, attacked)
+        self.criterion = self.criterion.bind(self.forward)
         self.built = True
         self._compiled = tf.function(functools.partial(_isolated, self), autograph=False)
+        self._judging = tf.function(functools.partial(_judged, self), autograph=False)
 
     @classmethod
     def settings(cls) -> list[str]:
@@ -94,12 +130,11 @@ class Attack(keras.layers.Layer):
     def _classes(cls) -> "list[type[Attack]]":
         return [each for each in reversed(cls.__mro__) if issubclass(each, Attack)]
 
-    def call(
-        self, x: tf.Tensor, index: tf.Tensor | None = None, y: tf.Tensor | None = None
-    ) -> tf.Tensor:
-        x = tf.cast(x, self.variable_dtype)
+    def call(self, x: Any, index: tf.Tensor | None = None, y: tf.Tensor | None = None) -> tf.Tensor:
+        x, held = self.split(x)
+        x = self._checked(x)
         index = tf.range(tf.shape(x)[0], dtype=tf.int64) if index is None else index
-        found, _ = self.search(x, index, tf.constant(self.seed, tf.int64), y)
+        found, _ = self.search(x, index, tf.constant(self.seed, tf.int64), y, held=held)
         return found["x"]
 
     def generate(
@@ -119,7 +154,8 @@ class Attack(keras.layers.Layer):
         sample's `index`; not on batch size, order or the other samples (up to rounding).
 
         Args:
-            x: Array `(n, ...)` inside `bounds`; may be memory-mapped.
+            x: Array `(n, ...)` inside `bounds`; may be memory-mapped. Of a model with several
+                inputs (see `attacked`) a list or dict of such arrays.
             y: Labels `(n,)`, if the criterion takes any. Defaults to `None`.
             batch_size: Integer, or "auto" for one that suits the caches. Defaults to `"auto"`.
             seed: Integer, fixes δ₀ and everything that the estimator draws. Defaults to `0`.
@@ -140,9 +176,11 @@ class Attack(keras.layers.Layer):
             GenerationInterrupted: Ctrl-C; carries what was done by then.
         """
         batches = self.batches(x, y, batch_size=batch_size, seed=seed, index=index, trace=trace)
-        total = len(x)
+        total = len(self.split(x)[0])
         progress = None
         if verbose:
+            for note in self.notes:
+                print(f"{type(self).__name__}: {note}")
             progress = keras.utils.Progbar(
                 total, unit_name="sample", stateful_metrics=["success_rate"]
             )
@@ -200,30 +238,55 @@ class Attack(keras.layers.Layer):
             ...     found.save(f"batch-{found.x.sum():.0f}.npz")
         """
         owner = f"{type(self).__name__}.generate"
-        x = check_samples(owner, x, bounds=self.bounds)
-        self.check_model_takes(x, owner)
+        x, held = self.split(x)
+        if isinstance(self.bounds, str):
+            chunks = (np.asarray(x[start : start + _CHUNK]) for start in range(0, len(x), _CHUNK))
+            return self.located(chunks).batches(
+                self._joined(x, held),
+                y,
+                batch_size=batch_size,
+                seed=seed,
+                index=index,
+                trace=trace,
+                exact=exact,
+            )
+        x = check_samples(owner, x, bounds=self.space(np.shape(x)[1:]).limits())
+        behaviour = self.check_model_takes(x, owner, held)
         y = self.criterion.check_labels(y, x, owner)
         index = _check_index(owner, index, len(x))
         seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
+        if behaviour.batch is not None:
+            if batch_size not in ("auto", behaviour.batch):
+                raise ValueError(
+                    f"`batch_size` of {owner} must be that of the model, {behaviour.batch}, or "
+                    f"'auto'. Received: batch_size={batch_size!r}."
+                )
+            batch_size, exact = behaviour.batch, True
         if batch_size == "auto":
             batch_size = self.auto_batch_size(x.shape[1:])
         size = check_integer(owner, "batch_size", batch_size, 1)
         size = size if exact else min(size, len(x))
 
-        def attacked() -> Iterator[UAEs]:
+        def each_batch() -> Iterator[UAEs]:
             for start in range(0, len(x), size):
                 rows = np.arange(start, min(start + size, len(x)))
                 padded = rows[np.minimum(np.arange(size), len(rows) - 1)]
+                batch = tf.constant(np.asarray(x[padded]), self.variable_dtype)
+                labels = None if y is None else tf.constant(y[padded])
+                others = _rows(held, padded)
                 found, history = self.search(
-                    tf.constant(np.asarray(x[padded]), self.variable_dtype),
+                    batch,
                     tf.constant(index[padded]),
                     tf.constant(seed, tf.int64),
-                    None if y is None else tf.constant(y[padded]),
+                    labels,
                     trace=trace,
+                    held=others,
                 )
+                if behaviour.noise:
+                    found = self._judging(batch, found, labels, others)
                 yield UAEs.from_tensors(found, history, self.measure)[: len(rows)]
 
-        return attacked()
+        return each_batch()
 
     def search(
         self,
@@ -232,9 +295,16 @@ class Attack(keras.layers.Layer):
         seed: tf.Tensor,
         y: tf.Tensor | None = None,
         trace: bool = False,
+        held: Mapping[Any, tf.Tensor] | None = None,
     ) -> Found:
-        """`run` on a batch of tensors, compiled once a shape and dtype."""
-        return self._compiled(x, index, seed, y, trace=trace)
+        """`run` on a batch of tensors, compiled once a shape and dtype; `held` of `split`."""
+        if not self.prepared:
+            with (
+                tf.init_scope(),
+                self.holding({key: _two(each) for key, each in (held or {}).items()}),
+            ):
+                self.prepare(_two(x))
+        return self._compiled(x, index, seed, y, trace=trace, held=dict(held or {}))
 
     def run(
         self,
@@ -247,11 +317,26 @@ class Attack(keras.layers.Layer):
         """The loop of the attack; see `minmax` for arguments and results."""
         raise NotImplementedError
 
+    @property
+    def prepared(self) -> bool:
+        """Whether `prepare` has nothing left to do."""
+        return True
+
+    def prepare(self, x: tf.Tensor) -> None:
+        """Settle on what depends on the shape of the samples, of which `x` are a few."""
+
+    def evaluate(self, function: Callable[[], Any]) -> Any:
+        """What `function`, a pass of the model, gives: each one with the same random numbers."""
+        # a scope of its own starts where the model's generators of random numbers stand
+        with keras.StatelessScope():
+            return function()
+
     def check(self, x: tf.Tensor) -> None:
         """Raise ValueError unless samples like `x`, a small batch, can be attacked."""
         owner = type(self).__name__
         with keras.StatelessScope():
             self.criterion.check(x, owner)
+            self.__dict__["_criterion_notes"] = self.criterion.notes(x)
             labels = tf.zeros(x.shape[:1], tf.int64) if self.criterion.takes_labels else None
             reference, z = self.criterion.reference(x, labels), tf.identity(x)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -267,6 +352,90 @@ class Attack(keras.layers.Layer):
                 f"Received: model={self.model.name!r}."
             )
 
+    def space(self, shape: tuple[int, ...]) -> DataSpace:
+        """Where samples of `shape` lie.
+
+        Raises:
+            ValueError: The bounds are those of data that are not at hand.
+        """
+        if isinstance(self.bounds, str):
+            raise ValueError(
+                f"`bounds` of {type(self).__name__} are to be read off the data, so call "
+                f"generate(x), or give numbers. Received: bounds={self.bounds!r}."
+            )
+        return DataSpace.of(
+            self.bounds, self.units, self.frozen_features, shape, self.variable_dtype
+        )
+
+    def located(self, parts: Iterable[np.ndarray]) -> "Attack":
+        """This attack with the bounds of samples, where it is to read them off the data."""
+        if not isinstance(self.bounds, str):
+            return self
+        low, high = data_bounds(parts, self.bounds)
+        known = self.__dict__.get("_located")
+        if known is None or not all(map(np.array_equal, known.bounds, (low, high))):
+            settings = {name: getattr(self, name) for name in self.settings()}
+            if self.criterion.model is self.forward:
+                settings["criterion"] = dataclasses.replace(self.criterion, model=None)
+            known = type(self)(
+                self.model,
+                **{**settings, "bounds": (low, high)},
+                dtype=self.dtype_policy,
+                name=self.name,
+            )
+            self.__dict__["_located"] = known  # with its trace
+        return known
+
+    def split(self, x: Any) -> tuple[Any, dict[Any, Any]]:
+        """The attacked input of `x`, and the others by place or name."""
+        owner = type(self).__name__
+        several = isinstance(x, Mapping) or (
+            self.attacked is not None and isinstance(x, (list, tuple))
+        )
+        if self.attacked is None:
+            if several:
+                raise ValueError(
+                    f"`attacked` of {owner} must name the input that is attacked where there are "
+                    f"several. Received: attacked=None and x with {sorted(x)}."
+                )
+            return x, {}
+        inputs = dict(x) if isinstance(x, Mapping) else dict(enumerate(x)) if several else {}
+        if self.attacked not in inputs:
+            raise ValueError(
+                f"`x` of {owner} must hold the input that is attacked, {self.attacked!r}, and the "
+                f"others. Received: {sorted(inputs) if several else type(x).__name__}."
+            )
+        x = inputs.pop(self.attacked)
+        lengths = {name: len(each) for name, each in inputs.items() if len(each) != len(x)}
+        if lengths:
+            raise ValueError(
+                f"`x` of {owner} must have as many rows in all inputs, {len(x)} as in "
+                f"{self.attacked!r}. Received: {lengths}."
+            )
+        return x, inputs
+
+    def _joined(self, x: Any, held: dict[Any, Any]) -> Any:
+        """What `split` has split."""
+        if self.attacked is None:
+            return x
+        inputs = {**held, self.attacked: x}
+        return inputs if isinstance(self.attacked, str) else [inputs[key] for key in sorted(inputs)]
+
+    def holding(self, held: Mapping[Any, Any] | None) -> contextlib.AbstractContextManager:
+        """The inputs that are not attacked, where there are any, while the context is open."""
+        if isinstance(self.forward, HeldInputs) and held is not None:
+            return self.forward.holding(held)
+        return contextlib.nullcontext()
+
+    @property
+    def notes(self) -> list[str]:
+        """What the attack has chosen for itself, in words, once it has seen samples."""
+        notes = list(self.__dict__.get("_criterion_notes", ()))
+        noise = getattr(self.__dict__.get("_behaviour"), "noise", "")
+        if noise:
+            notes.append(f"success: judged on {_JUDGING_DRAWS} fresh draws of the model's noise")
+        return notes
+
     @property
     def measure(self) -> str:
         """What `similarity` of `UAEs` is, in words; empty if this attack has no such objective."""
@@ -281,25 +450,84 @@ class Attack(keras.layers.Layer):
         values = self.values_per_sample(shape) * self.criterion.inputs_per_sample
         return int(np.clip(2 ** int(np.log2(_BATCH_VALUES / values)), 1, _LARGEST_BATCH))
 
-    def check_model_takes(self, x: np.ndarray, owner: str) -> None:
-        """Raise ValueError unless the model takes samples of this shape and suits the attack."""
-        expected = getattr(self.model, "input_shape", None)
+    def check_model_takes(
+        self, x: np.ndarray, owner: str, held: Mapping[Any, Any] | None = None
+    ) -> Behaviour:
+        """What the model does with samples like `x`, or ValueError where it cannot be attacked."""
+        expected = None if self.attacked is not None else getattr(self.model, "input_shape", None)
         if isinstance(expected, (list, dict)):
             raise ValueError(
-                f"`model` of {owner} must have a single input. Received: model "
-                f"{self.model.name!r} with inputs of shape {expected}."
+                f"`attacked` of {owner} must name the input that is attacked, the others are held: "
+                f"attacked='image' and generate({{'image': …, …}}), or a place and a list. "
+                f"Received: attacked=None and model {self.model.name!r} with inputs of shape "
+                f"{expected}."
             )
         if expected is not None:
             fits = len(expected) == x.ndim and all(
-                want in (None, size) for want, size in zip(expected, x.shape, strict=True)
+                want in (None, size) for want, size in zip(expected[1:], x.shape[1:], strict=True)
             )
             if not fits:
                 raise ValueError(
-                    f"`x` of {owner} must have the shape that the model takes, {expected}. "
-                    f"Received: x of shape {x.shape}."
+                    f"`x` of {owner} must have the shape that the model takes, "
+                    f"{(None, *expected[1:])}. Received: x of shape {x.shape}."
                 )
         # two rows: one value a sample and one value in all differ
-        self.check(tf.constant(np.asarray(x)[[0, 0]], self.variable_dtype))
+        count = min(len(x), 2)
+        few = tf.constant(np.asarray(x[:count]), self.variable_dtype)
+        others = _rows(held, slice(count))
+
+        def forward(rows: list[int]) -> Any:
+            with self.holding(_rows(others, rows)):
+                return self.forward(tf.gather(few, rows), training=False)
+
+        behaviour = self.__dict__.get("_behaviour")
+        if behaviour is None:
+            size = None if expected is None else expected[0]
+            behaviour = self.__dict__["_behaviour"] = observed(forward, count, size, owner)
+            self._warn(behaviour)
+        copies = [0] * (behaviour.batch or 2)
+        with self.holding(_rows(others, copies)):
+            self.check(tf.gather(few, copies))
+        return behaviour
+
+    def _warn(self, behaviour: Behaviour) -> None:
+        if behaviour.noise == "unseeded":
+            warnings.warn(
+                f"The model {self.model.name!r} draws random numbers that no seed of Keras fixes, "
+                f"so that {type(self).__name__} sees others at each step. Draw them with a "
+                f"keras.random.SeedGenerator. Success is judged on {_JUDGING_DRAWS} fresh draws.",
+                stacklevel=4,
+            )
+        if behaviour.mixes:
+            warnings.warn(
+                f"What the model {self.model.name!r} says of a sample depends on the others in the "
+                f"batch (BatchNormalization with training=True, for example): the examples of "
+                f"{type(self).__name__} depend on the batch, too, and may be none in another one.",
+                stacklevel=4,
+            )
+
+    def _checked(self, x: tf.Tensor) -> tf.Tensor:
+        """Samples of a call as floats, or an error if they cannot lie inside the bounds."""
+        owner, x = type(self).__name__, tf.convert_to_tensor(x)
+        low, high = self.space(x.shape[1:]).limits()
+        if x.dtype.is_integer and np.ndim(low) == 0 and high - low <= 1:
+            raise ValueError(
+                f"`x` of {owner} holds integers, but `bounds` are ({low}, {high}). Scale the "
+                f"images or set bounds=(0, 255). Received: x of dtype {x.dtype.name}."
+            )
+        x = tf.cast(x, self.variable_dtype)
+        slack = 1e-5 * (high - low)  # rounding
+        inside = tf.reduce_all((x >= low - slack) & (x <= high + slack))
+        message = f"`x` of {owner} must lie inside `bounds`."
+        if tf.executing_eagerly():
+            if not inside:
+                raise ValueError(
+                    f"{message} Received: values from {float(tf.reduce_min(x))} to "
+                    f"{float(tf.reduce_max(x))}."
+                )
+            return x
+        with tf.control_dependencies([tf.debugging.Assert(inside, [message])]):
+            return tf.identity(x)
 
     def compute_output_shape(self, x: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return x
@@ -313,7 +541,7 @@ class Attack(keras.layers.Layer):
         return f"{type(self).__name__}({self.model.name!r}, {settings})"
 
     def get_config(self) -> dict[str, Any]:
-        if self.criterion.model is not self.model:
+        if self.criterion.model is not self.forward:
             raise ValueError(
                 f"`criterion` of {type(self).__name__} must judge the attacked model, or it cannot "
                 f"be saved with the attack. Received: criterion={self.criterion!r} for another one."
@@ -326,9 +554,19 @@ class Attack(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        config = copy.deepcopy(config)  # Keras takes the nested ones apart
-        nested = {name: revived(config[name]) for name in ("model", *cls.settings())}
-        return cls(**{**config, **nested})
+        config = with_units(copy.deepcopy(config))  # Keras takes the nested ones apart
+        given = {
+            name: revived(config[name]) for name in ("model", *cls.settings()) if name in config
+        }
+        return cls(**{**config, **given})
+
+
+def with_units(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that `get_config` gave; before there were units, they were those of the data."""
+    if "units" in config or "dtype" not in config:
+        return dict(config)
+    unit_range = tuple(config.get("bounds", ())) == (0.0, 1.0)
+    return {**config, "units": "range" if unit_range else "data"}
 
 
 def _isolated(
@@ -338,13 +576,60 @@ def _isolated(
     seed: tf.Tensor,
     y: tf.Tensor | None = None,
     trace: bool = False,
+    held: Mapping[Any, tf.Tensor] | None = None,
 ) -> Found:
     """`attack.run`, with no effect on the model nor on a gradient tape around it."""
     # the model's losses, metrics and seed generators must not pick up tensors of this graph
-    with keras.StatelessScope():
+    with keras.StatelessScope(), attack.holding(held):
         results = attack.run(x, index, seed, y, trace)
     # stopped in here, or the tape would make the loop keep all of its intermediates
     return tf.nest.map_structure(tf.stop_gradient, results)
+
+
+def _judged(
+    attack: Attack,
+    x: tf.Tensor,
+    found: dict[str, tf.Tensor],
+    y: tf.Tensor | None,
+    held: Mapping[Any, tf.Tensor] | None,
+) -> dict[str, tf.Tensor]:
+    """What was found of a model with noise, judged on draws that the search has not seen.
+
+    An example is one where the mean of f over them is below 0 by two standard errors.
+    """
+    criterion, values = attack.criterion, []
+    with keras.StatelessScope(), attack.holding(held):  # one scope: every pass draws anew
+        for _ in range(_JUDGING_DRAWS):
+            values.append(criterion.value(criterion.reference(x, y), x, found["x"]))
+    draws = tf.stack(values)
+    mean, deviation = tf.reduce_mean(draws, 0), tf.math.reduce_std(draws, 0)
+    success = found["success"] & (mean + 2 * deviation / _JUDGING_DRAWS**0.5 <= 0)
+    nan = tf.fill(tf.shape(mean), tf.constant(np.nan, mean.dtype))
+    return {
+        **found,
+        "x": select(success, found["x"], x),
+        "success": success,
+        "similarity": select(success, found["similarity"], nan),
+        "criterion": select(success, mean, nan),
+        "iteration": found["iteration"] * tf.cast(success, tf.int32),
+    }
+
+
+def _rows(held: Mapping[Any, Any] | None, rows: Any) -> dict[Any, tf.Tensor]:
+    """The same rows of all inputs that are held."""
+    return {
+        name: tf.constant(np.asarray(each)[rows])
+        if not tf.is_tensor(each)
+        else each[rows]
+        if isinstance(rows, slice)
+        else tf.gather(each, rows)
+        for name, each in (held or {}).items()
+    }
+
+
+def _two(x: tf.Tensor) -> tf.Tensor:
+    """Zeros like two of the samples `x`, which may be symbolic."""
+    return tf.zeros([2, *(size or 1 for size in x.shape[1:])], x.dtype)
 
 
 def _check_index(owner: str, index: Any, count: int) -> np.ndarray:

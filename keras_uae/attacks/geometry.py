@@ -3,19 +3,23 @@
 And how near it is to where it would stay by itself.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from keras_uae._draws import per_sample_uniform
 from keras_uae._tensors import expand, flatten
+from keras_uae.attacks.data_space import DataSpace
 
 STEP_RULES = ("max", "raw", "sign")
 
 
-def feasible_box(
-    x: tf.Tensor, epsilon: float, bounds: tuple[float, float]
-) -> tuple[tf.Tensor, tf.Tensor]:
+def feasible_box(x: tf.Tensor, epsilon: float, space: DataSpace) -> tuple[tf.Tensor, tf.Tensor]:
     """Lowest and highest z = x + δ with |δ| ≤ ε inside the data space (steps 5 and 6)."""
-    return tf.maximum(x - epsilon, bounds[0]), tf.minimum(x + epsilon, bounds[1])
+    radius = epsilon * space.unit
+    low, high = tf.maximum(x - radius, space.low), tf.minimum(x + radius, space.high)
+    if space.free is not None:
+        low, high = (tf.where(space.free, each, x) for each in (low, high))
+    return low, high
 
 
 def glorot_radius(shape: tuple[int, ...]) -> float:
@@ -27,11 +31,20 @@ def glorot_radius(shape: tuple[int, ...]) -> float:
     return (6.0 / (field * fans)) ** 0.5
 
 
-def initial_delta(x: tf.Tensor, index: tf.Tensor, radius: float, seed: tf.Tensor) -> tf.Tensor:
+def initial_delta(
+    x: tf.Tensor, index: tf.Tensor, radius: float, seed: tf.Tensor, space: DataSpace
+) -> tf.Tensor:
     """δ₀: uniform in ±radius, drawn for each sample from (seed, its index) alone."""
     if radius == 0:
         return tf.zeros_like(x)
-    return per_sample_uniform(index, x.shape[1:], radius, seed, x.dtype)
+    return in_units(per_sample_uniform(index, x.shape[1:], radius, seed, x.dtype), space)
+
+
+def in_units(values: tf.Tensor, space: DataSpace) -> tf.Tensor:
+    """What is measured in units of the range, in those of the data; a gradient the other way."""
+    if np.ndim(space.unit) == 0 and space.unit == 1:
+        return values
+    return values * tf.constant(space.unit, values.dtype)
 
 
 def step_direction(gradient: tf.Tensor, rule: str) -> tf.Tensor:
@@ -46,18 +59,26 @@ def step_direction(gradient: tf.Tensor, rule: str) -> tf.Tensor:
 
 
 def stationarity_gap(
-    z: tf.Tensor, gradient: tf.Tensor, violation: tf.Tensor, low: tf.Tensor, high: tf.Tensor
+    z: tf.Tensor,
+    gradient: tf.Tensor,
+    violation: tf.Tensor,
+    low: tf.Tensor,
+    high: tf.Tensor,
+    space: DataSpace,
 ) -> tf.Tensor:
     """‖L(δ, c)‖ of Theorem 1, `(batch,)`: the proximal gradients of both players.
 
-    L = (δ − P[δ − ∇_δ F], c − P[c + ∇_c F]) with F = c·f⁺ + I. F is linear in c, whose bound is as
-    large as one likes, so that the second part is −f⁺. Zero where no player gains by a step.
+    L = (δ − P[δ − ∇_δ F], c − P[c + ∇_c F]) with F = c·f⁺ + I, in units of the range. F is linear
+    in c, whose bound is as large as one likes, so that the second part is −f⁺. Zero where no player
+    gains by a step.
 
     Args:
         z: Tensor `(batch, ...)`, x + δ.
-        gradient: Tensor like `z`, ∇_δ F.
+        gradient: Tensor like `z`, ∇_δ F in units of the range.
         violation: Tensor `(batch,)`, f⁺.
         low, high: Tensors like `z`, the lowest and highest z that is allowed.
+        space: The units.
     """
-    moved = z - tf.clip_by_value(z - gradient, low, high)
-    return tf.sqrt(tf.reduce_sum(flatten(moved) ** 2, axis=1) + violation**2)
+    moved = z - tf.clip_by_value(z - in_units(gradient, space), low, high)
+    square = tf.math.divide_no_nan(moved, in_units(tf.ones_like(moved), space)) ** 2
+    return tf.sqrt(tf.reduce_sum(flatten(square), axis=1) + violation**2)

@@ -64,6 +64,14 @@ def repeat(
     return end, {name: tf.transpose(history[name].stack()) for name in names}
 
 
+def extended(history: dict[str, tf.Tensor], row: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """`history` with one more iterate, of which `row` tells."""
+    return {
+        name: tf.concat([values, row[name][:, tf.newaxis]], axis=1)
+        for name, values in history.items()
+    }
+
+
 def outcome(
     x: tf.Tensor,
     best: Best,

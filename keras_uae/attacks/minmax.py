@@ -6,18 +6,20 @@ of the model. T iterations cost what T steps of projected gradient descent cost,
 similarity's own work.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_uae._checks import Bounds, Number, Seed, check_choice
+from keras_uae._checks import Number, Seed, check_choice
 from keras_uae._settings import register
 from keras_uae._tensors import all_finite
 from keras_uae.attacks import geometry
-from keras_uae.attacks.base import AnyCriterion, Epsilon, Found, Steps
-from keras_uae.attacks.loop import Best, outcome, repeat, select
+from keras_uae.attacks.base import AnyCriterion, Attacked, Epsilon, Found, Steps
+from keras_uae.attacks.data_space import Bounds, Frozen, Units
+from keras_uae.attacks.loop import Best, extended, outcome, repeat, select
 from keras_uae.attacks.multiplier import GradientAscent
 from keras_uae.attacks.presets import PRESETS
 from keras_uae.attacks.similarity_attack import (
@@ -40,6 +42,19 @@ class Search(NamedTuple):
     similarity: tf.Tensor  # of the best
 
 
+class Look(NamedTuple):
+    """What one pass of the model tells of an iterate."""
+
+    f: tf.Tensor
+    violation: tf.Tensor  # f⁺, in units of the range
+    similarity: tf.Tensor
+    c: tf.Tensor
+    objective: tf.Tensor  # c·f⁺ ± I
+    estimator: Any
+    multiplier: Any
+    restart: tf.Tensor | None  # whether δ starts anew
+
+
 def minmax(
     attack: SimilarityAttack,
     x: tf.Tensor,
@@ -56,7 +71,7 @@ def minmax(
         index: Integers `(batch,)` that key δ₀.
         seed: Integer scalar.
         y: Labels `(batch,)`, if the criterion takes any. Defaults to `None`.
-        trace: Boolean, keep the history. Defaults to `False`.
+        trace: Boolean, keep the history, of δ₀ to δ_T. Defaults to `False`.
 
     Returns:
         The fields of `UAEs` by name, and its trace (empty unless `trace`).
@@ -67,51 +82,67 @@ def minmax(
         attack.similarity.features,
     )
     sign = 1.0 if attack.objective == "minimize" else -1.0
-    low, high = geometry.feasible_box(x, attack.epsilon, attack.bounds)
+    space = attack.space(x.shape[1:])
+    low, high = geometry.feasible_box(x, attack.epsilon, space)
+    unit_f, unit_i = (space.mean_unit**each.power for each in (criterion, similarity))
+    rule = attack.multiplier_rule
 
     reference, captured = attack.observe(lambda: criterion.reference(x, y), x)
     projection = features.draw(seed, captured)
     u = features.reference(projection, captured)
-    drawn = similarity.draw(seed, u.shape[1:], attack.iterations, x.dtype)
-    rule = attack.multiplier_rule
+    drawn = similarity.draw(seed, u.shape[1:], attack.iterations + 1, x.dtype)
+
+    def look(t: tf.Tensor, now: Search) -> Look:
+        f, captured = attack.observe(lambda: criterion.value(reference, x, now.z), now.z)
+        violation = tf.nn.relu(f) / unit_f  # f⁺, whose gradient is 0 where f ≤ 0
+        v = features(projection, captured)
+        estimator, value = similarity.estimate(drawn, now.estimator, v, t)
+        c, multiplier, restart = rule.update(now.multiplier, violation, t)
+        objective = c * violation + (sign / unit_i) * value
+        return Look(f, violation, value, c, objective, estimator, multiplier, restart)
+
+    def judge(t: tf.Tensor, now: Search, seen: Look, alive: tf.Tensor) -> tuple[Best, tf.Tensor]:
+        move = rule.move(t)  # δ₀ is no example
+        better = alive & (seen.f <= 0) & (sign * seen.similarity < sign * now.similarity)
+        found = Best(now.z, seen.f, tf.fill(tf.shape(seen.f), move)), seen.similarity
+        return select(better & (move > 0), found, (now.best, now.similarity))
 
     def iterate(t: tf.Tensor, now: Search) -> tuple[Search, dict[str, tf.Tensor]]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(now.z)
-            f, captured = attack.observe(lambda: criterion.value(reference, x, now.z), now.z)
-            violation = tf.nn.relu(f)  # f⁺, whose gradient is 0 where f ≤ 0
-            v = features(projection, captured)
-            estimator, value = similarity.estimate(drawn, now.estimator, v, t)
-            c, multiplier, restart = rule.update(now.multiplier, violation, t)
-            objective = c * violation + sign * value
+            seen = look(t, now)
         gradient = tape.gradient(
-            objective, now.z, unconnected_gradients=tf.UnconnectedGradients.ZERO
+            seen.objective, now.z, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
+        gradient = geometry.in_units(gradient, space)
 
-        alive = now.alive & tf.math.is_finite(f) & tf.math.is_finite(value) & all_finite(gradient)
-        better = alive & (f <= 0) & (sign * value < sign * now.similarity)
-        best, best_value = select(
-            better, (Best(now.z, f, tf.fill(tf.shape(f), t + 1)), value), (now.best, now.similarity)
-        )
+        finite = tf.math.is_finite(seen.f) & tf.math.is_finite(seen.similarity)
+        alive = now.alive & finite & all_finite(gradient)
+        best, best_value = judge(t, now, seen, alive)
         step = attack.step_size * geometry.step_direction(gradient, attack.step_rule)
-        z = tf.clip_by_value(now.z - step, low, high)
-        if restart is not None:
-            z = select(tf.fill(batch, restart), start.z, z)
+        z = tf.clip_by_value(now.z - geometry.in_units(step, space), low, high)
+        if seen.restart is not None:
+            z = select(tf.fill(batch, seen.restart), start.z, z)
         following = Search(
             z=select(alive, z, now.z),
-            multiplier=select(alive, multiplier, now.multiplier),
-            estimator=estimator,
+            multiplier=select(alive, seen.multiplier, now.multiplier),
+            estimator=seen.estimator,
             alive=alive,
             best=best,
             similarity=best_value,
         )
         if not trace:
             return following, {}
-        gap = geometry.stationarity_gap(now.z, gradient, violation, low, high)
-        return following, {"similarity": value, "criterion": f, "multiplier": c, "gap": gap}
+        gap = geometry.stationarity_gap(now.z, gradient, seen.violation, low, high, space)
+        return following, {
+            "similarity": seen.similarity,
+            "criterion": seen.f,
+            "multiplier": seen.c,
+            "gap": gap,
+        }
 
     batch = tf.shape(x)[:1]
-    delta = geometry.initial_delta(x, index, attack.radius(x.shape[1:]), seed)
+    delta = geometry.initial_delta(x, index, attack.radius(x.shape[1:]), seed, space)
     start = Search(
         z=tf.clip_by_value(x + delta, low, high),
         multiplier=rule.start(batch, x.dtype),
@@ -122,7 +153,19 @@ def minmax(
     )
     names = ("similarity", "criterion", "multiplier", "gap") if trace else ()
     end, history = repeat(iterate, start, attack.iterations, names, x.dtype)
-    return outcome(x, end.best, end.alive, end.similarity, rule.value(end.multiplier)), history
+
+    # δ_T is looked at, too, and moves no further
+    last = tf.constant(attack.iterations)
+    if trace:  # with its gradient, for the gap
+        end, row = iterate(last, end)
+        return outcome(x, end.best, end.alive, end.similarity, rule.value(end.multiplier)), (
+            extended(history, row)
+        )
+    seen = look(last, end)
+    alive = end.alive & tf.math.is_finite(seen.f) & tf.math.is_finite(seen.similarity)
+    best, value = judge(last, end, seen, alive)
+    c = rule.value(select(alive, seen.multiplier, end.multiplier))
+    return outcome(x, best, alive, value, c), {}
 
 
 @register
@@ -138,23 +181,36 @@ class MinMaxAttack(SimilarityAttack):
     f_x(x + δ) ≤ 0 whose similarity I is least. No labels are used.
 
     Args:
-        model: Built `keras.Model` under attack.
+        model: Built `keras.Model` under attack, or any callable of Keras layers, such as
+            `lambda x: decoder(encoder(x))`.
         criterion: Attack criterion f_x, or any callable `f(x, z) -> (batch,)`. Defaults to
             `None`: `Reconstruction()`, for which the model must be an autoencoder.
         similarity: The objective I: a `Similarity` or one of "auto", "conv", "random",
             "bivariate", "gaussian", "l2", "cosine", "feature_scattering", "reconstruction_loss".
-            Defaults to `"auto"`: "conv" if the model starts with a convolution, otherwise "random".
+            Defaults to `"auto"`: "conv" if the first layer with a kernel that sees the input is a
+            convolution, otherwise "gaussian".
         objective: "minimize" the similarity (unsupervised examples) or "maximize" it
             (supervised ones). Defaults to `"minimize"`.
-        step_size: Float α ≥ 0, step of δ. Defaults to `0.01`.
+        step_size: Float α ≥ 0, step of δ, see `units`. Defaults to `0.01`.
         multiplier_step_size: Float β in [0, 1], step of c. Defaults to `0.1`.
-        epsilon: Float ε ≥ 0, largest |δ| of any value. Defaults to `1.0`.
+        epsilon: Float ε ≥ 0, largest |δ| of any value, see `units`. Defaults to `1.0`.
         steps: Integer T ≥ 1, iterations. Defaults to `40`.
-        bounds: Pair of floats, lowest and highest value of the data. Defaults to `(0, 1)`.
+        bounds: Lowest and highest value of the data: a pair of floats, a pair of arrays with a
+            value for each feature, "data" for the least and largest of all values, or "features"
+            for those of each feature, as `generate` finds them. Defaults to `(0, 1)`.
+        units: "range": ε, α and the radius of δ₀ are fractions of high − low, so that data in
+            (0, 255) and in (0, 1) give the same attack; "data": they are in the units of the data.
+            Defaults to `"range"`.
+        frozen_features: Places along the last axis, or booleans of the shape of a sample: features
+            that never move, such as categorical codes. Defaults to `None`.
+        attacked: Name or place of the input that is attacked, of a model with several; the others
+            are held. Defaults to `None`: the only one.
         initial_radius: Float, δ₀ is uniform in ±radius; 0 starts at x itself, as the paper says;
             "glorot" takes the radius of a Glorot-uniform variable, as the published code does.
+            At least 0.001 where the similarity has no gradient at x (the Gaussian form, distances).
             Defaults to `0.2`.
-        initial_multiplier: Float c₀ ≥ 0. Defaults to `0`.
+        initial_multiplier: Float c₀ ≥ 0. Defaults to `30`: from 0, as the paper has it, the
+            similarity wins for most of 40 iterations and many samples end without an example.
         step_rule: "max" divides the gradient by its largest entry, so that a step changes a
             value by at most α; "sign" takes its sign; "raw" takes it as it is, as the paper
             does. Defaults to `"max"`.
@@ -185,7 +241,7 @@ class MinMaxAttack(SimilarityAttack):
 
     def __init__(
         self,
-        model: keras.Model,
+        model: keras.Model | Callable[..., Any],
         *,
         criterion: AnyCriterion = None,
         similarity: Any = "auto",
@@ -195,8 +251,11 @@ class MinMaxAttack(SimilarityAttack):
         epsilon: Epsilon = 1.0,
         steps: Steps = 40,
         bounds: Bounds = (0.0, 1.0),
+        units: Units = "range",
+        frozen_features: Frozen = None,
+        attacked: Attacked = None,
         initial_radius: InitialRadius = 0.2,
-        initial_multiplier: Annotated[float, Number(0)] = 0.0,
+        initial_multiplier: Annotated[float, Number(0)] = 30.0,
         step_rule: StepRule = "max",
         seed: Seed = 0,
         **kwargs: Any,
@@ -214,10 +273,10 @@ class MinMaxAttack(SimilarityAttack):
         """The attack with the settings of a preset, any of them overridden by `settings`.
 
         Args:
-            preset: "default", "paper" (the letter of Algorithm 1), "published_code" (δ₀, c₀ and
-                squared norms as the authors' program has them) or "l2_uae" (the baseline that
-                maximises the reconstruction loss).
-            model: Built `keras.Model` under attack.
+            preset: "default", "augmentation" (small perturbations to train on), "paper" (the letter
+                of Algorithm 1), "published_code" (δ₀, c₀ and squared norms as the authors' program
+                has them) or "l2_uae" (the baseline that maximises the reconstruction loss).
+            model: Built `keras.Model` under attack, or a callable.
             **settings: Keyword arguments of the class.
         """
         check_choice(cls.__name__, "preset", preset, PRESETS)

@@ -14,10 +14,13 @@ class MultiplierRule(Protocol):
     def start(self, batch: tf.Tensor, dtype: tf.DType) -> Any:
         """The state before the first iteration; `batch` is the shape `(batch,)`."""
 
+    def move(self, t: tf.Tensor) -> tf.Tensor:
+        """The number of the step that led to the iterate of look t (from 0); 0 of δ₀."""
+
     def update(
         self, now: Any, violation: tf.Tensor, t: tf.Tensor
     ) -> tuple[tf.Tensor, Any, tf.Tensor | None]:
-        """c of iteration t (from 0), the next state, and whether δ starts anew after it.
+        """c of look t (from 0), the next state, and whether δ starts anew after it.
 
         `violation` is f⁺ of the iterate, 0 where it is an example.
         """
@@ -34,6 +37,9 @@ class GradientAscent(NamedTuple):
 
     def start(self, batch: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
         return tf.fill(batch, tf.constant(self.initial, dtype))
+
+    def move(self, t: tf.Tensor) -> tf.Tensor:
+        return t
 
     def update(
         self, now: tf.Tensor, violation: tf.Tensor, t: tf.Tensor
@@ -56,7 +62,7 @@ class Interval(NamedTuple):
 
 
 class Bisection(NamedTuple):
-    """Algorithm 3: a c for `steps` iterations; then a smaller one if it gave an example.
+    """Algorithm 3: a c for `steps` steps, looked at once more; then a smaller one if it gave one.
 
     A greater one if not: ten times as great until one has given an example, from then on halfway
     between the last that did and the last that did not.
@@ -71,14 +77,18 @@ class Bisection(NamedTuple):
         )
         return Interval(c, lower, upper, tf.fill(batch, False))
 
+    def move(self, t: tf.Tensor) -> tf.Tensor:
+        search, step = t // (self.steps + 1), t % (self.steps + 1)
+        return tf.where(step > 0, search * self.steps + step, 0)
+
     def update(
         self, now: Interval, violation: tf.Tensor, t: tf.Tensor
     ) -> tuple[tf.Tensor, Interval, tf.Tensor]:
-        hit = now.hit | (violation <= 0)
+        hit = now.hit | ((violation <= 0) & (self.move(t) > 0))
         upper = tf.where(hit, tf.minimum(now.upper, now.c), now.upper)
         lower = tf.where(hit, now.lower, tf.maximum(now.lower, now.c))
         c = tf.where(upper < UPPER, (lower + upper) / 2, now.c * 10)
-        over = tf.equal((t + 1) % self.steps, 0)
+        over = tf.equal((t + 1) % (self.steps + 1), 0)
         following = Interval(c, lower, upper, tf.zeros_like(hit))
         same = now._replace(hit=hit)
         return (

@@ -1,12 +1,14 @@
 """PenaltyAttack: the attack with a fixed weight c, found by binary search (Algorithm 3)."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import keras
 
-from keras_uae._checks import Bounds, Integer, Number, Seed
+from keras_uae._checks import Integer, Number, Seed
 from keras_uae._settings import register
-from keras_uae.attacks.base import AnyCriterion, Epsilon, Steps
+from keras_uae.attacks.base import AnyCriterion, Attacked, Epsilon, Steps
+from keras_uae.attacks.data_space import Bounds, Frozen, Units
 from keras_uae.attacks.minmax import minmax
 from keras_uae.attacks.multiplier import LOWER, UPPER, Bisection
 from keras_uae.attacks.similarity_attack import (
@@ -29,7 +31,7 @@ class PenaltyAttack(SimilarityAttack):
 
     and returns the best iterate of all. Each c is ten times the one before until there is an
     example, and then bisects between the last c that gave one and the last that did not. B searches
-    of T iterations take B·T forward and B·T backward passes of the model. As in the program of
+    of T iterations take B·(T + 1) passes of the model. As in the program of
     Carlini and Wagner, from which the paper takes the search, δ starts anew with every c, and only
     what this c has found decides on the next. (In Algorithm 3 as printed, an example found with any
     c does, so that c would fall to its lower bound after the first one.)
@@ -39,7 +41,8 @@ class PenaltyAttack(SimilarityAttack):
         steps: Integer T ≥ 1, iterations for each of them. Defaults to `1000`.
         initial_multiplier: Float in [1e-3, 1e9], the first c. Defaults to `1e-3`.
         model, criterion, similarity, objective: As of `MinMaxAttack`.
-        step_size, epsilon, bounds, initial_radius, step_rule, seed: As of `MinMaxAttack`.
+        step_size, epsilon, bounds, units, frozen_features, attacked, initial_radius, step_rule,
+        seed: As of `MinMaxAttack`.
 
     Call arguments and results are those of `MinMaxAttack`; `iteration` counts through all searches,
     `multiplier` is the c that would come next.
@@ -59,7 +62,7 @@ class PenaltyAttack(SimilarityAttack):
 
     def __init__(
         self,
-        model: keras.Model,
+        model: keras.Model | Callable[..., Any],
         *,
         criterion: AnyCriterion = None,
         similarity: Any = "auto",
@@ -69,6 +72,9 @@ class PenaltyAttack(SimilarityAttack):
         steps: Steps = 1000,
         search_steps: Annotated[int, Integer(1)] = 9,
         bounds: Bounds = (0.0, 1.0),
+        units: Units = "range",
+        frozen_features: Frozen = None,
+        attacked: Attacked = None,
         initial_radius: InitialRadius = 0.2,
         initial_multiplier: Annotated[float, Number(LOWER, UPPER)] = LOWER,
         step_rule: StepRule = "max",
@@ -81,7 +87,7 @@ class PenaltyAttack(SimilarityAttack):
 
     @property
     def iterations(self) -> int:
-        return self.steps * self.search_steps
+        return (self.steps + 1) * self.search_steps - 1
 
     @property
     def multiplier_rule(self) -> Bisection:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
-from keras_uae._checks import Bounds, By, Number, OrNone, Seed, check_boolean
+from keras_uae._checks import By, Number, OrNone, Seed, check_boolean
 from keras_uae._settings import register
 from keras_uae._tensors import all_finite
 from keras_uae.attacks import geometry
-from keras_uae.attacks.base import AnyCriterion, Attack, Epsilon, Found, Steps
-from keras_uae.attacks.loop import Best, outcome, repeat, select
+from keras_uae.attacks.base import AnyCriterion, Attack, Attacked, Epsilon, Found, Steps
+from keras_uae.attacks.data_space import Bounds, Frozen, Units
+from keras_uae.attacks.loop import Best, extended, outcome, repeat, select
 
 
 class Descent(NamedTuple):
@@ -38,27 +40,31 @@ def pgd(
     """
     criterion = attack.criterion
     alpha = 2.5 * attack.epsilon / attack.steps if attack.step_size is None else attack.step_size
-    low, high = geometry.feasible_box(x, attack.epsilon, attack.bounds)
-    reference = criterion.reference(x, y)
+    space = attack.space(x.shape[1:])
+    low, high = geometry.feasible_box(x, attack.epsilon, space)
+    reference = attack.evaluate(lambda: criterion.reference(x, y))
+
+    def look(z: tf.Tensor) -> tf.Tensor:
+        return attack.evaluate(lambda: criterion.value(reference, x, z))
+
+    def judge(t: tf.Tensor, now: Descent, f: tf.Tensor, alive: tf.Tensor) -> Best:
+        better = alive & (f < now.best.criterion) & (t > 0)  # δ₀ is no example
+        return select(better, Best(now.z, f, tf.fill(tf.shape(f), t)), now.best)
 
     def iterate(t: tf.Tensor, now: Descent) -> tuple[Descent, dict[str, tf.Tensor]]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(now.z)
-            f = criterion.value(reference, x, now.z)
+            f = look(now.z)
         gradient = tape.gradient(f, now.z, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
         alive = now.alive & tf.math.is_finite(f) & all_finite(gradient)
-        better = alive & (f < now.best.criterion)
-        z = tf.clip_by_value(now.z - alpha * tf.sign(gradient), low, high)
-        following = Descent(
-            z=select(alive, z, now.z),
-            alive=alive,
-            best=select(better, Best(now.z, f, tf.fill(tf.shape(f), t + 1)), now.best),
-        )
+        step = geometry.in_units(alpha * tf.sign(gradient), space)
+        z = tf.clip_by_value(now.z - step, low, high)
+        following = Descent(select(alive, z, now.z), alive, judge(t, now, f, alive))
         return following, {"criterion": f}
 
     radius = attack.epsilon if attack.random_start else 0.0
-    delta = geometry.initial_delta(x, index, radius, seed)
+    delta = geometry.initial_delta(x, index, radius, seed, space)
     start = Descent(
         z=tf.clip_by_value(x + delta, low, high),
         alive=tf.fill(tf.shape(x)[:1], True),
@@ -66,7 +72,12 @@ def pgd(
     )
     names = ("criterion",) if trace else ()
     end, history = repeat(iterate, start, attack.steps, names, x.dtype)
-    return outcome(x, end.best, end.alive), history
+
+    # δ_T is looked at, too, and moves no further
+    f = look(end.z)
+    alive = end.alive & tf.math.is_finite(f)
+    best = judge(tf.constant(attack.steps), end, f, alive)
+    return outcome(x, best, alive), extended(history, {"criterion": f}) if trace else {}
 
 
 @register
@@ -83,15 +94,24 @@ class PGDAttack(Attack):
     T backward passes of the model, and hardly anything else. No labels are used.
 
     Args:
-        model: Built `keras.Model` under attack.
+        model: Built `keras.Model` under attack, or any callable of Keras layers, such as
+            `lambda x: decoder(encoder(x))`.
         criterion: Attack criterion f_x, or any callable `f(x, z) -> (batch,)`. Defaults to
             `None`: `Reconstruction()`, for which the model must be an autoencoder.
-        epsilon: Float ε ≥ 0, largest |δ| of any value, in the units of the data. Defaults to
-            `0.3`.
+        epsilon: Float ε ≥ 0, largest |δ| of any value, see `units`. Defaults to `0.3`.
         steps: Integer T ≥ 1, iterations. Defaults to `40`.
         step_size: Float α ≥ 0, by how much a step changes each value. Defaults to `None`:
             2.5·ε/T, with which any point of the ball can be reached from any other.
-        bounds: Pair of floats, lowest and highest value of the data. Defaults to `(0, 1)`.
+        bounds: Lowest and highest value of the data: a pair of floats, a pair of arrays with a
+            value for each feature, "data" for the least and largest of all values, or "features"
+            for those of each feature, as `generate` finds them. Defaults to `(0, 1)`.
+        units: "range": ε, α and the radius of δ₀ are fractions of high − low, so that data in
+            (0, 255) and in (0, 1) give the same attack; "data": they are in the units of the data.
+            Defaults to `"range"`.
+        frozen_features: Places along the last axis, or booleans of the shape of a sample: features
+            that never move, such as categorical codes. Defaults to `None`.
+        attacked: Name or place of the input that is attacked, of a model with several; the others
+            are held. Defaults to `None`: the only one.
         random_start: Boolean, δ₀ is uniform in ±ε; otherwise 0. Defaults to `True`.
         seed: Integer, used when the layer is called. Defaults to `0`.
 
@@ -121,13 +141,16 @@ class PGDAttack(Attack):
 
     def __init__(
         self,
-        model: keras.Model,
+        model: keras.Model | Callable[..., Any],
         *,
         criterion: AnyCriterion = None,
         epsilon: Epsilon = 0.3,
         steps: Steps = 40,
         step_size: Annotated[float | None, OrNone(Number(0))] = None,
         bounds: Bounds = (0.0, 1.0),
+        units: Units = "range",
+        frozen_features: Frozen = None,
+        attacked: Attacked = None,
         random_start: Annotated[bool, By(check_boolean)] = True,
         seed: Seed = 0,
         **kwargs: Any,

@@ -7,8 +7,8 @@ import keras
 import tensorflow as tf
 
 from keras_uae import similarity as similarities
-from keras_uae._checks import By, Choice, Number, check_number
-from keras_uae._model_layers import capture, output_of
+from keras_uae._checks import By, Choice, Number, check_choice, check_number
+from keras_uae._model_layers import capture, example, needs_inline, output_of
 from keras_uae.attacks import geometry
 from keras_uae.attacks.base import Attack
 from keras_uae.attacks.multiplier import MultiplierRule
@@ -32,19 +32,22 @@ class SimilarityAttack(Attack):
     A subclass gives the rule for the weight c.
     """
 
-    similarity: Similarity
+    similarity: Similarity  # a name until samples were seen
     objective: str
     step_size: float
     initial_radius: float | str
     initial_multiplier: float
     step_rule: str
-    source: keras.Layer | None
+    source: keras.Layer | None  # where the similarity reads; `None` for the input
+    inline: bool  # whether that is inside a `tf.function` of the model's
 
     def __init__(self, model: keras.Model, given: Mapping[str, Any], **kwargs: Any):
         super().__init__(model, given, **kwargs)
-        self.similarity = similarities.get(self.similarity, model)
-        # where the similarity reads its features: refused here if the model has no such layer
-        self.__dict__["source"] = self.similarity.features.source(model)  # untracked, as the model
+        if isinstance(self.similarity, str):
+            check_choice(type(self).__name__, "similarity", self.similarity, similarities.names())
+        x = example(self.forward)
+        if x is not None:  # refused here if the model has no layer to read
+            self.prepare(x)
 
     @property
     def iterations(self) -> int:
@@ -58,25 +61,51 @@ class SimilarityAttack(Attack):
 
     @property
     def measure(self) -> str:
-        return self.similarity.measure
+        return getattr(self.similarity, "measure", "")
+
+    @property
+    def notes(self) -> list[str]:
+        if self.source is None:
+            where = "the input"
+        elif self.source is self.forward:
+            where = "the output"
+        else:
+            where = f"layer {self.source.name!r}"
+        return [*super().notes, f"similarity: {self.similarity!r}, read off {where}"]
+
+    @property
+    def prepared(self) -> bool:
+        return "source" in self.__dict__
+
+    def prepare(self, x: tf.Tensor) -> None:
+        """Settle on the similarity, and on the layer that it reads, for samples like `x`."""
+        if self.prepared:
+            return
+        model, owner = self.forward, type(self).__name__
+        similarity = similarities.get(self.similarity, model, owner, x)
+        # past Keras' own __setattr__, which would track the layer as part of the attack
+        self.__dict__["source"] = source = similarity.features.source(model, x)
+        self.__dict__["inline"] = source is not None and needs_inline(source, model, x)
+        self.similarity = similarity
 
     def radius(self, shape: tf.TensorShape) -> float:
-        """Half width of δ₀ for samples of `shape`."""
-        if isinstance(self.initial_radius, str):
-            return geometry.glorot_radius(tuple(shape))
-        return self.initial_radius
+        """Half width of δ₀ for samples of `shape`, in units of the range."""
+        radius = self.initial_radius
+        if isinstance(radius, str):
+            radius = geometry.glorot_radius(tuple(shape))
+        return max(radius, self.similarity.least_radius, self.similarity.features.least_radius)
 
     def observe(self, evaluate: Callable[[], Any], z: tf.Tensor) -> tuple[Any, tf.Tensor]:
         """What `evaluate` returns, and what the similarity reads of the same pass of the model."""
         if self.source is None:
-            return evaluate(), z
-        with capture(self.source) as seen:
-            result = evaluate()
+            return self.evaluate(evaluate), z
+        with capture(self.source, inline=self.inline) as seen:
+            result = self.evaluate(evaluate)
         if not (self.criterion.one_pass and len(seen) == 1):
             # the criterion evaluates something else than z: pass z itself as far as the source
-            with capture(self.source) as seen:
-                self.model(z, training=False)
-        return result, tf.cast(seen[0], z.dtype)
+            with capture(self.source, inline=self.inline) as seen:
+                self.evaluate(lambda: self.forward(z, training=False))
+        return result, tf.cast(self.criterion.choose(seen[0]), z.dtype)
 
     def check(self, x: tf.Tensor) -> None:
         super().check(x)
@@ -88,4 +117,6 @@ class SimilarityAttack(Attack):
 
     def _captured(self, x: tf.Tensor) -> tf.Tensor:
         """What the similarity reads its features from."""
-        return output_of(self.source, self.model, x, type(self).__name__)
+        self.prepare(x)
+        seen = output_of(self.source, self.forward, x, type(self).__name__)
+        return self.criterion.choose(seen)

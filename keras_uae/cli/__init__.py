@@ -10,6 +10,8 @@ def main() -> None:
         import typer  # noqa: F401
     except ImportError as error:
         sys.exit(f"keras-uae needs {error.name}: pip install 'keras-uae[cli]'")
+    from keras_uae._allocator import keep_freed_memory
     from keras_uae.cli.app import app
 
+    keep_freed_memory()
     app()

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from keras_uae.attacks.data_space import DATA_BOUNDS
 from keras_uae.attacks.presets import PRESETS
 from keras_uae.cli.options import DataDir, DivideBy, Feature, Json, Labels, Quiet
 from keras_uae.cli.outcome import Outcome, UsageError, exit_codes
@@ -17,6 +18,7 @@ from keras_uae.sharding.attack_config import build_attack
 from keras_uae.sharding.fingerprints import available_cores, intra_op_threads, set_intra_op_threads
 from keras_uae.sharding.generate import (
     LocalEngine,
+    located,
     make_missing,
     open_directory,
     plan,
@@ -51,7 +53,9 @@ def generate(
     ] = False,
     preset: Annotated[str, typer.Option(help=f"{', '.join(PRESETS)}.")] = "default",
     steps: Annotated[int | None, typer.Option(help="Iterations T.")] = None,
-    epsilon: Annotated[float | None, typer.Option(help="Largest change of any value.")] = None,
+    epsilon: Annotated[
+        float | None, typer.Option(help="Largest change of any value, of high − low.")
+    ] = None,
     similarity: Annotated[
         str | None, typer.Option(help=f"What is minimised: {', '.join(similarity_names())}.")
     ] = None,
@@ -61,13 +65,17 @@ def generate(
     objective: Annotated[
         str | None, typer.Option(help="minimize the similarity or, supervised, maximize it.")
     ] = None,
-    step_size: Annotated[float | None, typer.Option(help="Step α.")] = None,
+    step_size: Annotated[float | None, typer.Option(help="Step α, of high − low.")] = None,
     bounds: Annotated[
         tuple[float, float] | None, typer.Option(help="Lowest and highest value of the data.")
     ] = None,
+    bounds_of: Annotated[
+        str | None,
+        typer.Option(help=f"Read the bounds off the data: {' or '.join(DATA_BOUNDS)}."),
+    ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(help="Attack as JSON, as `attack` in a manifest; options go before it."),
+        typer.Option(help="Attack as JSON, or a manifest with one; options go before it."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Fixes all draws.")] = 0,
     batch_size: Annotated[
@@ -132,7 +140,7 @@ def generate(
             "criterion": criterion,
             "objective": objective,
             "step_size": step_size,
-            "bounds": bounds,
+            "bounds": bounds if bounds_of is None else bounds_of,
         }
         network = load_model(model)
         try:
@@ -146,6 +154,7 @@ def generate(
             raise UsageError(str(error)) from error
         reference = DataReference(data, feature, divide_by, data_dir)
         source = reference.open(getattr(network, "input_shape", (None,))[1:])
+        attack = located(attack, source)
         label_source = None if labels is None else reference.open_labels(labels)
         try:
             sizes = settle_sizes(attack, source, batch_size or "auto", shard_size)
@@ -194,7 +203,9 @@ def _read_config(path: Path | None) -> Any:
     if path is None:
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        manifest = isinstance(content, dict) and "attack" in content
+        return content["attack"] if manifest else content
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"`--config` must be a file of JSON. Received: {path} ({error})."

@@ -1,13 +1,15 @@
 """Attack criteria f_x: a perturbed sample z is an adversarial example of x where f_x(z) ≤ 0."""
 
 import dataclasses
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Annotated, Any, ClassVar, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_uae._checks import By, check_integer
 from keras_uae._settings import Settings
 
 
@@ -35,6 +37,16 @@ class Criterion(Settings):
     one_pass: ClassVar[bool] = True  # see `value`
     takes_labels: ClassVar[bool] = False  # whether y is anything but `None`
 
+    def notes(self, x: tf.Tensor) -> list[str]:
+        """What the criterion finds out for itself of samples like `x`, in words."""
+        del x
+        return []
+
+    @property
+    def power(self) -> int:
+        """f is measured in the units of the data to this power, by which an attack divides it."""
+        return 0
+
     @property
     def inputs_per_sample(self) -> int:
         """How many inputs the model gets for one sample when f is evaluated."""
@@ -43,6 +55,10 @@ class Criterion(Settings):
     def bind(self, model: keras.Model) -> Self:
         """This criterion for `model`, unless it has a model already."""
         return self if self.model is not None else dataclasses.replace(self, model=model)
+
+    def choose(self, outputs: Any) -> Any:
+        """The one of a model's outputs that is judged; a single one as it is."""
+        return outputs
 
     def check_labels(self, y: Any, x: np.ndarray, owner: str) -> np.ndarray | None:
         """The labels `y` of the samples `x` as an array, or ValueError; most criteria take none."""
@@ -95,6 +111,39 @@ def evaluated_model(criterion: Criterion) -> keras.Model:
             "Received: model=None."
         )
     return criterion.model
+
+
+def check_output(owner: str, name: str, value: Any) -> int | str | None:
+    """Return `value` if it can name an output of a model: a place or a name."""
+    if value is None or isinstance(value, str):
+        return value
+    return check_integer(owner, name, value, 0)
+
+
+@dataclass(frozen=True)
+class OutputCriterion(Criterion):
+    """Base of the criteria that judge one output of a model, which may have several."""
+
+    _: KW_ONLY
+    output: Annotated[int | str | None, By(check_output)] = None
+
+    def choose(self, outputs: Any) -> Any:
+        if not isinstance(outputs, (list, tuple, Mapping)):
+            return outputs
+        named = dict(outputs if isinstance(outputs, Mapping) else enumerate(outputs))
+        if self.output in named:
+            return named[self.output]
+        names = list(named)
+        shapes = {name: tuple(getattr(each, "shape", ())) for name, each in named.items()}
+        raise ValueError(
+            f"`output` of {type(self).__name__} must name the output that is judged, one of "
+            f"{', '.join(map(repr, names))}: criterion={type(self).__name__}(output={names[0]!r}). "
+            f"Received: output={self.output!r} and outputs of shapes {shapes}."
+        )
+
+    def judged(self, z: tf.Tensor) -> tf.Tensor:
+        """What the model gives for z."""
+        return self.choose(evaluated_model(self)(z, training=False))
 
 
 def _real(x: Any) -> tf.Tensor:

@@ -4,17 +4,18 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Any, ClassVar
 
 import keras
+import ml_dtypes
 import numpy as np
 import tensorflow as tf
 
 from keras_uae._checks import By, Number, check_boolean
 from keras_uae._settings import register
-from keras_uae.criteria.base import Criterion, evaluated_model
+from keras_uae.criteria.base import OutputCriterion
 
 
 @register
 @dataclass(frozen=True)
-class Misclassification(Criterion):
+class Misclassification(OutputCriterion):
     """f_x(z) = logit_y(z) − max_{j ≠ y} logit_j(z) + κ (section 3.1).
 
     z is a supervised adversarial example of x, of class y, if the classifier gives it another
@@ -22,12 +23,14 @@ class Misclassification(Criterion):
     The attack that goes with it *maximises* the similarity: `objective="maximize"`.
 
     Args:
-        model: Classifier whose output has the shape `(batch, classes)`, best logits. Of
-            probabilities f has the same sign, other gradients, and κ another unit. Defaults to
-            `None`: the model of the attack.
+        model: Classifier whose output has the shape `(batch, classes)`: logits, or probabilities,
+            which are recognised (each in [0, 1], their sum 1) and of which the logarithm is taken.
+            Defaults to `None`: the model of the attack.
         targeted: Boolean, whether the labels are classes to be reached rather than left. Defaults
             to `False`.
-        kappa: Float ≥ 0, margin κ, in the units of the output. Defaults to `0`.
+        kappa: Float ≥ 0, margin κ, in the units of logits. Defaults to `0`.
+        output: Place or name of the logits among several outputs. Defaults to `None`: the only
+            one.
 
     Labels are given to `attack.generate(x, y)` or to the call, integers `(batch,)`. Without any,
     the class to be left is the one that the model gives to x itself.
@@ -73,17 +76,21 @@ class Misclassification(Criterion):
     def check(self, x: tf.Tensor, owner: str) -> None:
         self._classes(x, owner)
 
+    def notes(self, x: tf.Tensor) -> list[str]:
+        given = bool(tf.reduce_all(_are_probabilities(self.judged(x))))
+        return ["criterion: the model gives probabilities, of which the logarithm is taken"] * given
+
     def reference(self, x: tf.Tensor, y: tf.Tensor | None = None) -> tf.Tensor:
         if y is None:
             if self.targeted:
                 raise ValueError(
                     "`y` of Misclassification must be given where it is targeted. Received: y=None."
                 )
-            y = tf.argmax(self._logits(x), axis=1)
+            y = tf.argmax(self.judged(x), axis=1)
         return tf.cast(y, tf.int64)
 
     def value(self, reference: tf.Tensor, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
-        logits = tf.cast(self._logits(z), x.dtype)
+        logits = logits_of(tf.cast(self.judged(z), x.dtype))
         chosen = tf.one_hot(reference, tf.shape(logits)[1], dtype=logits.dtype)
         own = tf.reduce_sum(logits * chosen, axis=1)
         # far below every other, so that the class itself is never the greatest of the others
@@ -91,7 +98,7 @@ class Misclassification(Criterion):
         return (other - own if self.targeted else own - other) + self.kappa
 
     def _classes(self, x: tf.Tensor, owner: str) -> int:
-        shape = tf.convert_to_tensor(self._logits(x)).shape
+        shape = tf.convert_to_tensor(self.judged(x)).shape
         if shape.rank != 2 or shape[1] < 2:
             raise ValueError(
                 f"`model` of {owner} must be a classifier with outputs of shape (batch, classes), "
@@ -100,5 +107,25 @@ class Misclassification(Criterion):
             )
         return int(shape[1])
 
-    def _logits(self, z: tf.Tensor) -> tf.Tensor:
-        return evaluated_model(self)(z, training=False)
+
+def logits_of(outputs: tf.Tensor) -> tf.Tensor:
+    """Logits `(batch, classes)`, whether a classifier gives them or probabilities.
+
+    A row of numbers in [0, 1] that sum to 1 are probabilities, whose logarithms are logits. The
+    difference of two probabilities, once they are near 0 and 1, has no gradient to speak of.
+    """
+    given = _are_probabilities(outputs)[:, tf.newaxis]
+    # where there are none the logarithm is not taken, nor its gradient
+    safe = tf.where(given, tf.maximum(outputs, _least(outputs.dtype)), tf.ones_like(outputs))
+    return tf.where(given, tf.math.log(safe), outputs)
+
+
+def _are_probabilities(outputs: tf.Tensor) -> tf.Tensor:
+    """Whether each row of `(batch, classes)` has numbers in [0, 1] that sum to 1."""
+    slack = max(1e-3, 4 * float(ml_dtypes.finfo(outputs.dtype.as_numpy_dtype).eps))
+    off = tf.abs(tf.reduce_sum(outputs, axis=1) - 1)
+    return (tf.reduce_min(outputs, axis=1) >= 0) & (off < slack)
+
+
+def _least(dtype: tf.DType) -> float:
+    return 1e-7 if dtype == tf.float16 else 1e-30

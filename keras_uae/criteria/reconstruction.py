@@ -3,18 +3,17 @@
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated
 
-import keras
 import tensorflow as tf
 
 from keras_uae._checks import By, Number, check_boolean
 from keras_uae._settings import register
 from keras_uae._tensors import flatten, l2_norm
-from keras_uae.criteria.base import Criterion, evaluated_model
+from keras_uae.criteria.base import OutputCriterion
 
 
 @register
 @dataclass(frozen=True)
-class Reconstruction(Criterion):
+class Reconstruction(OutputCriterion):
     """f_x(z) = ‖x − Φ(z)‖₂ − ‖x − Φ(x)‖₂ + κ (section 3.2).
 
     z is an unsupervised adversarial example of x if the autoencoder Φ restores x from z no worse
@@ -26,6 +25,8 @@ class Reconstruction(Criterion):
         kappa: Float ≥ 0, margin κ, in the units of the norm. Defaults to `0`.
         squared: Boolean, squared norms as in the published code instead of the paper's norms.
             Defaults to `False`.
+        output: Place or name of the reconstruction among several outputs. Defaults to `None`: the
+            only one.
 
     Example:
 
@@ -37,14 +38,17 @@ class Reconstruction(Criterion):
     kappa: Annotated[float, Number(0)] = 0.0
     squared: Annotated[bool, By(check_boolean)] = False
 
+    @property
+    def power(self) -> int:
+        return 2 if self.squared else 1
+
     def check(self, x: tf.Tensor, owner: str) -> None:
         del owner  # the message is about this criterion's own model
-        shapes = [tuple(output.shape[1:]) for output in keras.tree.flatten(self._reconstruct(x))]
-        if shapes != [tuple(x.shape[1:])]:
+        shape = tuple(tf.convert_to_tensor(self.judged(x)).shape[1:])
+        if shape != tuple(x.shape[1:]):
             raise ValueError(
                 f"`model` of Reconstruction must give back the shape of its input, "
-                f"{tuple(x.shape[1:])}. Received: a model with output shape "
-                f"{', '.join(map(str, shapes))}."
+                f"{tuple(x.shape[1:])}. Received: a model with output shape {shape}."
             )
 
     def reference(self, x: tf.Tensor, y: tf.Tensor | None = None) -> tf.Tensor:
@@ -55,10 +59,7 @@ class Reconstruction(Criterion):
         return self._error(x, z) - reference + self.kappa
 
     def _error(self, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
-        difference = x - tf.cast(self._reconstruct(z), x.dtype)
+        difference = x - tf.cast(self.judged(z), x.dtype)
         if self.squared:
             return tf.reduce_sum(flatten(difference) ** 2, axis=1)
         return l2_norm(difference)
-
-    def _reconstruct(self, z: tf.Tensor) -> tf.Tensor:
-        return evaluated_model(self)(z, training=False)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple
 
 import tensorflow as tf
 
-from keras_uae._checks import Bounds, Number
+from keras_uae._checks import By, Number, check_bounds
 from keras_uae._draws import permutations
 from keras_uae._settings import Settings, register
 
@@ -71,7 +71,7 @@ class ViewAugmentation(Settings):
     color_jitter_strength: Annotated[float, Number(0)] = 0.5
     color_jitter_probability: Annotated[float, Number(0, 1)] = 0.8
     grayscale_probability: Annotated[float, Number(0, 1)] = 0.2
-    bounds: Bounds = (0.0, 1.0)
+    bounds: Annotated[tuple[float, float], By(check_bounds)] = (0.0, 1.0)
 
     def __call__(self, images: Any, seed: Any) -> tf.Tensor:
         """One view of each of the `images`, `(batch, height, width, channels)`.

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from keras_uae._checks import check_choice
-from keras_uae.attacks.base import Attack
+from keras_uae.attacks.base import Attack, with_units
 from keras_uae.attacks.minmax import MinMaxAttack
 from keras_uae.attacks.penalty import PenaltyAttack
 from keras_uae.attacks.pgd import PGDAttack
@@ -25,6 +25,15 @@ def describe_attack(attack: Attack) -> dict[str, Any]:
         config.pop(name, None)
     config["dtype"] = attack.dtype_policy.name
     return json.loads(json.dumps({"class_name": type(attack).__name__, "config": config}))
+
+
+def completed(description: Any) -> Any:
+    """A described attack, also of an older version, with all settings that there are now."""
+    config = description.get("config") if isinstance(description, dict) else None
+    if not isinstance(config, dict) or "dtype" not in config:  # by hand: the defaults hold
+        return description
+    since = {"frozen_features": None, "attacked": None}
+    return {**description, "config": {**since, **with_units(config)}}
 
 
 def measure_of(description: Any) -> str:
@@ -63,7 +72,7 @@ def build_attack(
     name = check_choice("the configuration", "class_name", description["class_name"], ATTACKS)
     check_choice("build_attack", "preset", preset, PRESETS)
     start = PRESETS[preset] if name == "MinMaxAttack" else {}
-    config = {key: _revive(value) for key, value in description["config"].items()}
+    config = {key: _revive(value) for key, value in completed(description)["config"].items()}
     try:
         return ATTACKS[name](model, **{**start, **config, **settings})
     except TypeError as error:  # an unknown setting

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_uae._checks import check_integer, check_samples
 from keras_uae._files import TEMPORARY, is_no_space
+from keras_uae._model_layers import CallableModel
 from keras_uae.attacks.base import Attack
 from keras_uae.sharding.attack_config import describe_attack
 from keras_uae.sharding.fingerprints import LabelHash, SampleHash, environment, model_fingerprint
@@ -67,10 +68,12 @@ def settle_sizes(
     owner, count = "generate", len(source)
     if shard_size is not None:
         shard_size = check_integer(owner, "shard_size", shard_size, 1)
+    required = attack.check_model_takes(first_samples(source), owner).batch
     if batch_size == "auto":
-        automatic = attack.auto_batch_size(tuple(source.shape[1:]))
+        automatic = required or attack.auto_batch_size(tuple(source.shape[1:]))
         batch_size = min(automatic, shard_size or automatic)
-    batch_size = min(check_integer(owner, "batch_size", batch_size, 1), count)
+    batch_size = check_integer(owner, "batch_size", batch_size, 1)
+    batch_size = required or min(batch_size, count)
     if shard_size is None:
         most = min(_SHARD_SAMPLES, _SHARD_BYTES // _sample_bytes(attack, source))
         shard_size = max(most // batch_size, 1) * batch_size
@@ -80,6 +83,20 @@ def settle_sizes(
             f"{max(shard_size // batch_size, 1) * batch_size}. Received: shard_size={shard_size}."
         )
     return batch_size, shard_size
+
+
+def first_samples(source: Source) -> np.ndarray:
+    """Two samples to try things on, or the only one."""
+    return source.read(0, min(2, len(source)))
+
+
+def located(attack: Attack, source: Source) -> Attack:
+    """The attack with the bounds of all samples, where it reads them off the data."""
+    if not isinstance(attack.bounds, str):
+        return attack
+    step = max(_READ_BYTES // _sample_bytes(attack, source), 1)
+    starts = range(0, len(source), step)
+    return attack.located(source.read(i, min(i + step, len(source))) for i in starts)
 
 
 def plan(
@@ -110,7 +127,12 @@ def plan(
     owner = "generate"
     count, sample_shape = len(source), tuple(source.shape[1:])
     seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
-    first = source.read(0, 1)
+    if isinstance(attack.model, CallableModel) or attack.attacked is not None:
+        raise ValueError(
+            f"`attack` of {owner} must attack a keras.Model with one input, whose weights can be "
+            f"recognised: make it with keras.Model(inputs, outputs). Received: {attack!r}."
+        )
+    first = first_samples(source)
     attack.check_model_takes(first, owner)
     if labels is None:
         attack.criterion.check_labels(None, first, owner)
@@ -150,7 +172,7 @@ def _hash_shard(
     for start in range(rows.start, rows.stop, step):
         stop = min(start + step, rows.stop)
         x = source.read(start, stop)
-        check_samples("generate", x, bounds=attack.bounds, first=start)
+        check_samples("generate", x, bounds=attack.space(x.shape[1:]).limits(), first=start)
         digest.update(x)
         if labels is not None:
             y = attack.criterion.check_labels(labels.read(start, stop), x, "generate")
@@ -325,6 +347,7 @@ def generate_shards(
     """
     directory = Path(directory)
     source, labels = as_source(x), None if y is None else as_source(y)
+    attack = located(attack, source)
     manifest = plan(attack, source, labels, **settings)
     manifest = open_directory(directory, manifest, resume=resume)
     engine = LocalEngine(Worker(attack, source, manifest, directory, labels))

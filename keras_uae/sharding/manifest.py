@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_uae._files import atomic_write, file_size
+from keras_uae.sharding.attack_config import completed
 
 FILE_NAME = "manifest.json"
 FORMAT = "keras_uae shards 1"
@@ -154,6 +155,7 @@ class Manifest:
         if not isinstance(environments, list) or not all(isinstance(e, dict) for e in environments):
             raise ValueError("environments must be a list of objects")
         values = {name: content[name] for name in names}
+        values["attack"] = completed(content["attack"])
         values["sample_shape"] = tuple(shape)
         values["inputs"] = tuple(content["inputs"])
         values["environments"] = tuple(environments)

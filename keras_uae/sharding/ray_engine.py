@@ -122,6 +122,7 @@ class ShardActor:
     def __init__(self, job: Any):
         import importlib
 
+        from keras_uae._allocator import keep_freed_memory
         from keras_uae.sharding.attack_config import build_attack
         from keras_uae.sharding.fingerprints import (
             environment,
@@ -131,6 +132,7 @@ class ShardActor:
         from keras_uae.sharding.models import load_model
         from keras_uae.sharding.worker import Worker
 
+        keep_freed_memory()
         content, data, manifest, directory, modules, labels = job
         set_intra_op_threads(manifest.environments[-1]["threads"])
         for module in modules:

@@ -5,8 +5,10 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_uae._checks import check_choice
+from keras_uae._model_layers import example
 from keras_uae.similarity.base import Similarity
 from keras_uae.similarity.distances import L2, Cosine, ReconstructionLoss
 from keras_uae.similarity.donsker_varadhan import donsker_varadhan
@@ -17,7 +19,8 @@ from keras_uae.similarity.features import (
     Output,
     Pixels,
     RandomSampling,
-    starts_with_convolution,
+    first_convolution,
+    too_small,
 )
 from keras_uae.similarity.gaussian import Gaussian, gaussian_mutual_information
 from keras_uae.similarity.measurement import measured
@@ -71,18 +74,25 @@ def names() -> list[str]:
     return ["auto", *SIMILARITIES]
 
 
-def get(similarity: Any, model: keras.Model, owner: str = "MinMaxAttack") -> Similarity:
+def get(
+    similarity: Any,
+    model: keras.Model,
+    owner: str = "MinMaxAttack",
+    x: tf.Tensor | None = None,
+) -> Similarity:
     """The similarity that a name stands for with this model; an object is returned as it is.
 
     Args:
-        similarity: A `Similarity`, or "auto" ("conv" where the first layer with weights is a
-            convolution, otherwise "random": the rule of section 3.1), "conv" and "random" (MINE
-            on feature maps or random projections), "bivariate" ("random" by its exact law, faster),
-            "gaussian" (the closed form of "random"), "l2", "cosine" and "feature_scattering"
-            (Table 13: on feature maps where there are any, otherwise on the input),
-            "reconstruction_loss" (L2-UAE), or a name that was added to `SIMILARITIES`.
+        similarity: A `Similarity`, or "auto" ("conv" where the first layer with a kernel that sees
+            the input is a convolution with several feature maps, otherwise "gaussian"), "conv" and
+            "random" (MINE on feature maps or random projections, the rule of section 3.1),
+            "bivariate" ("random" by its exact law, faster), "gaussian" (the closed form of
+            "random"), "l2", "cosine" and "feature_scattering" (Table 13: on feature maps where
+            there are any, otherwise on the input), "reconstruction_loss" (L2-UAE), or a name that
+            was added to `SIMILARITIES`.
         model: The attacked model.
         owner: Whose setting it is, for messages. Defaults to `"MinMaxAttack"`.
+        x: Batch of samples. Defaults to `None`: zeros of the shape that the model takes.
 
     Example:
 
@@ -91,10 +101,11 @@ def get(similarity: Any, model: keras.Model, owner: str = "MinMaxAttack") -> Sim
     if isinstance(similarity, Similarity):
         return similarity
     check_choice(owner, "similarity", similarity, names())
-    convolutional = starts_with_convolution(model)
+    x = example(model) if x is None else x
+    layer = first_convolution(model, x)
     if similarity == "auto":
-        similarity = "conv" if convolutional else "random"
-    return SIMILARITIES[similarity](Convolution() if convolutional else Pixels())
+        similarity = "gaussian" if layer is None or too_small(layer, model, x) else "conv"
+    return SIMILARITIES[similarity](Pixels() if layer is None else Convolution())
 
 
 def mutual_information(

@@ -31,7 +31,13 @@ class Similarity(Settings):
     """
 
     measure: ClassVar[str] = "similarity"  # what `estimate` gives, in words
+    least_radius: ClassVar[float] = 0.0  # half width of δ₀ at least, as a fraction of the range
     features: FeatureMap = Pixels()
+
+    @property
+    def power(self) -> int:
+        """The value is in the units of the data to this power, by which an attack divides it."""
+        return 0
 
     def draw(self, seed: tf.Tensor, shape: tf.TensorShape, iterations: int, dtype: tf.DType) -> Any:
         """Random numbers shared by all samples of a run; `shape` is (d', K)."""

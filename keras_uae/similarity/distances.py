@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_uae._settings import register
 from keras_uae._tensors import flatten, l2_norm
 from keras_uae.similarity.base import Similarity
-from keras_uae.similarity.features import FeatureMap, Output
+from keras_uae.similarity.features import FLAT, FeatureMap, Output, Pixels
 
 
 @register
@@ -26,6 +26,11 @@ class L2(Similarity):
     """
 
     measure: ClassVar[str] = "negative L2 distance"
+    least_radius: ClassVar[float] = FLAT
+
+    @property
+    def power(self) -> int:
+        return 1 if isinstance(self.features, (Pixels, Output)) else 0
 
     def estimate(
         self, drawn: Any, state: tf.Tensor, v: tf.Tensor, t: tf.Tensor
@@ -49,6 +54,7 @@ class Cosine(Similarity):
     """
 
     measure: ClassVar[str] = "cosine"
+    least_radius: ClassVar[float] = FLAT
 
     def estimate(
         self, drawn: Any, state: tf.Tensor, v: tf.Tensor, t: tf.Tensor
@@ -71,6 +77,10 @@ class ReconstructionLoss(Similarity):
 
     measure: ClassVar[str] = "reconstruction loss"
     features: FeatureMap = Output()
+
+    @property
+    def power(self) -> int:
+        return 1
 
     def init(self, drawn: Any, x: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
         del drawn, u

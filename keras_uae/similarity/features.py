@@ -5,26 +5,36 @@ of it is ever transposed.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from keras_uae._checks import Integer
 from keras_uae._draws import PROJECTION, normal, stream
-from keras_uae._model_layers import flat_layers
+from keras_uae._model_layers import example, first_that_sees, flat_layers, output_of
 from keras_uae._settings import Settings, register
 from keras_uae._tensors import flatten, l2_norm
 
+# Where δ₀ is drawn at least if the gradient at z = x is 0: from there δ would never leave
+FLAT = 1e-3
 _CONVOLUTIONS = (
     keras.layers.Conv1D,
+    keras.layers.Conv1DTranspose,
     keras.layers.Conv2D,
+    keras.layers.Conv2DTranspose,
     keras.layers.Conv3D,
+    keras.layers.Conv3DTranspose,
+    keras.layers.ConvLSTM1D,
+    keras.layers.ConvLSTM2D,
+    keras.layers.ConvLSTM3D,
     keras.layers.DepthwiseConv1D,
     keras.layers.DepthwiseConv2D,
     keras.layers.SeparableConv1D,
     keras.layers.SeparableConv2D,
 )
+# What mixes all of its input: a convolution behind one of these is none of the sample
+_MIXING = (keras.layers.Dense, keras.layers.EinsumDense, keras.layers.RNN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +50,11 @@ class FeatureMap(Settings):
         >>> attack = uae.MinMaxAttack(autoencoder, similarity=columns)
     """
 
-    def source(self, model: keras.Model) -> keras.Layer | None:
-        """The layer whose output is read; `None` for the input itself."""
-        del model
+    least_radius: ClassVar[float] = 0.0  # as of `Similarity`
+
+    def source(self, model: keras.Model, x: tf.Tensor | None = None) -> keras.Layer | None:
+        """The layer whose output is read, given a batch; `None` for the input itself."""
+        del model, x
         return None
 
     def draw(self, seed: tf.Tensor, captured: tf.Tensor) -> Any:
@@ -87,7 +99,7 @@ class Output(FeatureMap):
         >>> uae.similarity.L2(features=uae.similarity.Output())
     """
 
-    def source(self, model: keras.Model) -> keras.Layer | None:
+    def source(self, model: keras.Model, x: tf.Tensor | None = None) -> keras.Layer | None:
         return model
 
     def __call__(self, drawn: Any, captured: tf.Tensor) -> tf.Tensor:
@@ -97,10 +109,12 @@ class Output(FeatureMap):
 @register
 @dataclass(frozen=True, kw_only=True)
 class Convolution(FeatureMap):
-    """The K feature maps of a convolution, the first one of the model by default (6.2).
+    """The K feature maps of a convolution, the first one that sees the input by default (6.2).
 
     Args:
-        layer: Name of the layer, at any depth. Defaults to `None`, the first convolution.
+        layer: Name of the layer, at any depth. Defaults to `None`: the first convolution that
+            depends on the input when the model runs, whatever stands before it but a layer that
+            mixes all of its input (Dense, EinsumDense, recurrent).
 
     Example:
 
@@ -109,15 +123,17 @@ class Convolution(FeatureMap):
 
     layer: str | None = None
 
-    def source(self, model: keras.Model) -> keras.Layer | None:
-        for layer in flat_layers(model):
-            wanted = layer.name == self.layer if self.layer else isinstance(layer, _CONVOLUTIONS)
-            if wanted:
-                return layer
-        what = f"a layer named {self.layer!r}" if self.layer else "a convolution"
+    def source(self, model: keras.Model, x: tf.Tensor | None = None) -> keras.Layer | None:
+        if self.layer is not None:
+            found = next((each for each in flat_layers(model) if each.name == self.layer), None)
+        else:
+            found = first_convolution(model, x)
+        if found is not None:
+            return found
+        what = f"a layer named {self.layer!r}" if self.layer else "a convolution on the input"
         raise ValueError(
             f"`similarity` of MinMaxAttack asks for {what}, but the model has none; choose "
-            f"similarity='random' or 'gaussian', which read the input. "
+            f"similarity='gaussian', which reads the input. "
             f"Received: model {model.name!r} with layers "
             f"{[layer.name for layer in flat_layers(model)]}."
         )
@@ -189,6 +205,8 @@ class BivariateSampling(RandomSampling):
         >>> uae.similarity.MINE(features=uae.similarity.BivariateSampling(samples=200))
     """
 
+    least_radius: ClassVar[float] = FLAT
+
     def draw(self, seed: tf.Tensor, captured: tf.Tensor) -> Plane:
         size = (2, self.dimension, self.samples)
         directions = normal(stream(seed, PROJECTION), size, captured.dtype) / self.dimension
@@ -209,7 +227,36 @@ class BivariateSampling(RandomSampling):
         )
 
 
-def starts_with_convolution(model: keras.Model) -> bool:
-    """Whether the first layer that has weights is a convolution."""
-    weighted = [layer for layer in flat_layers(model) if layer.weights]
-    return bool(weighted) and isinstance(weighted[0], _CONVOLUTIONS)
+def first_convolution(model: keras.Model, x: tf.Tensor | None = None) -> keras.Layer | None:
+    """The first convolution that sees the input, unless a layer that mixes all of it comes first.
+
+    Args:
+        model: Built `keras.Model`.
+        x: Batch of samples. Defaults to `None`: zeros of the shape that the model takes.
+    """
+    x = example(model) if x is None else x
+    if x is None:
+        raise ValueError(
+            f"`x` must be given to find the first convolution of a model that knows no shape of "
+            f"its input. Received: model {model.name!r}."
+        )
+    found = first_that_sees(model, x, lambda layer: isinstance(_inner(layer), _KERNELS))
+    return found if isinstance(_inner(found), _CONVOLUTIONS) else None
+
+
+def too_small(layer: keras.Layer, model: keras.Model, x: tf.Tensor) -> bool:
+    """Whether the maps of a convolution are too few or too small for MINE to compare."""
+    if getattr(_inner(layer), "data_format", None) == "channels_first":
+        return True  # the last axis are no maps
+    maps = output_of(layer, model, x, "MinMaxAttack").shape
+    return maps[-1] < 2 or maps[1:-1].num_elements() < 2
+
+
+_KERNELS = (*_CONVOLUTIONS, *_MIXING)
+
+
+def _inner(layer: keras.Layer | None) -> keras.Layer | None:
+    """What a wrapper (TimeDistributed, SpectralNormalization, …) wraps; others as they are."""
+    while isinstance(layer, keras.layers.Wrapper):
+        layer = layer.layer
+    return layer

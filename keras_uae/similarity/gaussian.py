@@ -9,6 +9,7 @@ from keras_uae._checks import Integer, Number
 from keras_uae._settings import register
 from keras_uae._tensors import flatten
 from keras_uae.similarity.base import MUTUAL_INFORMATION, Similarity
+from keras_uae.similarity.features import FLAT
 from keras_uae.similarity.gradients import WithGradient, by_hand
 
 
@@ -82,6 +83,7 @@ class Gaussian(Similarity):
     """
 
     measure: ClassVar[str] = MUTUAL_INFORMATION
+    least_radius: ClassVar[float] = FLAT
     dimension: Annotated[int, Integer(1)] = 1
     floor: Annotated[float, Number(1e-30, 0.5)] = 1e-6
 

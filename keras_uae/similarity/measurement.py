@@ -71,7 +71,7 @@ def measured(
 def _measure_batch(
     similarity: Similarity, model: keras.Model | None, batch: list[tf.Tensor], seed: int
 ) -> np.ndarray:
-    source = None if model is None else similarity.features.source(model)
+    source = None if model is None else similarity.features.source(model, batch[0][:2])
     captured = [each if model is None else output_of(source, model, each, _OWNER) for each in batch]
     if not isinstance(similarity, MINE):  # a closed form: nothing is trained
         (u, v), zero = _pairs(similarity.features, captured, seed), tf.constant(0)

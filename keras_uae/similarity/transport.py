@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras_uae._checks import Integer, Number
 from keras_uae._settings import register
 from keras_uae.similarity.base import Similarity
-from keras_uae.similarity.features import Convolution, FeatureMap
+from keras_uae.similarity.features import FLAT, Convolution, FeatureMap
 
 
 @register
@@ -44,6 +44,7 @@ class FeatureScattering(Similarity):
     """
 
     measure: ClassVar[str] = "negative transport distance"
+    least_radius: ClassVar[float] = FLAT
     features: FeatureMap = Convolution()
     iterations: Annotated[int, Integer(1)] = 20
     regularization: Annotated[float, Number(1e-6)] = 0.1

@@ -1,0 +1,83 @@
+"""What a model does that an attack must know: noise, mixed samples, a fixed batch, a state."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_uae._model_layers import running
+
+_TOLERANCE = 1e-4  # of the largest value, to which two passes with other sums agree
+
+
+class Behaviour(NamedTuple):
+    """What was seen of a model."""
+
+    batch: int | None  # the one number of samples that it takes; `None` for any
+    noise: str  # "", "seeded" (Keras' own generators) or "unseeded"
+    mixes: bool  # what it says of a sample depends on the others of the batch
+
+
+def observed(
+    forward: Callable[[list[int]], Any], count: int, expected: int | None, owner: str
+) -> Behaviour:
+    """Run a model and say what it does.
+
+    Args:
+        forward: Function of the places of samples that gives what the model returns for them.
+        count: How many samples there are.
+        expected: The batch that the model says it takes, which it may only remember. `None` for
+            any.
+        owner: For messages.
+
+    Raises:
+        ValueError: The model carries a state from one batch to the next.
+    """
+    batch = None if expected is None or _runs(forward, 3 if expected == 2 else 2) else expected
+    rows, copies = ([0, *[last] * ((batch or 2) - 1)] for last in (min(1, count - 1), 0))
+    layers: list[keras.Layer] = []
+    with running(lambda layer, _: layers.append(layer)):
+        first = _evaluate(forward, rows)
+    stateful = next((each.name for each in layers if getattr(each, "stateful", False)), None)
+    if stateful is not None:
+        raise ValueError(
+            f"`model` of {owner} must give for a sample what it gives for it alone, but a layer "
+            f"carries its state from one batch to the next: build the model with stateful=False "
+            f"and load the weights. Received: layer {stateful!r} of the model."
+        )
+    with keras.StatelessScope():  # the second pass goes on drawing where the first has ended
+        same = _alike(*(_flat(forward(rows)) for _ in range(2)))
+    if not same:
+        seeded = _alike(first, _evaluate(forward, rows))
+        return Behaviour(batch, "seeded" if seeded else "unseeded", False)
+    other = _evaluate(forward, copies)
+    return Behaviour(
+        batch, "", not _alike([each[0] for each in first], [each[0] for each in other])
+    )
+
+
+def _runs(forward: Callable[[list[int]], Any], count: int) -> bool:
+    try:
+        _evaluate(forward, [0] * count)
+    except Exception:  # whatever the model raises: it is run again with its own batch
+        return False
+    return True
+
+
+def _evaluate(forward: Callable[[list[int]], Any], rows: list[int]) -> list[np.ndarray]:
+    with keras.StatelessScope():
+        return _flat(forward(rows))
+
+
+def _flat(outputs: Any) -> list[np.ndarray]:
+    return [np.asarray(each, np.float64) for each in keras.tree.flatten(outputs)]
+
+
+def _alike(first: list[np.ndarray], second: list[np.ndarray]) -> bool:
+    return all(_close(a, b) for a, b in zip(first, second, strict=True))
+
+
+def _close(first: np.ndarray, second: np.ndarray) -> bool:
+    size = max(float(np.max(np.abs(first), initial=0)), 1e-30)
+    return bool(np.all(np.abs(first - second) <= _TOLERANCE * size) | (~np.isfinite(size)))
