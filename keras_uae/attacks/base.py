@@ -47,6 +47,15 @@ Attacked = Annotated[int | str | None, By(_check_attacked)]
 Found = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
 
 
+@dataclasses.dataclass
+class Learned:
+    """What an attack has learnt of its model and data; not one of its settings."""
+
+    behaviour: Behaviour | None = None
+    notes: list[str] = dataclasses.field(default_factory=list)
+    located: "Attack | None" = None  # this attack with the bounds of the data
+
+
 class Attack(keras.layers.Layer):
     """Base of the attacks: a layer that takes samples and gives their examples.
 
@@ -77,7 +86,7 @@ class Attack(keras.layers.Layer):
     frozen_features: Any = None
     attacked: int | str | None = None
     seed: int
-    forward: keras.Model  # the model as a function of the one input that is attacked
+    single_input: keras.Model  # the model as a function of the input that is attacked
 
     def __init__(
         self, model: keras.Model | Callable[..., Any], given: Mapping[str, Any], **kwargs: Any
@@ -104,12 +113,14 @@ class Attack(keras.layers.Layer):
         for name, value in values.items():
             setattr(self, name, value)
         # Past Keras' own __setattr__, which would make the weights, losses and metrics of the
-        # attacked model those of every model around the attack. Saving finds it all the same.
+        # attacked model those of every model around the attack. Saving finds it all the same, under
+        # the first of its names in alphabetical order.
         attacked = values.get("attacked")
         self.__dict__["model"] = model
-        self.__dict__["forward"] = model if attacked is None else HeldInputs(model, attacked)
-        self.criterion = self.criterion.bind(self.forward)
+        self.__dict__["single_input"] = model if attacked is None else HeldInputs(model, attacked)
+        self.criterion = self.criterion.bind(self.single_input)
         self.built = True
+        self._learned = Learned()
         self._compiled = tf.function(functools.partial(_isolated, self), autograph=False)
         self._judging = tf.function(functools.partial(_judged, self), autograph=False)
 
@@ -336,7 +347,7 @@ class Attack(keras.layers.Layer):
         owner = type(self).__name__
         with keras.StatelessScope():
             self.criterion.check(x, owner)
-            self.__dict__["_criterion_notes"] = self.criterion.notes(x)
+            self._learned.notes = self.criterion.notes(x)
             labels = tf.zeros(x.shape[:1], tf.int64) if self.criterion.takes_labels else None
             reference, z = self.criterion.reference(x, labels), tf.identity(x)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -372,10 +383,10 @@ class Attack(keras.layers.Layer):
         if not isinstance(self.bounds, str):
             return self
         low, high = data_bounds(parts, self.bounds)
-        known = self.__dict__.get("_located")
+        known = self._learned.located
         if known is None or not all(map(np.array_equal, known.bounds, (low, high))):
             settings = {name: getattr(self, name) for name in self.settings()}
-            if self.criterion.model is self.forward:
+            if self.criterion.model is self.single_input:
                 settings["criterion"] = dataclasses.replace(self.criterion, model=None)
             known = type(self)(
                 self.model,
@@ -383,7 +394,7 @@ class Attack(keras.layers.Layer):
                 dtype=self.dtype_policy,
                 name=self.name,
             )
-            self.__dict__["_located"] = known  # with its trace
+            self._learned.located = known  # with its trace
         return known
 
     def split(self, x: Any) -> tuple[Any, dict[Any, Any]]:
@@ -423,16 +434,15 @@ class Attack(keras.layers.Layer):
 
     def holding(self, held: Mapping[Any, Any] | None) -> contextlib.AbstractContextManager:
         """The inputs that are not attacked, where there are any, while the context is open."""
-        if isinstance(self.forward, HeldInputs) and held is not None:
-            return self.forward.holding(held)
+        if isinstance(self.single_input, HeldInputs) and held is not None:
+            return self.single_input.holding(held)
         return contextlib.nullcontext()
 
     @property
     def notes(self) -> list[str]:
         """What the attack has chosen for itself, in words, once it has seen samples."""
-        notes = list(self.__dict__.get("_criterion_notes", ()))
-        noise = getattr(self.__dict__.get("_behaviour"), "noise", "")
-        if noise:
+        notes, behaviour = list(self._learned.notes), self._learned.behaviour
+        if behaviour is not None and behaviour.noise:
             notes.append(f"success: judged on {_JUDGING_DRAWS} fresh draws of the model's noise")
         return notes
 
@@ -478,12 +488,12 @@ class Attack(keras.layers.Layer):
 
         def forward(rows: list[int]) -> Any:
             with self.holding(_rows(others, rows)):
-                return self.forward(tf.gather(few, rows), training=False)
+                return self.single_input(tf.gather(few, rows), training=False)
 
-        behaviour = self.__dict__.get("_behaviour")
+        behaviour = self._learned.behaviour
         if behaviour is None:
             size = None if expected is None else expected[0]
-            behaviour = self.__dict__["_behaviour"] = observed(forward, count, size, owner)
+            behaviour = self._learned.behaviour = observed(forward, count, size, owner)
             self._warn(behaviour)
         copies = [0] * (behaviour.batch or 2)
         with self.holding(_rows(others, copies)):
@@ -541,7 +551,7 @@ class Attack(keras.layers.Layer):
         return f"{type(self).__name__}({self.model.name!r}, {settings})"
 
     def get_config(self) -> dict[str, Any]:
-        if self.criterion.model is not self.forward:
+        if self.criterion.model is not self.single_input:
             raise ValueError(
                 f"`criterion` of {type(self).__name__} must judge the attacked model, or it cannot "
                 f"be saved with the attack. Received: criterion={self.criterion!r} for another one."

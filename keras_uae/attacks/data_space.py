@@ -53,6 +53,9 @@ class DataSpace(NamedTuple):
         return np.where(self.free, self.low, -np.inf), np.where(self.free, self.high, np.inf)
 
 
+UNIT_INTERVAL = DataSpace(0.0, 1.0, 1.0)
+
+
 def data_bounds(parts: Iterable[np.ndarray], how: str) -> Box:
     """Least and largest value of samples: of all ("data"), of each feature ("features").
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_uae._draws import per_sample_uniform
 from keras_uae._tensors import expand, flatten
-from keras_uae.attacks.data_space import DataSpace
+from keras_uae.attacks.data_space import UNIT_INTERVAL, DataSpace
 
 STEP_RULES = ("max", "raw", "sign")
 
@@ -32,7 +32,11 @@ def glorot_radius(shape: tuple[int, ...]) -> float:
 
 
 def initial_delta(
-    x: tf.Tensor, index: tf.Tensor, radius: float, seed: tf.Tensor, space: DataSpace
+    x: tf.Tensor,
+    index: tf.Tensor,
+    radius: float,
+    seed: tf.Tensor,
+    space: DataSpace = UNIT_INTERVAL,
 ) -> tf.Tensor:
     """δ₀: uniform in ±radius, drawn for each sample from (seed, its index) alone."""
     if radius == 0:
@@ -64,7 +68,7 @@ def stationarity_gap(
     violation: tf.Tensor,
     low: tf.Tensor,
     high: tf.Tensor,
-    space: DataSpace,
+    space: DataSpace = UNIT_INTERVAL,
 ) -> tf.Tensor:
     """‖L(δ, c)‖ of Theorem 1, `(batch,)`: the proximal gradients of both players.
 
@@ -77,7 +81,7 @@ def stationarity_gap(
         gradient: Tensor like `z`, ∇_δ F in units of the range.
         violation: Tensor `(batch,)`, f⁺.
         low, high: Tensors like `z`, the lowest and highest z that is allowed.
-        space: The units.
+        space: The units. Defaults to those of (0, 1).
     """
     moved = z - tf.clip_by_value(z - in_units(gradient, space), low, high)
     square = tf.math.divide_no_nan(moved, in_units(tf.ones_like(moved), space)) ** 2

@@ -45,7 +45,7 @@ class SimilarityAttack(Attack):
         super().__init__(model, given, **kwargs)
         if isinstance(self.similarity, str):
             check_choice(type(self).__name__, "similarity", self.similarity, similarities.names())
-        x = example(self.forward)
+        x = example(self.single_input)
         if x is not None:  # refused here if the model has no layer to read
             self.prepare(x)
 
@@ -67,7 +67,7 @@ class SimilarityAttack(Attack):
     def notes(self) -> list[str]:
         if self.source is None:
             where = "the input"
-        elif self.source is self.forward:
+        elif self.source is self.single_input:
             where = "the output"
         else:
             where = f"layer {self.source.name!r}"
@@ -81,7 +81,7 @@ class SimilarityAttack(Attack):
         """Settle on the similarity, and on the layer that it reads, for samples like `x`."""
         if self.prepared:
             return
-        model, owner = self.forward, type(self).__name__
+        model, owner = self.single_input, type(self).__name__
         similarity = similarities.get(self.similarity, model, owner, x)
         # past Keras' own __setattr__, which would track the layer as part of the attack
         self.__dict__["source"] = source = similarity.features.source(model, x)
@@ -104,7 +104,7 @@ class SimilarityAttack(Attack):
         if not (self.criterion.one_pass and len(seen) == 1):
             # the criterion evaluates something else than z: pass z itself as far as the source
             with capture(self.source, inline=self.inline) as seen:
-                self.evaluate(lambda: self.forward(z, training=False))
+                self.evaluate(lambda: self.single_input(z, training=False))
         return result, tf.cast(self.criterion.choose(seen[0]), z.dtype)
 
     def check(self, x: tf.Tensor) -> None:
@@ -118,5 +118,5 @@ class SimilarityAttack(Attack):
     def _captured(self, x: tf.Tensor) -> tf.Tensor:
         """What the similarity reads its features from."""
         self.prepare(x)
-        seen = output_of(self.source, self.forward, x, type(self).__name__)
+        seen = output_of(self.source, self.single_input, x, type(self).__name__)
         return self.criterion.choose(seen)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Self
 
 import keras
@@ -120,12 +120,13 @@ def check_output(owner: str, name: str, value: Any) -> int | str | None:
     return check_integer(owner, name, value, 0)
 
 
-@dataclass(frozen=True)
+Output = Annotated[int | str | None, By(check_output)]
+
+
 class OutputCriterion(Criterion):
     """Base of the criteria that judge one output of a model, which may have several."""
 
-    _: KW_ONLY
-    output: Annotated[int | str | None, By(check_output)] = None
+    output: int | str | None  # a field of the subclass
 
     def choose(self, outputs: Any) -> Any:
         if not isinstance(outputs, (list, tuple, Mapping)):

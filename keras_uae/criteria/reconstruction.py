@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_uae._checks import By, Number, check_boolean
 from keras_uae._settings import register
 from keras_uae._tensors import flatten, l2_norm
-from keras_uae.criteria.base import OutputCriterion
+from keras_uae.criteria.base import Output, OutputCriterion
 
 
 @register
@@ -37,6 +37,7 @@ class Reconstruction(OutputCriterion):
     _: KW_ONLY
     kappa: Annotated[float, Number(0)] = 0.0
     squared: Annotated[bool, By(check_boolean)] = False
+    output: Output = None
 
     @property
     def power(self) -> int:

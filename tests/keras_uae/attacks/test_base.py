@@ -39,13 +39,13 @@ def reconstruction_in_numpy(model, x, z, *, kappa=0.0, squared=False):
 
 @keras.saving.register_keras_serializable(package="tests")
 def darker(x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
-    """A user's criterion: z is darker than x on average, or hardly brighter."""
-    return tf.reduce_mean(z - x, axis=[1, 2, 3]) - 0.01
+    """A user's criterion: z is darker than x on average."""
+    return tf.reduce_mean(z - x, axis=[1, 2, 3])
 
 
 def darker_in_numpy(model, x, z):
     del model
-    return rows(z - x).mean(axis=1) - 0.01
+    return rows(z - x).mean(axis=1)
 
 
 class Case(NamedTuple):
@@ -75,7 +75,7 @@ CASES = {
         if name != "convolutional"  # the default
     },
     "model_rescaled": Case(
-        {"similarity": "l2", "bounds": (0, 255), "initial_radius": 51, "step_size": 2.55},
+        {"similarity": "l2", "bounds": (0, 255)},
         tiny_models.rescaled,
         scale=255,
     ),
@@ -116,7 +116,10 @@ def run(name: str) -> Run:
     """
     case = CASES[name]
     keras.utils.set_random_seed(0)
-    settings = {"steps": STEPS, "epsilon": 0.15 * case.scale, "dtype": "float64", **case.settings}
+    settings = {"steps": STEPS, "epsilon": 0.15, "dtype": "float64"}
+    if not name.startswith("preset_"):  # from c₀ = 0 some samples succeed and some do not
+        settings["initial_multiplier"] = 0.0
+    settings |= case.settings
     attack = MinMaxAttack.from_preset(case.preset, case.build("float64"), **settings)
     x = tiny_models.images(COUNT, dtype="float64") * case.scale
     found = generate(attack, x)
@@ -189,12 +192,12 @@ def test_shapes_and_dtypes(name):
 
 @every_case
 def test_examples_stay_in_the_ball_and_in_the_data_space(name):
-    _, attack, x, found, *_ = run(name)
+    case, attack, x, found, *_ = run(name)
     low, high = attack.bounds
     assert found.x.min() >= low
     assert found.x.max() <= high
     distance = np.abs(found.x - x)
-    assert distance.max() <= attack.epsilon * (1 + 1e-12)
+    assert distance.max() <= attack.epsilon * case.scale * (1 + 1e-12)
     assert distance[found.success].max(axis=(1, 2, 3)).min() > 0
 
 
@@ -344,10 +347,10 @@ def test_the_reported_estimate_can_be_made_again(name):
     u, v = (of if name == "random" else reads(of) for of in (tf.constant(x), tf.constant(found.x)))
     projection = features.draw(seed, u)
     u, v = features(projection, u), features(projection, v)
-    drawn = similarity.draw(seed, u.shape[1:], STEPS, tf.float64)
+    drawn = similarity.draw(seed, u.shape[1:], STEPS + 1, tf.float64)
     for i in np.flatnonzero(found.success):
         state = similarity.init(drawn, tf.constant(x[i : i + 1]), u[i : i + 1])
-        t = tf.constant(found.iteration[i] - 1)
+        t = tf.constant(found.iteration[i])
         _, value = similarity.estimate(drawn, state, v[i : i + 1], t)
         np.testing.assert_allclose(found.similarity[i], value[0], rtol=1e-8)
 
@@ -360,15 +363,16 @@ def test_the_trace_tells_the_same_story(name):
     traced = generate(clone, x, trace=True)
     assert_same_bits(traced, found)
     assert set(traced.trace) == {"similarity", "criterion", "multiplier", "gap"}
-    assert all(values.shape == (COUNT, STEPS) for values in traced.trace.values())
+    assert all(values.shape == (COUNT, STEPS + 1) for values in traced.trace.values())
     assert all(np.isfinite(values).all() for values in traced.trace.values())
 
     sign = 1 if attack.objective == "minimize" else -1
     eligible = traced.trace["criterion"] <= 0
+    eligible[:, 0] = False  # δ₀
     np.testing.assert_array_equal(eligible.any(axis=1), found.success)
     scores = np.where(eligible, sign * traced.trace["similarity"], np.inf)
     won = found.success
-    np.testing.assert_array_equal(found.iteration[won], scores.argmin(axis=1)[won] + 1)
+    np.testing.assert_array_equal(found.iteration[won], scores.argmin(axis=1)[won])
     np.testing.assert_array_equal(sign * found.similarity[won], scores.min(axis=1)[won])
     at_best = np.take_along_axis(traced.trace["criterion"], scores.argmin(axis=1)[:, None], axis=1)
     np.testing.assert_array_equal(found.criterion[won], at_best[won, 0])

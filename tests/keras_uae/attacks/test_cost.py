@@ -60,9 +60,9 @@ def test_t_iterations_are_t_forward_and_t_backward_passes(name):
     for variable in counted.passes.values():
         variable.assign(0)
     attack.search(*arguments)
-    # and one forward pass of x itself, which f_x is measured from
+    # and a forward pass of x itself, which f_x is measured from, and of δ_T, which moves no further
     passes = {key: int(variable) for key, variable in counted.passes.items()}
-    assert passes == {"forward": STEPS + 1, "backward": STEPS}
+    assert passes == {"forward": STEPS + 2, "backward": STEPS}
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -70,7 +70,8 @@ def test_nothing_of_a_pass_is_computed_twice(name):
     inside, outside = operations(ATTACKS[name](tiny_models.convolutional()))
     # two convolutions: the estimator reads the first one's output, and calls nothing again
     assert (inside["Conv2D"], inside["Conv2DBackpropInput"]) == (2, 2)
-    assert (outside["Conv2D"], outside["Conv2DBackpropInput"]) == (2, 0)
+    # of x and of δ_T
+    assert (outside["Conv2D"], outside["Conv2DBackpropInput"]) == (4, 0)
 
 
 @pytest.mark.parametrize("name", ATTACKS)

@@ -132,7 +132,7 @@ BAD_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "bounds count": ({"bounds": (0, 1, 2)}, r"Received: bounds=\(0, 1, 2\)"),
     "bounds number": ({"bounds": 1}, "Received: bounds=1"),
     "bounds nan": ({"bounds": (0, float("nan"))}, r"Received: bounds=\(0, nan\)"),
-    "bounds text": ({"bounds": "01"}, "pair of finite numbers.*Received: bounds='01'"),
+    "bounds text": ({"bounds": "01"}, "one of 'data', 'features'.*Received: bounds='01'"),
     "similarity": ({"similarity": "gausian"}, "`similarity`.*Did you mean 'gaussian'.*'gausian'"),
     "similarity class": ({"similarity": MINE}, "`similarity` of MinMaxAttack must be one of"),
     "similarity none": ({"similarity": None}, "`similarity`.*Received: similarity=None"),
@@ -167,7 +167,7 @@ def test_bad_criteria_are_refused(settings):
 
 def test_a_model_must_be_a_built_keras_model():
     unbuilt = keras.Sequential([keras.layers.Dense(3)])
-    for model in (unbuilt, tiny_models.Subclassed(), lambda z: z, None, keras.layers.Dense(3)):
+    for model in (unbuilt, tiny_models.Subclassed(), None, keras.Model, 3):
         with pytest.raises(ValueError, match=r"`model` of MinMaxAttack must be .* built.*Received"):
             MinMaxAttack(model)
 
@@ -175,16 +175,28 @@ def test_a_model_must_be_a_built_keras_model():
 def models_that_do_not_fit():
     inputs = keras.Input(SHAPE)
     flat = keras.layers.Flatten()(inputs)
-    yield "shape", keras.Model(inputs, keras.layers.Dense(5)(flat)), r"\(6, 6, 1\).*shape \(5,\)"
-    yield "rank", keras.Model(inputs, flat), r"\(6, 6, 1\).*output shape \(36,\)"
+    yield (
+        "shape",
+        keras.Model(inputs, keras.layers.Dense(5)(flat)),
+        r"`model` of .*\(6, 6, 1\).*shape \(5,\)",
+    )
+    yield "rank", keras.Model(inputs, flat), r"`model` of .*\(6, 6, 1\).*shape \(36,\)"
     two = keras.Model(inputs, [inputs * 0.5, flat])
-    yield "outputs", two, r"must give back.*output shape \(6, 6, 1\), \(36,\)"
+    yield "outputs", two, r"`output` of Reconstruction must name.*one of 0, 1.*output=None"
     named = keras.Model(inputs, {"image": inputs * 0.5, "code": flat})
-    yield "named outputs", named, r"must give back.*output shape \(36,\), \(6, 6, 1\)"
+    yield "named outputs", named, r"`output` of Reconstruction.*one of 'image', 'code'.*None"
     other = keras.Input(SHAPE)
-    yield "inputs", keras.Model([inputs, other], inputs + other), "must have a single input"
+    yield (
+        "inputs",
+        keras.Model([inputs, other], inputs + other),
+        "`attacked` of MinMaxAttack.generate must name the input",
+    )
     both = {"a": keras.Input(SHAPE, name="a"), "b": keras.Input(SHAPE, name="b")}
-    yield "named inputs", keras.Model(both, both["a"] + both["b"]), "must have a single input"
+    yield (
+        "named inputs",
+        keras.Model(both, both["a"] + both["b"]),
+        "`attacked` of MinMaxAttack.generate must name the input",
+    )
 
 
 @pytest.mark.parametrize(
@@ -193,13 +205,13 @@ def models_that_do_not_fit():
 def test_a_model_must_suit_the_criterion(kind, x):
     ((model, message),) = [rest for name, *rest in models_that_do_not_fit() if name == kind]
     attack = MinMaxAttack(model, similarity="gaussian")
-    with pytest.raises(ValueError, match=rf"(?s)`model` of .*{message}"):
+    with pytest.raises(ValueError, match=rf"(?s){message}"):
         generate(attack, x)
 
 
 def test_a_similarity_on_maps_needs_a_convolution():
     model = tiny_models.dense()
-    with pytest.raises(ValueError, match=r"a convolution.*similarity='random' or 'gaussian'"):
+    with pytest.raises(ValueError, match=r"a convolution.*similarity='gaussian'"):
         MinMaxAttack(model, similarity="conv")
     with pytest.raises(ValueError, match=r"a layer named 'cnov'.*layers \['input_layer"):
         MinMaxAttack(model, similarity=L2(features=Convolution(layer="cnov")))
@@ -233,7 +245,7 @@ def test_a_criterion_must_give_one_value_a_sample(kind, model, x):
 def test_integer_images_in_their_own_units():
     model = tiny_models.rescaled()
     x = (tiny_models.images(COUNT) * 255).astype("uint8")
-    settings = {"epsilon": 40, "initial_radius": 40, "step_size": 3, "steps": 4}
+    settings = {"epsilon": 0.16, "initial_radius": 0.16, "step_size": 0.012, "steps": 4}
     # by that much only half of the samples can be restored better than the originals
     criterion = Reconstruction(kappa=5)
     attack = MinMaxAttack(
@@ -402,7 +414,7 @@ def test_a_poisoned_sample_is_frozen_and_harms_no_other(fragile, similarity):
     found = generate(attack, changed(x, (4, 0, 0), 0.1), trace=True)
     np.testing.assert_array_equal(np.flatnonzero(found.frozen), [4])
     assert not found.success[4]
-    assert found.multiplier[4] == 0
+    assert found.multiplier[4] == attack.initial_multiplier
     others = np.arange(COUNT) != 4
     untraced = UAEs(*(getattr(found, name) for name in ROW_FIELDS))
     assert_same_bits(untraced[others], clean[others])
@@ -413,7 +425,7 @@ def test_a_poisoned_sample_is_frozen_and_harms_no_other(fragile, similarity):
 def test_a_sample_that_is_lost_midway_keeps_its_best(fragile):
     model, x = fragile
     # the first pixel starts above ½ and is driven below it
-    x = changed(x, (2, 0, 0), 0.515)
+    x = changed(x, (2, 0, 0), 0.535)
     settings = {"initial_radius": 0.01, "step_rule": "sign", "step_size": 0.01, "epsilon": 0.5}
     always = FunctionCriterion(function=lambda x, z: tf.reduce_sum(model(z) - z, [1, 2, 3]) * 0 - 1)
     first = x[:, 0, 0, 0]
@@ -430,8 +442,8 @@ def test_a_sample_that_is_lost_midway_keeps_its_best(fragile):
     finite = np.isfinite(found.trace["criterion"][2])
     last = finite.sum()  # finite up to there, and stopped at once
     assert 1 <= last < 8
-    np.testing.assert_array_equal(finite, np.arange(8) < last)
-    assert found.iteration[2] == last
+    np.testing.assert_array_equal(finite, np.arange(9) < last)
+    assert found.iteration[2] == last - 1
     assert 0.5 < found.x[2, 0, 0, 0] < first[2]
     assert (found.iteration[np.arange(COUNT) != 2] == 8).all()
 

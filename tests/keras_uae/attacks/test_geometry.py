@@ -60,14 +60,14 @@ def traced():
 def test_descent_into_a_bowl_shrinks_it_geometrically(traced):
     x, gaps = traced
     first = np.linalg.norm(x - TARGET, axis=1, keepdims=True)
-    np.testing.assert_allclose(gaps, first * (1 - ALPHA) ** np.arange(STEPS), rtol=1e-9)
+    np.testing.assert_allclose(gaps, first * (1 - ALPHA) ** np.arange(STEPS + 1), rtol=1e-9)
 
 
 def test_a_curve_is_of_squares_and_its_least_never_rises(traced):
     _, gaps = traced
     found = curve(gaps)
     assert found["iteration"][0] == 1
-    assert found["iteration"][-1] == STEPS
+    assert found["iteration"][-1] == STEPS + 1
     last = np.array(found["iteration"]) - 1
     np.testing.assert_allclose(found["median"], np.median(gaps**2, axis=0)[last])
     np.testing.assert_allclose(found["least"], found["median"])  # it falls all the time

@@ -30,16 +30,16 @@ def numpy_minmax(x, delta, matrix, value_and_gradient, settings):
     loss = np.linalg.norm(x - x @ matrix)
     z = np.clip(x + delta, low, high)
     best, best_value, best_t, history = None, sign * np.inf, 0, []
-    for t in range(1, steps + 1):
+    for t in range(steps + 1):  # δ₀ is looked at, and is no example
         residual = x - z @ matrix
         f = np.linalg.norm(residual) - loss
         on_f = -(residual / np.linalg.norm(residual)) @ matrix.T if f > 0 else 0 * z
-        value, on_value = value_and_gradient(z, t - 1)
-        c = max(0, (1 - beta / t**0.25) * c + beta * max(f, 0))
+        value, on_value = value_and_gradient(z, t)
+        c = max(0, (1 - beta / (t + 1) ** 0.25) * c + beta * max(f, 0))
         gradient = c * on_f + sign * on_value
         gap = np.hypot(np.linalg.norm(z - np.clip(z - gradient, low, high)), np.maximum(f, 0))
         history.append((value, f, c, gap))
-        if f <= 0 and sign * value < sign * best_value:
+        if t > 0 and f <= 0 and sign * value < sign * best_value:
             best, best_value, best_t = z, value, t
         step = {
             "raw": gradient,
@@ -90,7 +90,7 @@ def mine_in_numpy(attack, x):
     projection = features.draw(seed, tf.zeros((1, DIMENSION), tf.float64)).numpy()
     shape = tf.TensorShape([features.dimension, features.samples])
     w_x, w_y, training, report = (
-        each.numpy() for each in similarity.draw(seed, shape, attack.steps, tf.float64)
+        each.numpy() for each in similarity.draw(seed, shape, attack.steps + 1, tf.float64)
     )
 
     def value_and_gradient(z, t):
@@ -164,12 +164,20 @@ def test_the_closed_gaussian_form_follows_algorithm_1(linear, samples):
 
 def test_the_paper_starts_at_x_which_is_no_example_of_itself(linear, samples):
     attack = MinMaxAttack.from_preset(
-        "paper", linear, similarity=Cosine(), steps=1, dtype="float64"
+        "paper", linear, similarity="random", steps=1, step_size=0.0, dtype="float64"
     )
     found = attack.generate(samples, trace=True, verbose=0)
     np.testing.assert_allclose(found.trace["criterion"], 0, atol=1e-15)
     assert not found.success.any()
     np.testing.assert_array_equal(found.x, samples)
+
+
+@pytest.mark.parametrize("similarity", ["gaussian", "cosine", "l2"])
+def test_where_the_gradient_at_x_is_zero_it_starts_beside_it(linear, samples, similarity):
+    attack = MinMaxAttack.from_preset("paper", linear, similarity=similarity, dtype="float64")
+    assert attack.radius(samples.shape[1:]) == 1e-3
+    moved = attack.generate(samples, trace=True, verbose=0).trace["similarity"]
+    assert (moved[:, -1] < moved[:, 0]).all()
 
 
 def test_the_stationarity_gap_shrinks(linear, samples):

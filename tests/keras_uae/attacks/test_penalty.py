@@ -22,13 +22,14 @@ def numpy_search(x, delta, matrix, value_and_gradient, attack):
     c, lower, upper, t = attack.initial_multiplier, 1e-3, 1e9, 0
     for _ in range(attack.search_steps):
         z, hit = np.clip(x + delta, low, high), False
-        for _ in range(attack.steps):
-            t += 1
+        for step in range(attack.steps + 1):
             residual = x - z @ matrix
             f = np.linalg.norm(residual) - loss
-            value, on_value = value_and_gradient(z, t - 1)
+            value, on_value = value_and_gradient(z, t)
             used.append(c)
-            if f <= 0:
+            if step:  # δ₀ is no example
+                t += 1
+            if f <= 0 and step:
                 hit = True
                 if sign * value < best_value:
                     best, best_value, best_t = z, sign * value, t
@@ -73,9 +74,9 @@ def test_the_search_of_the_paper(objective):
 
 
 def test_every_sample_bisects_on_its_own():
-    rule = Bisection(steps=2, initial=1.0)
+    rule = Bisection(steps=1, initial=1.0)
     state = rule.start(tf.constant([3]), tf.float64)
-    # f⁺ at each of two iterations: the first never, the second always, the third from 100 on
+    # f⁺ at δ₀ and δ₁: the first never, the second always, the third from 100 on
     seen, starts = [], []
     for t in range(10):
         c = rule.value(state).numpy()
@@ -95,7 +96,7 @@ def test_every_sample_bisects_on_its_own():
 
 
 def test_one_example_in_a_search_is_enough_for_a_smaller_weight():
-    rule = Bisection(steps=3, initial=1.0)
+    rule = Bisection(steps=2, initial=1.0)
     state = rule.start(tf.constant([1]), tf.float32)
     for t, violation in enumerate([1.0, 0.0, 1.0]):
         _, state, _ = rule.update(state, tf.constant([violation]), tf.constant(t))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_uae import PGDAttack, Reconstruction, UAEs
+from keras_uae import Misclassification, PGDAttack, Reconstruction, UAEs
 from keras_uae.attacks.base import Attack
 from keras_uae.attacks.geometry import initial_delta
 from keras_uae.results import ROW_FIELDS
@@ -37,19 +37,19 @@ def small_attack(model=None, **settings):
 
 
 def numpy_pgd(x, delta, matrix, epsilon, alpha, steps):
-    """One sample; the best z, the iteration that gave it, and f of every iteration."""
+    """One sample; the best z of δ₁ … δ_T, its number, and f of all."""
     low, high = np.maximum(x - epsilon, 0), np.minimum(x + epsilon, 1)
     loss = np.linalg.norm(x - x @ matrix)
     z = np.clip(x + delta, low, high)
     iterates, history = [], []
-    for _ in range(steps):
+    for _ in range(steps + 1):
         residual = x - z @ matrix
         iterates.append(z)
         history.append(np.linalg.norm(residual) - loss)
         gradient = -(residual / np.linalg.norm(residual)) @ matrix.T
         z = np.clip(z - alpha * np.sign(gradient), low, high)
-    best = int(np.argmin(history))
-    return iterates[best], best + 1, history
+    best = 1 + int(np.argmin(history[1:]))
+    return iterates[best], best, history
 
 
 @pytest.mark.parametrize("random_start", [True, False])
@@ -74,7 +74,7 @@ def test_it_is_projected_gradient_descent(random_start, step_size, alpha):
             sample, deltas[i], model.get_weights()[0], 0.2, alpha, 12
         )
         np.testing.assert_allclose(found.trace["criterion"][i], history, atol=1e-12)
-        assert found.success[i] == (min(history) <= 0 and (best != sample).any())
+        assert found.success[i] == (min(history[1:]) <= 0 and (best != sample).any())
         if found.success[i]:
             np.testing.assert_allclose(found.x[i], best, atol=1e-12)
             assert found.iteration[i] == iteration
@@ -85,6 +85,7 @@ def test_it_goes_on_past_the_first_success(x):
     found = generate(small_attack(steps=20), x, trace=True)
     f, won = found.trace["criterion"], found.success
     assert set(found.trace) == {"criterion"}
+    f = f[:, 1:]  # δ₀ is no example
     first = (f <= 0).argmax(axis=1) + 1
     assert (found.iteration > first)[won].any()
     np.testing.assert_array_equal(found.criterion[won], f.min(axis=1)[won])
@@ -94,9 +95,40 @@ def test_it_goes_on_past_the_first_success(x):
 def test_without_a_random_start_it_starts_at_x(x):
     found = generate(small_attack(random_start=False), x, trace=True)
     np.testing.assert_allclose(found.trace["criterion"][:, 0], 0, atol=1e-6)
-    only = generate(small_attack(random_start=False, steps=1), x)
-    assert not only.success.any()  # x is no example of itself
-    np.testing.assert_array_equal(only.x, x)
+    still = generate(small_attack(random_start=False, step_size=0.0), x)
+    assert not still.success.any()  # x is no example of itself
+
+
+@pytest.mark.parametrize("steps", [1, 2, 10])
+@pytest.mark.parametrize("criterion", ["reconstruction", "misclassification", "targeted"])
+def test_every_step_is_judged_as_in_a_plain_loop(steps, criterion, x):
+    """T = 1 is the fast gradient sign method."""
+    if criterion == "reconstruction":
+        model, judge, y = tiny_models.convolutional(), Reconstruction(), None
+    else:
+        inputs = keras.Input(tiny_models.SHAPE)
+        logits = keras.layers.Dense(3)(keras.layers.Flatten()(inputs))
+        model = keras.Model(inputs, logits)
+        judge = Misclassification(targeted=criterion == "targeted")
+        y = np.arange(COUNT) % 3
+    attack = small_attack(model, criterion=judge, steps=steps, epsilon=0.2, random_start=False)
+    found = attack.generate(x, y, verbose=0)
+
+    judge, best, z = judge.bind(model), np.full(COUNT, np.inf), tf.constant(x)
+    labels = None if y is None else tf.constant(y)
+    for _ in range(steps):
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            f = judge(x, z, labels)
+        z = tf.clip_by_value(
+            z - 2.5 * 0.2 / steps * tf.sign(tape.gradient(f, z)),
+            np.maximum(x - 0.2, 0),
+            np.minimum(x + 0.2, 1),
+        )
+        best = np.minimum(best, judge(x, z, labels))
+    np.testing.assert_array_equal(found.success, best <= 0)
+    np.testing.assert_allclose(found.criterion[found.success], best[best <= 0], atol=1e-5)
+    assert found.success.any()
 
 
 def test_the_start_fills_the_ball(x):
@@ -125,11 +157,11 @@ def test_a_ball_of_radius_zero_holds_no_example(x, random_start):
 def test_examples_are_in_the_ball_and_in_the_data_space(kind, scale):
     model = tiny_models.KINDS[kind]("float64")
     x = tiny_models.images(COUNT, dtype="float64") * scale
-    attack = small_attack(model, epsilon=0.1 * scale, bounds=(0, scale), dtype="float64")
+    attack = small_attack(model, epsilon=0.1, bounds=(0, scale), dtype="float64")
     found = generate(attack, x)
     assert found.x.min() >= 0
     assert found.x.max() <= scale
-    assert np.abs(found.x - x).max() <= attack.epsilon * (1 + 1e-12)
+    assert np.abs(found.x - x).max() <= attack.epsilon * scale * (1 + 1e-12)
     f, won = reconstruction_in_numpy(model, x, found.x), found.success
     assert won.any()
     assert (f[won] <= 1e-9).all()
@@ -222,8 +254,9 @@ def test_settings_survive_json():
     assert (clone.criterion, clone.dtype) == (attack.criterion, "float64")
     assert repr(clone) == repr(attack)
     assert repr(attack) == (
-        "PGDAttack('convolutional', criterion=Reconstruction(kappa=0.25, squared=False), "
-        "epsilon=0.2, steps=5, step_size=None, bounds=(0.0, 1.0), random_start=False, seed=0)"
+        "PGDAttack('convolutional', criterion=Reconstruction(kappa=0.25, squared=False, "
+        "output=None), epsilon=0.2, steps=5, step_size=None, bounds=(0.0, 1.0), units='range', "
+        "frozen_features=None, attacked=None, random_start=False, seed=0)"
     )
 
 
