@@ -65,7 +65,7 @@ def test_everything_imported_by_the_package_itself_is_public():
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("keras_uae")
             for alias in node.names
         }
-        helpers = {"check_choice", "measured", "starts_with_convolution"}
+        helpers = {"_backend", "check_choice", "measured", "starts_with_convolution"}
         assert names - helpers <= set(module.__all__)
 
 
