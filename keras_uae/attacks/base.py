@@ -3,6 +3,7 @@
 import copy
 import functools
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self
 
@@ -12,6 +13,8 @@ import tensorflow as tf
 
 from keras_uae import criteria
 from keras_uae._checks import By, Integer, Number, check_integer, check_samples, checked
+from keras_uae._datasets import samples_and_labels
+from keras_uae._inputs import check_shape, clip_rounding
 from keras_uae._settings import revived, serialized
 from keras_uae.criteria import Criterion, FunctionCriterion
 from keras_uae.results import GenerationInterrupted, UAEs
@@ -119,8 +122,14 @@ class Attack(keras.layers.Layer):
         sample's `index`; not on batch size, order or the other samples (up to rounding).
 
         Args:
-            x: Array `(n, ...)` inside `bounds`; may be memory-mapped.
-            y: Labels `(n,)`, if the criterion takes any. Defaults to `None`.
+            x: Array `(n, ...)` inside `bounds`, or a tensor, frame or list; memory-mapped ones are
+                read batch by batch. Or a batched `tf.data.Dataset` or `keras.utils.PyDataset`, of
+                samples or pairs `(samples, labels)`, which is read once, in its order, into as much
+                memory as its samples take: do not let it shuffle.
+                What is outside `bounds` by rounding of its dtype alone counts as on the bound.
+            y: Labels `(n,)` or `(n, 1)`, if the criterion takes any. Defaults to `None`: those of
+                the data set, if `x` is one of pairs. If the criterion takes none, these are left
+                out.
             batch_size: Integer, or "auto" for one that suits the caches. Defaults to `"auto"`.
             seed: Integer, fixes δ₀ and everything that the estimator draws. Defaults to `0`.
             index: Integers `(n,)`, the place of each sample in its data set, which keys δ₀.
@@ -136,9 +145,11 @@ class Attack(keras.layers.Layer):
 
         Raises:
             ValueError: `x` is empty, not finite, outside `bounds`, of another shape than the
-                model takes, or the model or the labels do not suit the criterion.
+                model takes, a data set without batches or without end, or the model or the labels
+                do not suit the criterion.
             GenerationInterrupted: Ctrl-C; carries what was done by then.
         """
+        x, y = self._arrays(x, y)  # here, so that a data set is not read twice
         batches = self.batches(x, y, batch_size=batch_size, seed=seed, index=index, trace=trace)
         total = len(x)
         progress = None
@@ -200,6 +211,7 @@ class Attack(keras.layers.Layer):
             ...     found.save(f"batch-{found.x.sum():.0f}.npz")
         """
         owner = f"{type(self).__name__}.generate"
+        x, y = self._arrays(x, y)
         x = check_samples(owner, x, bounds=self.bounds)
         self.check_model_takes(x, owner)
         y = self.criterion.check_labels(y, x, owner)
@@ -215,7 +227,7 @@ class Attack(keras.layers.Layer):
                 rows = np.arange(start, min(start + size, len(x)))
                 padded = rows[np.minimum(np.arange(size), len(rows) - 1)]
                 found, history = self.search(
-                    tf.constant(np.asarray(x[padded]), self.variable_dtype),
+                    tf.constant(clip_rounding(x[padded], *self.bounds), self.variable_dtype),
                     tf.constant(index[padded]),
                     tf.constant(seed, tf.int64),
                     None if y is None else tf.constant(y[padded]),
@@ -289,17 +301,14 @@ class Attack(keras.layers.Layer):
                 f"`model` of {owner} must have a single input. Received: model "
                 f"{self.model.name!r} with inputs of shape {expected}."
             )
-        if expected is not None:
-            fits = len(expected) == x.ndim and all(
-                want in (None, size) for want, size in zip(expected, x.shape, strict=True)
-            )
-            if not fits:
-                raise ValueError(
-                    f"`x` of {owner} must have the shape that the model takes, {expected}. "
-                    f"Received: x of shape {x.shape}."
-                )
+        check_shape(owner, "x", x.shape, expected)
         # two rows: one value a sample and one value in all differ
-        self.check(tf.constant(np.asarray(x)[[0, 0]], self.variable_dtype))
+        first = clip_rounding(np.asarray(x[:1]), *self.bounds)
+        self.check(tf.constant(first[[0, 0]], self.variable_dtype))
+
+    def _arrays(self, x: Any, y: Any) -> tuple[np.ndarray, Any]:
+        owner, takes_labels = f"{type(self).__name__}.generate", self.criterion.takes_labels
+        return samples_and_labels(owner, x, y, model=self.model, takes_labels=takes_labels)
 
     def compute_output_shape(self, x: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return x
@@ -320,7 +329,7 @@ class Attack(keras.layers.Layer):
             )
         return {
             **super().get_config(),
-            "model": keras.saving.serialize_keras_object(self.model),
+            "model": _serialized_model(self.model, type(self).__name__),
             **{name: serialized(getattr(self, name)) for name in self.settings()},
         }
 
@@ -329,6 +338,19 @@ class Attack(keras.layers.Layer):
         config = copy.deepcopy(config)  # Keras takes the nested ones apart
         nested = {name: revived(config[name]) for name in ("model", *cls.settings())}
         return cls(**{**config, **nested})
+
+
+def _serialized_model(model: keras.Model, owner: str) -> dict[str, Any]:
+    try:
+        return keras.saving.serialize_keras_object(model)
+    except NotImplementedError as error:
+        # one line, where Keras prints a page about what may be a layer deep in the model
+        part = re.search(r"Object (\w+)", str(error))
+        raise NotImplementedError(
+            f"Give {part[1] if part else type(model).__name__} a `get_config` to save {owner} of "
+            f"it, or save the UAEs alone (found.save): `generate` needs none. "
+            f"Received: model={model.name!r}."
+        ) from None
 
 
 def _isolated(
