@@ -203,8 +203,8 @@ def check_samples(
         part = np.asarray(x[start : start + chunk])
         if is_float(x.dtype):
             check_finite(owner, part, name=name, start=first + start)
-        least, most = float(part.min()), float(part.max())
-        if least < low - slack or most > high + slack:
+        least, most = part.min(), part.max()
+        if float(least) < low - slack or float(most) > high + slack:
             raise ValueError(
                 f"`{name}` of {owner} must lie inside bounds=({low}, {high}). "
                 f"Received: values from {least} to {most} in samples {first + start} to "

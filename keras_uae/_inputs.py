@@ -9,6 +9,7 @@ import numbers
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -31,15 +32,17 @@ def as_array(owner: str, name: str, value: Any) -> np.ndarray:
         return value
     if callable(getattr(value, "to_numpy", None)):
         return _of_frame(owner, name, value)
-    try:
-        array = np.asanyarray(value)
-        problem = "" if array.dtype != object else f"{name} of type {type(value).__name__}"
-    except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
-        problem = f"{name} of type {type(value).__name__} ({_first_line(error)})"
-    if problem:
+    array, problem = None, ""
+    if not isinstance(value, (tf.data.Dataset, keras.utils.PyDataset)):
+        try:
+            array = np.asanyarray(value)
+        except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
+            problem = f" ({_first_line(error)})"
+    if array is None or array.dtype == object:
         raise ValueError(
-            f"`{name}` of {owner} must be an array or a batched data set, with as many numbers in "
-            f"every sample{_remedy(name, value)}. Received: {problem}."
+            f"`{name}` of {owner} must be an array, tensor, frame or list, with as many numbers in "
+            f"every sample{_remedy(name, value)}. "
+            f"Received: {name} of type {type(value).__name__}{problem}."
         )
     return array
 
@@ -139,6 +142,8 @@ def _remedy(name: str, value: Any) -> str:
         return f": give {name}.to_tensor()"
     if isinstance(value, tf.SparseTensor):
         return f": give tf.sparse.to_dense({name})"
+    if isinstance(value, (tf.data.Dataset, keras.utils.PyDataset)):
+        return ": give what the data set was made of"
     if type(value).__name__ == "UAEs":
         return f": give {name}.x"
     if isinstance(value, Iterator):

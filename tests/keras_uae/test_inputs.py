@@ -283,9 +283,9 @@ REFUSED = {
         lambda: tf.sparse.from_dense([[1.0, 0.0]]),
         "give tf.sparse.to_dense(x).",
     ),
-    "symbol": (lambda: keras.Input((3,)), "must be an array .* type KerasTensor"),
-    "nothing": (lambda: None, "must be an array or a batched data set, .* type NoneType."),
-    "dictionary": (lambda: {"x": X}, "must be an array .* type dict."),
+    "symbol": (lambda: keras.Input((3,)), "must be an array, .* type KerasTensor"),
+    "nothing": (lambda: None, "must be an array, tensor, frame or list, .* type NoneType."),
+    "dictionary": (lambda: {"x": X}, "must be an array, .* type dict."),
     "one number": (lambda: 0.5, "(samples, ...). Received: x of shape (), the single value"),
     "one vector": (lambda: np.zeros(3), "One sample is a batch of one: x[None]. .* shape (3,)."),
     "booleans": (lambda: X > 0, "must hold real numbers: x.astype('float32')."),
@@ -314,6 +314,13 @@ def test_the_result_of_an_attack_is_no_samples(attack):
     found = attack.generate(images(), verbose=0)
     with pytest.raises(ValueError, match=r": give x\.x\. Received: x of type UAEs"):
         attack.generate(found, verbose=0)
+
+
+@pytest.mark.parametrize("make", [SAME["tf.data"], SAME["augmentation"]])
+def test_functions_of_arrays_say_so(make):
+    message = r"`x` of reconstruction_error must be an array, .* what the data set was made of\."
+    with pytest.raises(ValueError, match=message):
+        uae.reconstruction_error(tiny_models.dense(), make(images()))
 
 
 def test_flat_samples_are_asked_for():
