@@ -100,7 +100,8 @@ def distances(job: Job[Any], images: np.ndarray) -> dict[str, Any]:
     features = evaluation.extract_features(extractor, images)
     kernel = evaluation.kernel_distance(reference, features)
     frechet = evaluation.frechet_distance(reference, features)
-    return {"frechet": frechet, "kernel": kernel.mean, "kernel_std": kernel.std}
+    std = None if math.isnan(kernel.std) else kernel.std  # NaN is no JSON
+    return {"frechet": frechet, "kernel": kernel.mean, "kernel_std": std}
 
 
 def _reference(job: Job[Any]) -> tuple[keras.Model, np.ndarray]:

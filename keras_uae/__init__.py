@@ -1,6 +1,6 @@
 """Unsupervised adversarial examples (UAEs) for Keras: find them fast, train on them."""
 
-from keras_uae import similarity
+from keras_uae import _backend, similarity  # noqa: F401 (the first one checks the backend)
 from keras_uae._version import __version__
 from keras_uae.attacks import (
     Attack,

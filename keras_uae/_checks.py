@@ -17,6 +17,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from keras_uae._inputs import as_array, is_float, is_real, rounding
+
 Check = Callable[[str, str, Any], Any]
 
 
@@ -189,7 +191,7 @@ def check_samples(
     chunk: int = 4096,
     first: int = 0,
 ) -> np.ndarray:
-    """Return `x` as an array of samples that are numbers inside `bounds`.
+    """Return `x` as an array of samples that are numbers inside `bounds`, up to `rounding`.
 
     Reads `x` in chunks, so that a memory-mapped array is never copied whole. If `x` is itself a
     piece of a larger set, `first` is the place of its first sample there.
@@ -198,15 +200,21 @@ def check_samples(
         ValueError: `x` is empty, has no sample axis, is not numeric, has integer values where
             `bounds` say [0, 1], or holds NaN, infinities or values outside `bounds`.
     """
-    x = np.asanyarray(x)
+    x = as_array(owner, name, x)
     if x.ndim < 2 or x.size == 0:
+        remedy = f" One sample is a batch of one: {name}[None]." if x.ndim == 1 and x.size else ""
+        lone = f", the single value {x[()]!r}" if x.ndim == 0 else ""
         raise ValueError(
-            f"`{name}` of {owner} must be a non-empty array of shape (samples, ...). "
-            f"Received: {name} of shape {x.shape}."
+            f"`{name}` of {owner} must be a non-empty array of shape (samples, ...).{remedy} "
+            f"Received: {name} of shape {x.shape}{lone}."
         )
-    if x.dtype.kind not in "iuf":
+    if not is_real(x.dtype):
+        remedy = f": {name}.astype('float32')" if x.dtype.kind == "b" else ""
+        if x.dtype.type is np.void:  # what np.save makes of a dtype that it does not know
+            remedy = f": {name}.view('bfloat16'), if that is what it was saved from"
         raise ValueError(
-            f"`{name}` of {owner} must hold real numbers. Received: {name} of dtype {x.dtype}."
+            f"`{name}` of {owner} must hold real numbers{remedy}. "
+            f"Received: {name} of dtype {x.dtype}."
         )
     low, high = bounds
     if x.dtype.kind in "iu" and np.max(low) == 0.0 and np.min(high) == 1.0:
@@ -215,12 +223,13 @@ def check_samples(
             f"({name}.astype('float32') / 255) or set bounds=(0, 255). "
             f"Received: {name} of dtype {x.dtype}."
         )
+    slack = rounding(x.dtype, low, high)
     for start in range(0, len(x), chunk):
         part = np.asarray(x[start : start + chunk])
-        if x.dtype.kind == "f":
+        if is_float(x.dtype):
             check_finite(owner, part, name=name, start=first + start)
         try:
-            outside = (part < low) | (part > high)
+            outside = (part < low - slack) | (part > high + slack)
         except ValueError:
             raise ValueError(
                 f"`bounds` of {owner} must have a value for each feature of a sample, shape "

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_uae import _draws as draws
 from keras_uae._checks import check_bounds, check_integer, check_number
 from keras_uae.attacks import geometry
+from keras_uae.attacks.data_space import DataSpace
 from keras_uae.attacks.loop import repeat
 
 Objective = Callable[[tf.Tensor], tf.Tensor]
@@ -94,7 +95,8 @@ class RobustTraining(keras.Model):
 
     def _search(self, x: tf.Tensor, y: tf.Tensor | None, seed: tf.Tensor) -> tf.Tensor:
         """Ascend by the sign of the gradient, and stay in the ball and the data space."""
-        low, high = geometry.feasible_box(x, self.epsilon, self.bounds)
+        space = DataSpace(*self.bounds, unit=1.0)  # ε is in the units of the data
+        low, high = geometry.feasible_box(x, self.epsilon, space)
         objective = self.objective(x, y)
 
         def iterate(t: tf.Tensor, z: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:

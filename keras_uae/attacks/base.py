@@ -5,6 +5,7 @@ import copy
 import dataclasses
 import functools
 import inspect
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Self
@@ -15,11 +16,14 @@ import tensorflow as tf
 
 from keras_uae import criteria
 from keras_uae._checks import By, Integer, Number, check_integer, check_samples, checked
+from keras_uae._datasets import samples_and_labels
+from keras_uae._inputs import check_shape, clip_rounding
 from keras_uae._model_layers import CallableModel, HeldInputs
 from keras_uae._settings import revived, serialized
+from keras_uae.attacks import held_inputs
 from keras_uae.attacks.data_space import DataSpace, data_bounds
 from keras_uae.attacks.inspection import Behaviour, observed
-from keras_uae.attacks.loop import select
+from keras_uae.attacks.judgement import JUDGING_DRAWS, judged
 from keras_uae.criteria import Criterion, FunctionCriterion
 from keras_uae.results import GenerationInterrupted, UAEs
 
@@ -36,7 +40,6 @@ def _check_attacked(owner: str, name: str, value: Any) -> int | str | None:
 
 # Settings of all attacks
 _CHUNK = 4096  # samples whose bounds are read at once
-_JUDGING_DRAWS = 16  # of a model with noise, on which success is judged
 
 AnyCriterion = Annotated[Any, By(criteria.check_criterion)]
 Epsilon = Annotated[float, Number(0)]
@@ -142,7 +145,7 @@ class Attack(keras.layers.Layer):
         return [each for each in reversed(cls.__mro__) if issubclass(each, Attack)]
 
     def call(self, x: Any, index: tf.Tensor | None = None, y: tf.Tensor | None = None) -> tf.Tensor:
-        x, held = self.split(x)
+        x, held = held_inputs.split(x, self.attacked, type(self).__name__)
         x = self._checked(x)
         index = tf.range(tf.shape(x)[0], dtype=tf.int64) if index is None else index
         found, _ = self.search(x, index, tf.constant(self.seed, tf.int64), y, held=held)
@@ -165,9 +168,15 @@ class Attack(keras.layers.Layer):
         sample's `index`; not on batch size, order or the other samples (up to rounding).
 
         Args:
-            x: Array `(n, ...)` inside `bounds`; may be memory-mapped. Of a model with several
-                inputs (see `attacked`) a list or dict of such arrays.
-            y: Labels `(n,)`, if the criterion takes any. Defaults to `None`.
+            x: Array `(n, ...)` inside `bounds`, or a tensor, frame or list; memory-mapped ones are
+                read batch by batch. Or a batched `tf.data.Dataset` or `keras.utils.PyDataset`, of
+                samples or pairs `(samples, labels)`, which is read once, in its order, into as much
+                memory as its samples take: do not let it shuffle.
+                What is outside `bounds` by rounding of its dtype alone counts as on the bound.
+                Of a model with several inputs (see `attacked`) a list or dict of such arrays.
+            y: Labels `(n,)` or `(n, 1)`, if the criterion takes any. Defaults to `None`: those of
+                the data set, if `x` is one of pairs. If the criterion takes none, these are left
+                out.
             batch_size: Integer, or "auto" for one that suits the caches. Defaults to `"auto"`.
             seed: Integer, fixes δ₀ and everything that the estimator draws. Defaults to `0`.
             index: Integers `(n,)`, the place of each sample in its data set, which keys δ₀.
@@ -183,11 +192,20 @@ class Attack(keras.layers.Layer):
 
         Raises:
             ValueError: `x` is empty, not finite, outside `bounds`, of another shape than the
-                model takes, or the model or the labels do not suit the criterion.
+                model takes, a data set without batches or without end, or the model or the labels
+                do not suit the criterion.
             GenerationInterrupted: Ctrl-C; carries what was done by then.
         """
-        batches = self.batches(x, y, batch_size=batch_size, seed=seed, index=index, trace=trace)
-        total = len(self.split(x)[0])
+        x, held, y = self._arrays(x, y)  # here, so that a data set is not read twice
+        batches = self.batches(
+            held_inputs.joined(x, held, self.attacked),
+            y,
+            batch_size=batch_size,
+            seed=seed,
+            index=index,
+            trace=trace,
+        )
+        total = len(x)
         progress = None
         if verbose:
             for note in self.notes:
@@ -249,11 +267,11 @@ class Attack(keras.layers.Layer):
             ...     found.save(f"batch-{found.x.sum():.0f}.npz")
         """
         owner = f"{type(self).__name__}.generate"
-        x, held = self.split(x)
+        x, held, y = self._arrays(x, y)
         if isinstance(self.bounds, str):
             chunks = (np.asarray(x[start : start + _CHUNK]) for start in range(0, len(x), _CHUNK))
             return self.located(chunks).batches(
-                self._joined(x, held),
+                held_inputs.joined(x, held, self.attacked),
                 y,
                 batch_size=batch_size,
                 seed=seed,
@@ -261,7 +279,8 @@ class Attack(keras.layers.Layer):
                 trace=trace,
                 exact=exact,
             )
-        x = check_samples(owner, x, bounds=self.space(np.shape(x)[1:]).limits())
+        limits = self.space(x.shape[1:]).limits()
+        x = check_samples(owner, x, bounds=limits)
         behaviour = self.check_model_takes(x, owner, held)
         y = self.criterion.check_labels(y, x, owner)
         index = _check_index(owner, index, len(x))
@@ -282,9 +301,9 @@ class Attack(keras.layers.Layer):
             for start in range(0, len(x), size):
                 rows = np.arange(start, min(start + size, len(x)))
                 padded = rows[np.minimum(np.arange(size), len(rows) - 1)]
-                batch = tf.constant(np.asarray(x[padded]), self.variable_dtype)
+                batch = tf.constant(clip_rounding(x[padded], *limits), self.variable_dtype)
                 labels = None if y is None else tf.constant(y[padded])
-                others = _rows(held, padded)
+                others = held_inputs.rows(held, padded)
                 found, history = self.search(
                     batch,
                     tf.constant(index[padded]),
@@ -397,40 +416,14 @@ class Attack(keras.layers.Layer):
             self._learned.located = known  # with its trace
         return known
 
-    def split(self, x: Any) -> tuple[Any, dict[Any, Any]]:
-        """The attacked input of `x`, and the others by place or name."""
-        owner = type(self).__name__
-        several = isinstance(x, Mapping) or (
-            self.attacked is not None and isinstance(x, (list, tuple))
-        )
-        if self.attacked is None:
-            if several:
-                raise ValueError(
-                    f"`attacked` of {owner} must name the input that is attacked where there are "
-                    f"several. Received: attacked=None and x with {sorted(x)}."
-                )
-            return x, {}
-        inputs = dict(x) if isinstance(x, Mapping) else dict(enumerate(x)) if several else {}
-        if self.attacked not in inputs:
-            raise ValueError(
-                f"`x` of {owner} must hold the input that is attacked, {self.attacked!r}, and the "
-                f"others. Received: {sorted(inputs) if several else type(x).__name__}."
-            )
-        x = inputs.pop(self.attacked)
-        lengths = {name: len(each) for name, each in inputs.items() if len(each) != len(x)}
-        if lengths:
-            raise ValueError(
-                f"`x` of {owner} must have as many rows in all inputs, {len(x)} as in "
-                f"{self.attacked!r}. Received: {lengths}."
-            )
-        return x, inputs
-
-    def _joined(self, x: Any, held: dict[Any, Any]) -> Any:
-        """What `split` has split."""
-        if self.attacked is None:
-            return x
-        inputs = {**held, self.attacked: x}
-        return inputs if isinstance(self.attacked, str) else [inputs[key] for key in sorted(inputs)]
+    def _arrays(self, x: Any, y: Any) -> tuple[np.ndarray, held_inputs.Held, Any]:
+        """The attacked input, the others, and the labels, of whatever holds them."""
+        owner = f"{type(self).__name__}.generate"
+        x, held = held_inputs.split(x, self.attacked, owner)
+        takes_labels = self.criterion.takes_labels
+        x, y = samples_and_labels(owner, x, y, model=self.model, takes_labels=takes_labels)
+        held_inputs.check_lengths(x, held, owner)
+        return x, held, y
 
     def holding(self, held: Mapping[Any, Any] | None) -> contextlib.AbstractContextManager:
         """The inputs that are not attacked, where there are any, while the context is open."""
@@ -443,7 +436,7 @@ class Attack(keras.layers.Layer):
         """What the attack has chosen for itself, in words, once it has seen samples."""
         notes, behaviour = list(self._learned.notes), self._learned.behaviour
         if behaviour is not None and behaviour.noise:
-            notes.append(f"success: judged on {_JUDGING_DRAWS} fresh draws of the model's noise")
+            notes.append(f"success: judged on {JUDGING_DRAWS} fresh draws of the model's noise")
         return notes
 
     @property
@@ -472,22 +465,16 @@ class Attack(keras.layers.Layer):
                 f"Received: attacked=None and model {self.model.name!r} with inputs of shape "
                 f"{expected}."
             )
-        if expected is not None:
-            fits = len(expected) == x.ndim and all(
-                want in (None, size) for want, size in zip(expected[1:], x.shape[1:], strict=True)
-            )
-            if not fits:
-                raise ValueError(
-                    f"`x` of {owner} must have the shape that the model takes, "
-                    f"{(None, *expected[1:])}. Received: x of shape {x.shape}."
-                )
+        elif expected is not None:  # any number of samples, though it may remember one
+            check_shape(owner, "x", x.shape, (None, *expected[1:]))
         # two rows: one value a sample and one value in all differ
         count = min(len(x), 2)
-        few = tf.constant(np.asarray(x[:count]), self.variable_dtype)
-        others = _rows(held, slice(count))
+        limits = self.space(x.shape[1:]).limits()
+        few = tf.constant(clip_rounding(np.asarray(x[:count]), *limits), self.variable_dtype)
+        others = held_inputs.rows(held, slice(count))
 
         def forward(rows: list[int]) -> Any:
-            with self.holding(_rows(others, rows)):
+            with self.holding(held_inputs.rows(others, rows)):
                 return self.single_input(tf.gather(few, rows), training=False)
 
         behaviour = self._learned.behaviour
@@ -496,7 +483,7 @@ class Attack(keras.layers.Layer):
             behaviour = self._learned.behaviour = observed(forward, count, size, owner)
             self._warn(behaviour)
         copies = [0] * (behaviour.batch or 2)
-        with self.holding(_rows(others, copies)):
+        with self.holding(held_inputs.rows(others, copies)):
             self.check(tf.gather(few, copies))
         return behaviour
 
@@ -505,7 +492,7 @@ class Attack(keras.layers.Layer):
             warnings.warn(
                 f"The model {self.model.name!r} draws random numbers that no seed of Keras fixes, "
                 f"so that {type(self).__name__} sees others at each step. Draw them with a "
-                f"keras.random.SeedGenerator. Success is judged on {_JUDGING_DRAWS} fresh draws.",
+                f"keras.random.SeedGenerator. Success is judged on {JUDGING_DRAWS} fresh draws.",
                 stacklevel=4,
             )
         if behaviour.mixes:
@@ -527,7 +514,7 @@ class Attack(keras.layers.Layer):
             )
         x = tf.cast(x, self.variable_dtype)
         slack = 1e-5 * (high - low)  # rounding
-        inside = tf.reduce_all((x >= low - slack) & (x <= high + slack))
+        inside = ~tf.reduce_any((x < low - slack) | (x > high + slack))
         message = f"`x` of {owner} must lie inside `bounds`."
         if tf.executing_eagerly():
             if not inside:
@@ -558,7 +545,7 @@ class Attack(keras.layers.Layer):
             )
         return {
             **super().get_config(),
-            "model": keras.saving.serialize_keras_object(self.model),
+            "model": _serialized_model(self.model, type(self).__name__),
             **{name: serialized(getattr(self, name)) for name in self.settings()},
         }
 
@@ -577,6 +564,19 @@ def with_units(config: Mapping[str, Any]) -> dict[str, Any]:
         return dict(config)
     unit_range = tuple(config.get("bounds", ())) == (0.0, 1.0)
     return {**config, "units": "range" if unit_range else "data"}
+
+
+def _serialized_model(model: keras.Model, owner: str) -> dict[str, Any]:
+    try:
+        return keras.saving.serialize_keras_object(model)
+    except NotImplementedError as error:
+        # one line, where Keras prints a page about what may be a layer deep in the model
+        part = re.search(r"Object (\w+)", str(error))
+        raise NotImplementedError(
+            f"Give {part[1] if part else type(model).__name__} a `get_config` to save {owner} of "
+            f"it, or save the UAEs alone (found.save): `generate` needs none. "
+            f"Received: model={model.name!r}."
+        ) from None
 
 
 def _isolated(
@@ -601,40 +601,11 @@ def _judged(
     x: tf.Tensor,
     found: dict[str, tf.Tensor],
     y: tf.Tensor | None,
-    held: Mapping[Any, tf.Tensor] | None,
+    held: Mapping[Any, tf.Tensor],
 ) -> dict[str, tf.Tensor]:
-    """What was found of a model with noise, judged on draws that the search has not seen.
-
-    An example is one where the mean of f over them is below 0 by two standard errors.
-    """
-    criterion, values = attack.criterion, []
-    with keras.StatelessScope(), attack.holding(held):  # one scope: every pass draws anew
-        for _ in range(_JUDGING_DRAWS):
-            values.append(criterion.value(criterion.reference(x, y), x, found["x"]))
-    draws = tf.stack(values)
-    mean, deviation = tf.reduce_mean(draws, 0), tf.math.reduce_std(draws, 0)
-    success = found["success"] & (mean + 2 * deviation / _JUDGING_DRAWS**0.5 <= 0)
-    nan = tf.fill(tf.shape(mean), tf.constant(np.nan, mean.dtype))
-    return {
-        **found,
-        "x": select(success, found["x"], x),
-        "success": success,
-        "similarity": select(success, found["similarity"], nan),
-        "criterion": select(success, mean, nan),
-        "iteration": found["iteration"] * tf.cast(success, tf.int32),
-    }
-
-
-def _rows(held: Mapping[Any, Any] | None, rows: Any) -> dict[Any, tf.Tensor]:
-    """The same rows of all inputs that are held."""
-    return {
-        name: tf.constant(np.asarray(each)[rows])
-        if not tf.is_tensor(each)
-        else each[rows]
-        if isinstance(rows, slice)
-        else tf.gather(each, rows)
-        for name, each in (held or {}).items()
-    }
+    """What was found of a model with noise, judged on draws that the search has not seen."""
+    with attack.holding(held):
+        return judged(attack.criterion, x, found, y)
 
 
 def _two(x: tf.Tensor) -> tf.Tensor:

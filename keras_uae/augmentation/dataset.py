@@ -17,8 +17,16 @@ from keras_uae._checks import (
     check_boolean,
     check_finite,
     check_integer,
-    check_samples,
     checked,
+)
+from keras_uae._datasets import Data, read_data
+from keras_uae._inputs import as_array
+from keras_uae.augmentation.arrays import (
+    beside,
+    check_array,
+    check_labels,
+    check_weights,
+    is_streamed,
 )
 from keras_uae.results import UAEs
 
@@ -36,7 +44,7 @@ def epoch_order(size: int, seed: int, epoch: int) -> np.ndarray:
 
 
 class UAEAugmentation(keras.utils.PyDataset):
-    """The originals followed by their UAEs, as float32 batches `(input, target)` for `fit`.
+    """The originals followed by their UAEs, as batches `(input, target)` for `fit`, in float32.
 
     Batch `index` is a pure function of `(seed, epoch, index)`, the same for any `workers`. Pass
     `shuffle=False` to `fit`: its default permutes whole batches again, from global randomness.
@@ -49,18 +57,27 @@ class UAEAugmentation(keras.utils.PyDataset):
     `steps_per_epoch` use `as_tf_dataset()`: Keras reads this one across the borders of its epochs.
 
     Args:
-        x: Real array `(n, ...)`, the originals. Cast to float32 but not scaled.
+        x: Real array `(n, ...)`, the originals, or a tensor, frame or list. Cast to float32 but not
+            scaled. Or a batched `tf.data.Dataset` or `keras.utils.PyDataset`, which is read once
+            into memory; what it has beside the samples counts as `y` and `sample_weight` if they
+            are not given (but not the samples once more: pairs `(x, x)` are `x` alone).
         found: `UAEs` or an array `(m, ...)`, or a list of these (several rounds, several examples
             per sample); `[]` means originals only. "clean" targets and `y` require m = n.
-        y: Real array `(n, ...)`, the targets of the rows and of their UAEs. Defaults to `None`.
+        y: Array `(n, ...)`, the targets of the rows and of their UAEs. Integers and booleans keep
+            their dtype, other numbers become float32. Defaults to `None`.
         batch_size: Integer, the rows of a batch; the last one may be smaller. Defaults to `32`.
         target: "self" (x+δ → x+δ, the paper) or "clean" (x+δ → x). Defaults to `"self"`.
         shuffle: Boolean, whether `epoch_order` permutes the rows. Defaults to `True`.
         seed: Integer ≥ 0 of the orders. Defaults to `0`.
+        targets: Boolean, whether batches have targets. Those of `False` are inputs alone, for a
+            `train_step` that takes nothing else: of `as_tf_dataset()` the tensor itself, of this
+            data set `(input,)`, since Keras makes a tuple of it. Defaults to `True`.
+        sample_weight: Real array `(n,)`, the weights of the rows and of their UAEs, as third part
+            of a batch. Requires m = n. Defaults to `None`.
         **kwargs: `workers` and the other arguments of `keras.utils.PyDataset`.
 
     Raises:
-        ValueError: A setting or an array is not as above, or an array is not finite.
+        ValueError: A setting or an array is not as above, or an array is not finite in float32.
 
     Example:
         >>> data = UAEAugmentation(x_train, attack.generate(x_train), batch_size=128)
@@ -74,6 +91,7 @@ class UAEAugmentation(keras.utils.PyDataset):
     target: str
     shuffle: bool
     seed: int
+    targets: bool
 
     def __init__(
         self,
@@ -85,14 +103,28 @@ class UAEAugmentation(keras.utils.PyDataset):
         target: Annotated[str, Choice(TARGETS)] = "self",
         shuffle: Annotated[bool, By(check_boolean)] = True,
         seed: Annotated[int, Integer(0)] = 0,
+        targets: Annotated[bool, By(check_boolean)] = True,
+        sample_weight: Any = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.x = _check_array("x", x)
-        self.y = None if y is None else _check_labels(y, len(self.x))
+        data = Data(x) if is_streamed(x) else read_data("UAEAugmentation", x)
+        self.x = check_array("x", data.x)
         settings = {"batch_size": batch_size, "target": target, "shuffle": shuffle, "seed": seed}
+        settings["targets"] = targets
         for name, value in checked("UAEAugmentation", UAEAugmentation.__init__, settings).items():
             setattr(self, name, value)
+        if self.targets:
+            y, sample_weight = beside(data, y, sample_weight)
+        elif y is not None or sample_weight is not None or self.target != "self":
+            raise ValueError(
+                "`targets` of UAEAugmentation must be True where `y`, `target` or `sample_weight` "
+                f"is given. Received: targets={targets!r}."
+            )
+        self.y = None if y is None else check_labels(y, len(self.x))
+        self.sample_weight = (
+            None if sample_weight is None else check_weights(sample_weight, len(self.x))
+        )
         if self.y is not None and self.target != "self":
             raise ValueError(
                 "`target` of UAEAugmentation must be left alone when `y` gives the targets. "
@@ -110,8 +142,8 @@ class UAEAugmentation(keras.utils.PyDataset):
         Args:
             directory: Directory of complete shards. Its sums are not computed anew; see
                 `keras-uae verify`.
-            x: Real array `(n, ...)`, the originals; may be memory-mapped. Their SHA-256 sums must
-                be those of the attacked samples. Defaults to `None`: the UAEs alone.
+            x: The originals, as of the class; may be memory-mapped. Their SHA-256 sums must be
+                those of the attacked samples. Defaults to `None`: the UAEs alone.
             y: As of the class.
             **settings: The other arguments of the class.
 
@@ -129,7 +161,10 @@ class UAEAugmentation(keras.utils.PyDataset):
                     "Received: x=None."
                 )
             return cls(samples, [], y, **settings)
-        x = np.asanyarray(x)
+        data = read_data("UAEAugmentation.from_shards", x)
+        x = data.x
+        if settings.get("targets", True):
+            y, settings["sample_weight"] = beside(data, y, settings.get("sample_weight"))
         if x.shape != samples.shape or shards.changed_inputs(lambda a, b: x[a:b]):
             raise ValueError(
                 f"`x` of UAEAugmentation.from_shards must be the samples that were attacked, of "
@@ -141,6 +176,9 @@ class UAEAugmentation(keras.utils.PyDataset):
     def num_batches(self) -> int:
         """Number of batches in an epoch, the last and perhaps smaller one included."""
         return math.ceil(len(self._pass.order) / self.batch_size)
+
+    def __len__(self) -> int:
+        return self.num_batches
 
     @property
     def found(self) -> tuple[np.ndarray, ...]:
@@ -167,7 +205,7 @@ class UAEAugmentation(keras.utils.PyDataset):
             self.epoch += 1
         self._within_pass = False
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> "Batch":
         return self._batch(self._pass, index)
 
     def replace(self, found: Any) -> None:
@@ -194,14 +232,14 @@ class UAEAugmentation(keras.utils.PyDataset):
         `repeat()`, which reads ahead of it).
         """
 
-        def one_pass() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        def one_pass() -> Iterator[Batch]:
             current = self._pass
             self.epoch = current.epoch + 1
             for index in range(self.num_batches):
                 yield self._batch(current, index)
 
-        targets = self.x if self.y is None else self.y
-        spec = tuple(tf.TensorSpec((None, *a.shape[1:]), tf.float32) for a in (self.x, targets))
+        parts = self._rows(np.arange(0), np.empty((0, *self.x.shape[1:]), np.float32))
+        spec = tf.nest.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), parts)
         dataset = tf.data.Dataset.from_generator(one_pass, output_signature=spec)
         # without a known length Keras warns, in the first epoch, that the data ran out
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(self.num_batches))
@@ -212,16 +250,27 @@ class UAEAugmentation(keras.utils.PyDataset):
         arrays = []
         for number, item in enumerate(found if several else [found]):
             name = f"found[{number}]" if several else "found"
-            array = _check_array(name, item.x if isinstance(item, UAEs) else item)
+            array = item.x if isinstance(item, UAEs) else item
+            array = array if is_streamed(array) else as_array("UAEAugmentation", name, array)
+            if array.shape == self.x.shape[:1]:
+                raise ValueError(
+                    f"`{name}` of UAEAugmentation must hold samples like `x`: labels come last, "
+                    f"UAEAugmentation(x, found, y). Received: {name} of shape {array.shape}."
+                )
+            array = check_array(name, array)
             if array.shape[1:] != self.x.shape[1:]:
                 raise ValueError(
                     f"`{name}` of UAEAugmentation must hold samples of shape {self.x.shape[1:]}, "
                     f"like `x`. Received: {name} of shape {array.shape}."
                 )
-            if len(array) != len(self.x) and (self.target == "clean" or self.y is not None):
+            of_rows = (self.y, self.sample_weight)
+            if len(array) != len(self.x) and (
+                self.target == "clean" or any(each is not None for each in of_rows)
+            ):
                 raise ValueError(
                     f"`{name}` of UAEAugmentation must have {len(self.x)} rows, one for each of "
-                    f"`x`, unless target='self' and y=None. Received: {name} of {len(array)} rows."
+                    f"`x`, unless target='self', y=None and sample_weight=None. "
+                    f"Received: {name} of {len(array)} rows."
                 )
             arrays.append(array)
         return arrays
@@ -231,7 +280,7 @@ class UAEAugmentation(keras.utils.PyDataset):
         order = epoch_order(size, self.seed, epoch) if self.shuffle else np.arange(size)
         return _Pass(epoch, order, parts)
 
-    def _batch(self, current: "_Pass", index: int) -> tuple[np.ndarray, np.ndarray]:
+    def _batch(self, current: "_Pass", index: int) -> "Batch":
         if not 0 <= index < self.num_batches:
             raise IndexError(
                 f"`index` of UAEAugmentation must be in [0, {self.num_batches - 1}]. "
@@ -247,10 +296,24 @@ class UAEAugmentation(keras.utils.PyDataset):
                 inputs[mine] = part[rows[mine]]
         if any(is_streamed(part) for part in current.parts):
             check_finite("UAEAugmentation", inputs, name="shards")
-        if self.y is None and self.target == "self":
-            return inputs, inputs
-        targets = self.x if self.y is None else self.y
-        return inputs, np.asarray(targets[rows], np.float32)
+        return self._rows(rows, inputs)
+
+    def _rows(self, rows: np.ndarray, inputs: np.ndarray) -> "Batch":
+        """The batch of `inputs`, which are the rows `rows` or examples of them."""
+        if not self.targets:
+            return inputs
+        targets = inputs
+        if self.y is not None:
+            kept = self.y.dtype.kind in "iub"
+            targets = np.asarray(self.y[rows], self.y.dtype if kept else np.float32)
+        elif self.target == "clean":
+            targets = np.asarray(self.x[rows], np.float32)
+        if self.sample_weight is None:
+            return inputs, targets
+        return inputs, targets, np.asarray(self.sample_weight[rows], np.float32)
+
+
+Batch = np.ndarray | tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,25 +323,3 @@ class _Pass:
     epoch: int
     order: np.ndarray
     parts: tuple[np.ndarray, ...]
-
-
-def is_streamed(array: Any) -> bool:
-    """Whether an array is read row by row, and its values are checked then."""
-    return getattr(array, "streamed", False)
-
-
-def _check_array(name: str, array: Any) -> np.ndarray:
-    if is_streamed(array):
-        return array
-    return check_samples("UAEAugmentation", array, bounds=(-math.inf, math.inf), name=name)
-
-
-def _check_labels(y: Any, rows: int) -> np.ndarray:
-    y = np.asanyarray(y)
-    if y.ndim == 0 or len(y) != rows:
-        raise ValueError(
-            f"`y` of UAEAugmentation must have {rows} rows, one for each of `x`. "
-            f"Received: y of shape {y.shape}."
-        )
-    _check_array("y", y.reshape(rows, -1))
-    return y

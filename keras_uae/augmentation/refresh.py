@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_uae._checks import Integer
+from keras_uae._inputs import as_labels
 from keras_uae._settings import keep
 from keras_uae.attacks.base import Attack
 from keras_uae.augmentation.dataset import UAEAugmentation
@@ -64,13 +65,7 @@ class RefreshUAEs(keras.callbacks.Callback):
                 "`augmentation` of RefreshUAEs must hold one set of as many UAEs as originals, "
                 f"{len(augmentation.x)}. Received: augmentation with {rows} rows found."
             )
-        # those of the augmentation, where the attack asks for any: without, the model's own class
-        # would stand in for them, and a targeted attack would have no target
-        criterion: Any = getattr(attack, "criterion", None)
-        wanted = getattr(criterion, "takes_labels", False)
-        self._labels = augmentation.y if wanted else None
-        if self._labels is not None:  # refused now, not amid the training
-            criterion.check_labels(self._labels, augmentation.x, "RefreshUAEs")
+        self._labels = labels_of(augmentation, attack, "RefreshUAEs")  # refused now, not later
         self.success_rates: dict[int, float] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -82,12 +77,24 @@ class RefreshUAEs(keras.callbacks.Callback):
         self.augmentation.epoch = epoch
         if epoch > 0 and epoch % self.refresh_every == 0:
             seed = derived_seed(self.seed, epoch)
-            labels: dict[str, Any] = {} if self._labels is None else {"y": self._labels}
             found = self.attack.generate(
-                self.augmentation.x, seed=seed, verbose=self.verbose, **labels
+                self.augmentation.x, seed=seed, verbose=self.verbose, **self._labels
             )
             self.augmentation.replace(found)
             self.success_rates[epoch] = found.success_rate
+
+
+def labels_of(augmentation: UAEAugmentation, attack: Any, owner: str) -> dict[str, Any]:
+    """The labels of an augmentation as an argument of `generate`, if the attack takes any.
+
+    Without them the model's own class would stand in, and a targeted attack would have no target.
+    """
+    criterion: Any = getattr(attack, "criterion", None)
+    if augmentation.y is None or not getattr(criterion, "takes_labels", False):
+        return {}
+    labels = as_labels(owner, augmentation.y)
+    criterion.check_labels(labels, augmentation.x, owner)
+    return {"y": labels}
 
 
 def derived_seed(seed: int, number: int) -> int:

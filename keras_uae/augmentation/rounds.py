@@ -9,7 +9,7 @@ import keras
 from keras_uae._checks import check_integer
 from keras_uae.attacks.base import Attack
 from keras_uae.augmentation.dataset import UAEAugmentation
-from keras_uae.augmentation.refresh import derived_seed
+from keras_uae.augmentation.refresh import derived_seed, labels_of
 from keras_uae.results import UAEs
 
 
@@ -50,11 +50,12 @@ def augment_in_rounds(
         build: Function without arguments that returns a new, compiled model.
         fit: Function of a model and a `UAEAugmentation` that trains the one on the other.
         make_attack: Function of a trained model that returns an attack against it.
-        x: Real array `(n, ...)`, the originals.
+        x: The originals, as of `UAEAugmentation`. A data set is read once.
         rounds: Integer, how many times UAEs are made. Defaults to `2`.
         seed: Integer ≥ 0 of the orders, and of the attacks' seeds. Defaults to `0`.
         verbose: Passed on to the attacks. Defaults to `0`.
-        **settings: Passed on to `UAEAugmentation`: `batch_size`, `target`, ...
+        **settings: Passed on to `UAEAugmentation`: `batch_size`, `target`, `y`, ... An attack whose
+            criterion takes labels gets `y`.
 
     Returns:
         Iterator over `rounds` + 1 `Round`s, each computed when it is asked for.
@@ -72,7 +73,9 @@ def augment_in_rounds(
         Hsu et al., AAAI 2022, supplement 6.15.
     """
     rounds = check_integer("augment_in_rounds", "rounds", rounds, 1)
-    UAEAugmentation(x, [], seed=seed, **settings)  # for its checks
+    originals = UAEAugmentation(x, [], seed=seed, **settings)  # for its checks, too
+    x = originals.x
+    settings |= {"y": originals.y, "sample_weight": originals.sample_weight}
 
     def iterate() -> Iterator[Round]:
         found: tuple[UAEs, ...] = ()
@@ -83,6 +86,7 @@ def augment_in_rounds(
             if number < rounds:
                 attack = make_attack(model)
                 round_seed = derived_seed(seed, number)
-                found += (attack.generate(x, seed=round_seed, verbose=verbose),)
+                labels = labels_of(originals, attack, "augment_in_rounds")
+                found += (attack.generate(x, seed=round_seed, verbose=verbose, **labels),)
 
     return iterate()

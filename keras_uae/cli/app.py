@@ -8,7 +8,17 @@ import typer
 from keras_uae import __version__
 from keras_uae.cli.generation import EXAMPLES, generate
 from keras_uae.cli.inspection import figures, tables
-from keras_uae.cli.options import EXIT_CODES, DataDir, Directory, DivideBy, Feature, Json, Labels
+from keras_uae.cli.options import (
+    EXIT_CODES,
+    DataDir,
+    Directory,
+    DivideBy,
+    Feature,
+    Json,
+    Labels,
+    Modules,
+    import_modules,
+)
 from keras_uae.cli.outcome import ExitCode, Outcome, UsageError, exit_codes
 from keras_uae.sharding import Shards
 from keras_uae.sharding.fingerprints import model_fingerprint
@@ -84,6 +94,7 @@ def verify(
     feature: Feature = None,
     divide_by: DivideBy = 1.0,
     data_dir: DataDir = None,
+    modules: Modules = None,
     as_json: Json = False,
 ) -> None:
     """Check the SHA-256 sums of all shards, and of model and data if they are given.
@@ -93,6 +104,7 @@ def verify(
     """
     outcome = Outcome(as_json)
     with exit_codes(outcome):
+        import_modules(modules)
         shards = Shards(directory)
         states = shards.states()
         problems = [f"shard {n} is {state}" for n, state in enumerate(states) if state != "done"]

@@ -1,6 +1,5 @@
 """The command `keras-uae generate`."""
 
-import importlib
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +8,16 @@ import typer
 
 from keras_uae.attacks.data_space import DATA_BOUNDS
 from keras_uae.attacks.presets import PRESETS
-from keras_uae.cli.options import DataDir, DivideBy, Feature, Json, Labels, Quiet
+from keras_uae.cli.options import (
+    DataDir,
+    DivideBy,
+    Feature,
+    Json,
+    Labels,
+    Modules,
+    Quiet,
+    import_modules,
+)
 from keras_uae.cli.outcome import Outcome, UsageError, exit_codes
 from keras_uae.cli.progress import SampleProgress
 from keras_uae.criteria import CRITERIA
@@ -107,10 +115,7 @@ def generate(
     engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
     workers: Annotated[int, typer.Option(min=1, help="Workers of the engine ray.")] = 1,
     gpus: Annotated[float, typer.Option(min=0, help="GPUs of a worker of the engine ray.")] = 0,
-    modules: Annotated[
-        list[str] | None,
-        typer.Option("--import", help="Module that registers classes of the model. Runs it."),
-    ] = None,
+    modules: Modules = None,
     any_environment: Annotated[
         bool, typer.Option("--any-environment", help="Resume also with other versions, threads.")
     ] = False,
@@ -131,8 +136,7 @@ def generate(
             share = available_cores() // workers if engine == "ray" else intra_op_threads()
             threads = threads or max(share, 1)
         set_intra_op_threads(threads)
-        for module in modules or ():
-            importlib.import_module(module)
+        import_modules(modules)
         settings = {
             "steps": steps,
             "epsilon": epsilon,

@@ -1,9 +1,15 @@
 """Options that several commands have, and what `--help` ends with."""
 
+import importlib
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from keras_uae.cli.outcome import UsageError
 
 EXIT_CODES = (
     "Exit codes: 0 done · 1 failed · 2 usage · 3 not verified: a shard is missing or damaged · "
@@ -25,3 +31,27 @@ Labels = Annotated[
 ]
 DivideBy = Annotated[float, typer.Option(help="Divide the data: 255 for 8-bit images.")]
 DataDir = Annotated[str | None, typer.Option(help="Directory of the tfds data sets.")]
+Modules = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--import", help="Module that registers classes of the model. Runs it.", metavar="MODULE"
+    ),
+]
+
+
+def import_modules(modules: Sequence[str] | None) -> None:
+    """Import what `--import` names, also from the working directory.
+
+    Raises:
+        UsageError: There is no such module, or it cannot be imported.
+    """
+    if modules and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # that of a command has the folder of the command instead
+    for module in modules or ():
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise UsageError(
+                f"`--import` must be a module, as in `import {module}`. Received: {module!r} "
+                f"({error})."
+            ) from error

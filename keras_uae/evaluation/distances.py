@@ -1,5 +1,6 @@
 """Distances of two sets of features: what FID and KID are once the features are there (Table 2)."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,8 @@ from keras_uae._checks import check_integer, check_samples
 
 class KernelDistance(NamedTuple):
     """Mean and standard deviation of the squared kernel distance over random subsets.
+
+    The latter is NaN where there is a single estimate: see `kernel_distance`.
 
     Example:
 
@@ -71,10 +74,14 @@ def kernel_distance(
         subsets: Integer, estimates to average. Defaults to `100`.
         subset_size: Integer, samples that an estimate draws from each set, no sample twice.
             Defaults to `None`: 1000, or as many as the smaller set has.
+            Where that is all that both sets have, every subset is the same, so one estimate is
+            made, and its spread is not known, NaN. A smaller number, half of the samples, say,
+            gives one, of estimates from so many. (Others refuse such sets, or report no spread.)
         seed: Integer, fixes the subsets. Defaults to `0`.
 
     Returns:
-        `KernelDistance` with the mean and the standard deviation of the estimates.
+        `KernelDistance` with the mean and the standard deviation of the estimates; the latter is
+        NaN if there is but one.
 
     Example:
 
@@ -91,6 +98,8 @@ def kernel_distance(
         subset_size = min(1000, most)
     size = check_integer(owner, "subset_size", subset_size, 2, most)
     random = np.random.default_rng(check_integer(owner, "seed", seed, 0))
+    if size == max(len(a), len(b)):
+        subsets = 1  # all others would be the same one in another order
     estimates = [
         _squared_discrepancy(
             a[random.choice(len(a), size, replace=False)].astype(np.float64),
@@ -98,7 +107,8 @@ def kernel_distance(
         )
         for _ in range(subsets)
     ]
-    return KernelDistance(float(np.mean(estimates)), float(np.std(estimates)))
+    std = float(np.std(estimates)) if subsets > 1 else math.nan
+    return KernelDistance(float(np.mean(estimates)), std)
 
 
 def _squared_discrepancy(a: np.ndarray, b: np.ndarray) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from keras import layers
 
 from keras_uae._checks import check_bounds, check_integer, check_samples
+from keras_uae._inputs import check_representable
 from keras_uae.evaluation.distances import KernelDistance, frechet_distance, kernel_distance
 
 
@@ -70,7 +71,8 @@ def extract_features(
 
     Args:
         extractor: Model with one output.
-        x: Array `(n, ...)`.
+        x: Array `(n, ...)`; for `inception_v3` inside its `bounds`: 8-bit images are refused unless
+            these are (0, 255).
         batch_size: Integer, samples a call of the model. Defaults to `64`.
         name: What messages call `x`.
 
@@ -79,7 +81,9 @@ def extract_features(
         >>> extract_features(penultimate(classifier), x).shape  # (n, d)
     """
     owner = "extract_features"
-    x = check_samples(owner, x, bounds=(-np.inf, np.inf), name=name)
+    bounds = getattr(extractor, "bounds", (-np.inf, np.inf))
+    x = check_samples(owner, x, bounds=bounds, name=name)
+    check_representable(owner, x, name=name)
     size = check_integer(owner, "batch_size", batch_size, 1)
     rows = []
     for start in range(0, len(x), size):
@@ -133,7 +137,8 @@ def inception_v3(
 
     Args:
         input_shape: Shape of one image, `(height, width, channels)` with 1 or 3 channels.
-        bounds: Pair of floats, lowest and highest value of the images. Defaults to `(0, 1)`.
+        bounds: Pair of floats, lowest and highest value of the images, (0, 255) for 8-bit ones;
+            `extract_features` refuses other values. Defaults to `(0, 1)`.
         weights: "imagenet", which Keras downloads once (88 MB), or the path of such a file.
             Defaults to `"imagenet"`.
 
@@ -171,4 +176,6 @@ def inception_v3(
     if input_shape[2] == 1:
         images = layers.Concatenate()([images] * 3)
     images = layers.Resizing(299, 299)(images)
-    return keras.Model(inputs, network(images), name=owner)
+    extractor = keras.Model(inputs, network(images), name=owner)
+    extractor.bounds = low, high  # for `extract_features`
+    return extractor

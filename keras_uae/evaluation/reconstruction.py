@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_uae._checks import check_integer, check_samples
+from keras_uae._inputs import check_representable
 from keras_uae.criteria import Criterion
 
 
@@ -25,6 +26,7 @@ def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -
         >>> uae.reconstruction_error(autoencoder, x_test)
     """
     x = check_samples("reconstruction_error", x, bounds=(-np.inf, np.inf))
+    check_representable("reconstruction_error", x, name="x")
     total = 0.0
     for batch in _batches(x, batch_size):
         outputs = [output.numpy() for output in keras.tree.flatten(model(batch, training=False))]
@@ -47,6 +49,8 @@ def criterion_values(criterion: Criterion, x: Any, z: Any, *, batch_size: int = 
     """
     x = check_samples("criterion_values", x, bounds=(-np.inf, np.inf))
     z = check_samples("criterion_values", z, bounds=(-np.inf, np.inf), name="z")
+    for name, samples in {"x": x, "z": z}.items():
+        check_representable("criterion_values", samples, name=name)
     if x.shape != z.shape:
         raise ValueError(
             f"`z` of criterion_values must have the shape of `x`, {x.shape}. "

@@ -14,7 +14,7 @@ _CONSTANT = 1e-13
 _ROWS = 4096  # samples in double precision at a time
 
 
-def greedy_linear_selection(x: Any, features: int) -> np.ndarray:
+def greedy_linear_selection(x: Any, features: int, sample_weight: Any = None) -> np.ndarray:
     """Select features by greedy forward search for the least linear reconstruction error.
 
     Each step takes the feature that lowers the most what the best affine map from the features
@@ -27,6 +27,7 @@ def greedy_linear_selection(x: Any, features: int) -> np.ndarray:
     Args:
         x: Array `(n, ...)` of real numbers without NaN; images count as their pixels, row by row.
         features: Integer K in [1, d], number of features to select.
+        sample_weight: Real array `(n,)`, by which the squared errors count. Defaults to `None`.
 
     Returns:
         Integers `(K,)`, different features in the order in which they were chosen. Of equally good
@@ -34,7 +35,7 @@ def greedy_linear_selection(x: Any, features: int) -> np.ndarray:
         ones follow by decreasing variance.
 
     Raises:
-        ValueError: `x` or `features` is not as above.
+        ValueError: `x`, `features` or `sample_weight` is not as above.
 
     Example:
 
@@ -47,7 +48,15 @@ def greedy_linear_selection(x: Any, features: int) -> np.ndarray:
     """
     owner = "greedy_linear_selection"
     x = check_samples(owner, x, bounds=(-np.inf, np.inf))
-    residual = _scatter(x.reshape(len(x), -1))
+    weights = None if sample_weight is None else np.asarray(sample_weight, np.float64)
+    if weights is not None and (
+        weights.shape != (len(x),) or not weights.min() >= 0 or not 0 < weights.sum() < np.inf
+    ):
+        raise ValueError(
+            f"`sample_weight` of {owner} must have one finite number ≥ 0 a sample, not all 0, "
+            f"shape ({len(x)},). Received: sample_weight of shape {weights.shape}."
+        )
+    residual = _scatter(x.reshape(len(x), -1), weights)
     features = check_integer(owner, "features", features, 1, len(residual))
     variance = residual.diagonal().copy()
 
@@ -70,13 +79,14 @@ def greedy_linear_selection(x: Any, features: int) -> np.ndarray:
     return np.concatenate([np.array(chosen, np.intp), rest])[:features]
 
 
-def _scatter(x: np.ndarray) -> np.ndarray:
+def _scatter(x: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """n times the covariance matrix, by parts, so that `x` is never copied whole."""
-    center = x.mean(axis=0, dtype=np.float64)
+    center = x.mean(axis=0, dtype=np.float64) if weights is None else weights @ x / weights.sum()
     total = np.zeros((len(center), len(center)))
     for start in range(0, len(x), _ROWS):
         part = x[start : start + _ROWS] - center
-        total += part.T @ part
-    constant = total.diagonal() <= len(x) * (_CONSTANT * center) ** 2
+        total += (part if weights is None else part * weights[start : start + _ROWS, None]).T @ part
+    size = len(x) if weights is None else weights.sum()
+    constant = total.diagonal() <= size * (_CONSTANT * center) ** 2
     total[constant], total[:, constant] = 0, 0
     return total

@@ -13,7 +13,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from keras_uae._checks import (
     By,
@@ -58,6 +58,13 @@ INITIALIZATIONS = ("random", "greedy")
 
 def _check_batch_size(owner: str, name: str, value: Any) -> int | str:
     return "auto" if value == "auto" else check_integer(owner, name, value, 1)
+
+
+def _flat(y: Any) -> Any:
+    """Labels in one column, of a frame or an array, as `(n,)`: compared as they are with labels
+    `(n,)`, they would be compared each with all."""
+    shape: tuple[int, ...] = () if y is None else np.shape(y)
+    return np.asarray(y)[:, 0] if len(shape) == 2 and shape[1] == 1 else y
 
 
 def _reconstructs(selector: "ConcreteFeatureSelector") -> bool:
@@ -182,12 +189,17 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
         check_choice(cls.__name__, "preset", preset, PRESETS)
         return cls(n_features_to_select, **{**PRESETS[preset], **settings})
 
-    def fit(self, X: Any, y: Any = None, *, callbacks: Sequence[Any] = ()) -> Self:
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, callbacks: Sequence[Any] = ()
+    ) -> Self:
         """Train the network and select.
 
         Args:
             X: Real array `(n, d)` without NaN.
-            y: Labels `(n,)` or numbers `(n,)` or `(n, q)`, unless target is "reconstruction".
+            y: Labels `(n,)` or `(n, 1)`, or numbers `(n,)` or `(n, q)`, unless target is
+                "reconstruction".
+            sample_weight: Numbers ≥ 0 `(n,)`, by which the errors of the samples count; only their
+                ratios matter. Defaults to `None`: all alike.
             callbacks: Keras callbacks of each try. Defaults to none.
 
         Returns:
@@ -195,6 +207,7 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
         """
         checked(type(self).__name__, type(self).__init__, self.get_params(deep=False))
         X, y = self._validate(X, y)
+        weights = None if sample_weight is None else self._weights(sample_weight, X)
         features = self._number_of_features(X.shape[1])
         auto = self.batch_size == "auto"
         batch_size = max(len(X) // 256, 16) if auto else int(self.batch_size)
@@ -217,9 +230,10 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
                 seed=int(seeds.integers(2**31)),
             )
             if self.initialization == "greedy":
-                favour(network.get_layer("select"), greedy_linear_selection(X, features))
+                chosen = greedy_linear_selection(X, features, weights)
+                favour(network.get_layer("select"), chosen)
             stop = StopWhenSelected(self.threshold, stop=self.early_stopping)
-            data = Batches(X, y, batch_size, int(seeds.integers(2**31)))
+            data = Batches(X, y, batch_size, int(seeds.integers(2**31)), weights=weights)
             history = self._train(network, data, epochs, [AnnealTemperature(), stop, *callbacks])
             self.history_.append(history)
             self._say(
@@ -245,7 +259,8 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
         self.indices_ = select.indices().numpy()
         self.n_unique_ = len(np.unique(self.indices_))
         if self.decoder_epochs:
-            data = Batches(X, y, batch_size, int(seeds.integers(2**31)), self.indices_)
+            seed = int(seeds.integers(2**31))
+            data = Batches(X, y, batch_size, seed, self.indices_, weights)
             self._train(network.get_layer("decoder"), data, self.decoder_epochs, [])
         return self
 
@@ -257,7 +272,7 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
             X: Array `(n, n_unique_)`, as `transform` gives it.
 
         Returns:
-            Float array `(n, d)`.
+            Float32 array `(n, d)`.
         """
         check_is_fitted(self)
         X = check_array(X, dtype=np.float32)
@@ -269,23 +284,27 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
         column_of_unit = np.searchsorted(self.get_support(indices=True), self.indices_)
         return apply(self.model_.get_layer("decoder"), X[:, column_of_unit])
 
-    def score(self, X: Any, y: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """How well the network does from the selected features; greater is better.
 
         Args:
             X: Array `(n, d)`.
             y: As for `fit`.
+            sample_weight: Numbers ≥ 0 `(n,)`, the weights of the mean. Defaults to `None`.
 
         Returns:
             Accuracy for "classification", minus the mean squared error otherwise.
         """
         check_is_fitted(self)
-        labels = y
+        labels = _flat(y)
         X, y = self._validate(X, y, reset=False)
         outputs = apply(self.model_, X)
+        weights = None if sample_weight is None else self._weights(sample_weight, X)
         if self.target == "classification":
-            return float(np.mean(self.classes_[outputs.argmax(axis=1)] == np.asarray(labels)))
-        return -float(np.mean((outputs.astype(np.float64) - (X if y is None else y)) ** 2))
+            right = self.classes_[outputs.argmax(axis=1)] == np.asarray(labels)
+            return float(np.average(right, weights=weights))
+        errors = (outputs.astype(np.float64) - (X if y is None else y)) ** 2
+        return -float(np.average(errors.mean(axis=1), weights=weights))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -317,7 +336,7 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
         X, y = validate_data(
             self,
             X,
-            y,
+            y if regression else _flat(y),
             dtype=np.float32,
             reset=reset,
             multi_output=regression,
@@ -329,6 +348,16 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
             check_classification_targets(y)
             self.classes_ = np.unique(y)
         return X, np.searchsorted(self.classes_, y).astype(np.int32)
+
+    def _weights(self, sample_weight: Any, X: np.ndarray) -> np.ndarray:
+        """The weights in single precision, 1 on average."""
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        if not weights.min() >= 0 or not weights.sum() > 0:
+            raise ValueError(
+                f"`sample_weight` of {type(self).__name__} must be numbers ≥ 0, not all 0. "
+                f"Received: sample_weight from {weights.min()} to {weights.max()}."
+            )
+        return (weights / weights.mean()).astype(np.float32)
 
     def _outputs(self, y: np.ndarray | None) -> int | None:
         if y is None:

@@ -22,25 +22,28 @@ class Batches(NamedTuple):
     size: int
     seed: int
     columns: np.ndarray | None = None  # those of x that go in
+    weights: np.ndarray | None = None
 
     @property
     def steps(self) -> int:
         return math.ceil(len(self.x) / self.size)
 
     def forever(self) -> tf.data.Dataset:
-        """Batches `(input, target)`, epoch after epoch."""
+        """Batches `(input, target)`, with the weights as third part, epoch after epoch."""
         x = tf.constant(self.x if self.columns is None else self.x[:, self.columns])
         same = self.columns is None and self.y is None
         y = x if same else tf.constant(self.x if self.y is None else self.y)
+        weights = None if self.weights is None else tf.constant(self.weights)
         count = len(self.x)
 
         def epoch(number: tf.Tensor) -> tf.data.Dataset:
             order = draws.permutations(tf.stack([tf.cast(self.seed, tf.int64), number]), (), count)
 
-            def batch(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            def batch(start: tf.Tensor) -> tuple[tf.Tensor, ...]:
                 rows = order[start : start + self.size]
                 inputs = tf.gather(x, rows)
-                return inputs, inputs if same else tf.gather(y, rows)
+                pair = inputs, inputs if same else tf.gather(y, rows)
+                return pair if weights is None else (*pair, tf.gather(weights, rows))
 
             return tf.data.Dataset.range(0, count, self.size).map(batch)
 
@@ -104,9 +107,9 @@ def describe_plan(
 
 
 def apply(model: keras.Model, x: np.ndarray, rows: int = 4096) -> np.ndarray:
-    """The outputs of `model` at inference."""
+    """The outputs of `model` at inference, in single precision also of a model in half."""
     parts = [model(x[i : i + rows], training=False).numpy() for i in range(0, len(x), rows)]
-    return np.concatenate(parts)
+    return np.concatenate(parts).astype(np.float32, copy=False)
 
 
 def favour(select: ConcreteSelect, features: np.ndarray, lead: float = 5.0) -> None:

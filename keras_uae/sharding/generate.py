@@ -9,7 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from keras_uae._checks import check_integer, check_samples
+from keras_uae._datasets import samples_and_labels
 from keras_uae._files import TEMPORARY, is_no_space
+from keras_uae._inputs import as_labels
 from keras_uae._model_layers import CallableModel
 from keras_uae.attacks.base import Attack
 from keras_uae.sharding.attack_config import describe_attack
@@ -324,7 +326,8 @@ def generate_shards(
 
     Args:
         attack: The attack.
-        x: Array `(n, ...)`, may be memory-mapped, or a source of samples.
+        x: What `Attack.generate` takes, best memory-mapped (a data set is read into memory), or a
+            source of samples, such as `DataReference.open` gives.
         directory: Where the shards are written; a new directory unless `resume`.
         y: Labels `(n,)`, or a source of labels, if the criterion takes any. Defaults to `None`.
         resume: Boolean, go on with what the directory holds of this run. Defaults to `False`.
@@ -346,6 +349,14 @@ def generate_shards(
         >>> data = uae.UAEAugmentation.from_shards("uaes", x_train)
     """
     directory = Path(directory)
+    if not hasattr(x, "read"):
+        takes_labels = attack.criterion.takes_labels and y is None
+        x, own = samples_and_labels(
+            "generate_shards", x, None, model=attack.model, takes_labels=takes_labels
+        )
+        y = own if y is None else y
+    if y is not None and not hasattr(y, "read"):
+        y = as_labels("generate_shards", y)
     source, labels = as_source(x), None if y is None else as_source(y)
     attack = located(attack, source)
     manifest = plan(attack, source, labels, **settings)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -41,10 +42,28 @@ def load_model(path: Path) -> keras.Model:
     except FileNotFoundError:
         raise
     except Exception as error:  # Keras and h5py raise whatever the malformed part brings about
-        reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
         raise ValueError(
-            f"{str(path)!r} cannot be loaded as a Keras model (.keras): {reason[:500]}"
+            f"{str(path)!r} cannot be loaded as a Keras model (.keras): {_reason(error)}"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, in one line; Keras has it somewhere in a page."""
+    text = str(error).strip()
+    missing = re.search(r"Could not locate (\w+) '([^']*)'", text)
+    if missing:
+        kind, name = missing.groups()
+        return (
+            f"it needs the {kind} {name!r}. Give --import MODULE, the module that registers it by "
+            f"@keras.saving.register_keras_serializable(); in Python, import that first."
+        )
+    if "Python lambda" in text:
+        return (
+            "it holds a Lambda layer with code of its own, which is not run. Make a registered "
+            "class or function of it and save the model anew."
+        )
+    inner = text.partition("Exception encountered: ")[2]  # else the first line blames the config
+    return (inner or text).split("\n", 1)[0][:500] or type(error).__name__
 
 
 def _weight_bytes(config: dict[str, Any]) -> int:

@@ -65,7 +65,14 @@ def test_everything_imported_by_the_package_itself_is_public():
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("keras_uae")
             for alias in node.names
         }
-        helpers = {"check_choice", "measured", "first_convolution", "too_small", "example"}
+        helpers = {
+            "_backend",
+            "check_choice",
+            "example",
+            "first_convolution",
+            "measured",
+            "too_small",
+        }
         assert names - helpers <= set(module.__all__)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_uae import Misclassification, PGDAttack, Reconstruction, UAEs
+from keras_uae import Criterion, Misclassification, PGDAttack, Reconstruction, UAEs
 from keras_uae.attacks.base import Attack
 from keras_uae.attacks.geometry import initial_delta
 from keras_uae.results import ROW_FIELDS
@@ -104,7 +104,8 @@ def test_without_a_random_start_it_starts_at_x(x):
 def test_every_step_is_judged_as_in_a_plain_loop(steps, criterion, x):
     """T = 1 is the fast gradient sign method."""
     if criterion == "reconstruction":
-        model, judge, y = tiny_models.convolutional(), Reconstruction(), None
+        model, y = tiny_models.convolutional(), None
+        judge: Criterion = Reconstruction()
     else:
         inputs = keras.Input(tiny_models.SHAPE)
         logits = keras.layers.Dense(3)(keras.layers.Flatten()(inputs))

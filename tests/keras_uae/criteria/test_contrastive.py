@@ -155,6 +155,31 @@ def test_views_stay_within_bounds_and_depend_on_the_seed_alone(channels):
     np.testing.assert_allclose(4 * unit - 1, views, atol=1e-5)
 
 
+def test_views_take_no_image_of_another_scale():
+    eight_bit = (255 * images(2)).astype("uint8")
+    views = uae.ViewAugmentation()
+    message = r"of ViewAugmentation hold integers, but .* / 255\) or set bounds=\(0, 255\)"
+    with pytest.raises(ValueError, match=message):
+        views(eight_bit, 0)
+    with pytest.raises(ValueError, match=message):  # also where values are not known
+        tf.data.Dataset.from_tensors(eight_bit).map(lambda x: views(x, 0))
+    for other in (eight_bit.astype("float32"), images(2) - 0.5):
+        with pytest.raises(ValueError, match=r"`images` of ViewAugmentation must lie inside"):
+            views(other, 0)
+
+
+def test_views_of_integers_are_those_of_reals():
+    eight_bit = (255 * images(2)).astype("uint8")
+    views = uae.ViewAugmentation(bounds=(0, 255))
+    expected = views(eight_bit.astype("float32"), 0)
+    np.testing.assert_array_equal(views(eight_bit, 0), expected)
+    assert views(eight_bit, 0).dtype == tf.float32
+    criterion = uae.Contrastive(pairs=2, augmentation=views)
+    np.testing.assert_array_equal(
+        criterion.views(eight_bit), criterion.views(eight_bit.astype("float32"))
+    )
+
+
 @pytest.fixture(scope="module")
 def network():
     """Smooth and in double precision, so that f can be compared with finite differences."""

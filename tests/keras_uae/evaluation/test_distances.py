@@ -1,5 +1,7 @@
 """Fréchet and kernel distances of features, against closed forms and slow oracles."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -85,7 +87,15 @@ def test_kernel_distance_is_that_of_all_pairs():
     a, b = rng.normal(size=(12, 7)), rng.normal(0.5, 2, size=(12, 7))
     distance = kernel_distance(a, b, subsets=3)  # all twelve, whatever the order
     assert distance.mean == pytest.approx(discrepancy_by_pairs(a, b), rel=1e-12)
-    assert distance.std == pytest.approx(0, abs=1e-9)
+
+
+def test_a_single_estimate_has_no_spread_to_tell():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(30, 4)), rng.normal(size=(40, 4))
+    assert math.isnan(kernel_distance(a, b[:30]).std)  # all subsets are the same
+    assert math.isnan(kernel_distance(a, b, subsets=1, subset_size=10).std)
+    assert kernel_distance(a, b, subsets=20).std > 0
+    assert kernel_distance(a, b[:30], subsets=20, subset_size=15).std > 0
 
 
 def test_kernel_distance_is_unbiased():
@@ -194,10 +204,27 @@ def test_inception_sees_scaled_images_of_its_size(inception):
         "weights": "imagenet",
         "input_shape": (299, 299, 3),
     }
+    np.testing.assert_allclose(
+        extract_features(extractor, colors.astype("uint8")), [[-1, -0.6, 1]] * 2, atol=1e-6
+    )
     grey = np.full((2, 8, 8, 1), 0.75, np.float32)
     np.testing.assert_allclose(inception_v3((8, 8, 1))(grey), np.full((2, 3), 0.5), atol=1e-6)
     with pytest.raises(ValueError, match=r"1 or 3 channels. Received: input_shape=\(8, 8, 2\)"):
         inception_v3((8, 8, 2))
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.full((2, 8, 8, 3), 200, np.uint8), r"holds integers, .* or set bounds=\(0, 255\)"),
+        (np.full((2, 8, 8, 3), 200.0), r"must lie inside bounds=\(0\.0, 1\.0\).* from 200\.0"),
+        (np.full((2, 8, 8, 3), -1.0), r"must lie inside bounds=\(0\.0, 1\.0\).* from -1\.0"),
+    ],
+)
+def test_inception_takes_no_image_of_another_scale(inception, images, message):
+    extractor = inception_v3((8, 8, 3))
+    with pytest.raises(ValueError, match=f"`z` of extract_features {message}"):
+        feature_distances(np.full((2, 8, 8, 3), 0.5), images, extractor)
 
 
 def test_weights_that_cannot_be_had_are_said_to_be(monkeypatch):

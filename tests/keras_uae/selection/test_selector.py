@@ -438,3 +438,134 @@ def test_bad_data_are_refused(selected):
         selector.inverse_transform(x)
     with pytest.raises(NotFittedError):
         quick().get_support()
+
+
+# labels in a column, weights, frames, half precision
+
+
+@pytest.fixture(scope="module")
+def classified():
+    x, sources = informative()
+    labels = (sources[:, 0] > 0.5).astype(int)
+    selector = ConcreteFeatureSelector(
+        4, target="classification", epochs=40, learning_rate=0.02, random_state=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return selector.fit(x, labels), x, labels
+
+
+class Column:
+    """A frame of one column, as pandas and polars have it."""
+
+    def __init__(self, values):
+        self.values, self.shape = values[:, None], (len(values), 1)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values
+
+
+@pytest.mark.parametrize("form", [lambda y: y[:, None], Column, lambda y: [[each] for each in y]])
+def test_labels_in_one_column_are_labels(classified, form):
+    selector, x, labels = classified
+    right = selector.score(x, labels)
+    assert right > 0.9
+    assert selector.score(x, form(labels)) == right
+    with pytest.warns(ConvergenceWarning):
+        again = clone(selector).set_params(epochs=2).fit(x, form(labels))
+    np.testing.assert_array_equal(again.classes_, [0, 1])
+    # a label that was not in the training is never right
+    assert selector.score(x, np.full((len(x), 1), 7)) == 0
+
+
+@unsettled
+def test_a_grid_search_with_labels_in_one_column(classified):
+    _, x, labels = classified
+    search = GridSearchCV(
+        quick(4, target="classification", batch_size=50, learning_rate=0.02), {"epochs": [5]}, cv=2
+    )
+    expected = search.fit(x, labels).cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(
+        search.fit(x, labels[:, None]).cv_results_["mean_test_score"], expected
+    )
+
+
+def test_scores_are_weighted(classified, selected):
+    selector, x, labels = classified
+    weights = np.linspace(0, 3, len(x))
+    right = selector.classes_[selector.model_(x).numpy().argmax(axis=1)] == labels
+    expected = (weights * right).sum() / weights.sum()
+    assert selector.score(x, labels, sample_weight=weights) == pytest.approx(expected, abs=1e-6)
+    selector, x = selected
+    errors = ((selector.model_(x).numpy() - x) ** 2).mean(axis=1)
+    expected = -(weights * errors).sum() / weights.sum()
+    assert selector.score(x, sample_weight=weights) == pytest.approx(expected, rel=1e-5)
+    assert selector.score(x, sample_weight=3 * np.ones(len(x))) == pytest.approx(selector.score(x))
+
+
+@unsettled
+@pytest.mark.parametrize("initialization", ["random", "greedy"])
+def test_samples_of_weight_0_have_no_influence(initialization):
+    x, _ = informative()
+    changed, weights = x.copy(), np.ones(len(x))
+    changed[::2] = 1 - changed[::2] ** 3
+    weights[::2] = 0
+    settings = {"initialization": initialization, "batch_size": 50, "epochs": 2}
+    first, second = (
+        quick(4, **settings).fit(samples, sample_weight=scale * weights)
+        for samples, scale in ((x, 1), (changed, 5))
+    )
+    np.testing.assert_allclose(
+        first.model_.get_weights()[0], second.model_.get_weights()[0], atol=1e-5
+    )
+    third = quick(4, **settings).fit(changed)
+    assert np.abs(first.model_.get_weights()[0] - third.model_.get_weights()[0]).max() > 1e-3
+
+
+def test_greedy_selection_counts_by_weight():
+    x, _ = informative()
+    weights = np.arange(len(x)) % 3
+    repeated = np.repeat(x, weights, axis=0)
+    np.testing.assert_array_equal(
+        greedy_linear_selection(x, 6, sample_weight=weights), greedy_linear_selection(repeated, 6)
+    )
+    for bad in (np.ones(3), -np.ones(len(x)), np.zeros(len(x)), np.full(len(x), np.nan)):
+        with pytest.raises(ValueError, match=r"`sample_weight` of greedy_linear_selection must"):
+            greedy_linear_selection(x, 6, sample_weight=bad)
+
+
+@pytest.mark.parametrize("weights", [[-1.0, 2.0, 1.0], [0.0, 0.0, 0.0]])
+def test_weights_are_checked(weights):
+    # scikit-learn itself refuses those that are all 0, in its newer versions
+    message = (
+        r"`sample_weight` of ConcreteFeatureSelector must be numbers ≥ 0|at least one non-zero"
+    )
+    with pytest.raises(ValueError, match=message):
+        quick(1).fit(np.eye(3), sample_weight=weights)
+
+
+@unsettled
+def test_names_of_features_stay():
+    pandas = pytest.importorskip("pandas")
+    x, sources = informative()
+    frame = pandas.DataFrame(x, columns=[f"pixel {i}" for i in range(16)])
+    labels = pandas.DataFrame({"y": (sources[:, 0] > 0.5).astype(int)})
+    selector = quick(4, target="classification").fit(frame, labels)
+    assert selector.feature_names_in_.tolist() == list(frame.columns)
+    assert selector.get_feature_names_out().tolist() == [
+        f"pixel {i}" for i in selector.get_support(indices=True)
+    ]
+    assert selector.score(frame, labels) == selector.score(frame, labels["y"])
+
+
+@unsettled
+def test_features_are_restored_in_single_precision():
+    x, _ = informative()
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        selector = quick(4).fit(x)
+        restored = selector.inverse_transform(selector.transform(x))
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert restored.dtype == np.float32
