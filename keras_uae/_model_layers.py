@@ -174,7 +174,8 @@ def needs_inline(layer: keras.Layer, model: keras.Model, x: tf.Tensor) -> bool:
     """Whether `layer` runs inside a `tf.function` of the model's, where `capture` is to inline."""
     with capture(layer) as seen, keras.StatelessScope():
         model(x, training=False)
-    return any(not hasattr(each, "numpy") for output in seen for each in keras.tree.flatten(output))
+    # one that was traced before runs no layer
+    return not seen or any(tf.is_symbolic_tensor(each) for each in keras.tree.flatten(seen))
 
 
 def output_of(layer: keras.Layer | None, model: keras.Model, x: tf.Tensor, owner: str) -> tf.Tensor:

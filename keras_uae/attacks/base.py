@@ -23,7 +23,7 @@ from keras_uae._settings import revived, serialized
 from keras_uae.attacks import held_inputs
 from keras_uae.attacks.data_space import DataSpace, data_bounds
 from keras_uae.attacks.inspection import Behaviour, observed
-from keras_uae.attacks.judgement import JUDGING_DRAWS, judged
+from keras_uae.attacks.judgement import JUDGING_DRAWS, SEARCH_DRAWS, judged, no_margin, searched
 from keras_uae.criteria import Criterion, FunctionCriterion
 from keras_uae.results import GenerationInterrupted, UAEs
 
@@ -57,6 +57,8 @@ class Learned:
     behaviour: Behaviour | None = None
     notes: list[str] = dataclasses.field(default_factory=list)
     located: "Attack | None" = None  # this attack with the bounds of the data
+    captured: tf.TensorShape | None = None  # of what the similarity reads of a sample
+    margin: tf.Tensor | None = None  # what f is to be below 0 by, while such a graph is traced
 
 
 class Attack(keras.layers.Layer):
@@ -294,6 +296,7 @@ class Attack(keras.layers.Layer):
             batch_size, exact = behaviour.batch, True
         if batch_size == "auto":
             batch_size = self.auto_batch_size(x.shape[1:])
+            batch_size = max(batch_size // (SEARCH_DRAWS if behaviour.noise else 1), 1)
         size = check_integer(owner, "batch_size", batch_size, 1)
         size = size if exact else min(size, len(x))
 
@@ -304,16 +307,23 @@ class Attack(keras.layers.Layer):
                 batch = tf.constant(clip_rounding(x[padded], *limits), self.variable_dtype)
                 labels = None if y is None else tf.constant(y[padded])
                 others = held_inputs.rows(held, padded)
-                found, history = self.search(
+                search = functools.partial(
+                    self.search,
                     batch,
                     tf.constant(index[padded]),
                     tf.constant(seed, tf.int64),
                     labels,
-                    trace=trace,
                     held=others,
                 )
-                if behaviour.noise:
-                    found = self._judging(batch, found, labels, others)
+                history: dict[str, tf.Tensor] = {}
+                judge = functools.partial(self._judging, batch, y=labels, held=others)
+                if not behaviour.noise:
+                    found, history = search(trace=trace)
+                elif trace:  # of one search
+                    found, history = search(trace=True, margin=no_margin(batch))
+                    found, _ = judge(found)
+                else:
+                    found = searched(search, judge, batch)
                 yield UAEs.from_tensors(found, history, self.measure)[: len(rows)]
 
         return each_batch()
@@ -326,15 +336,19 @@ class Attack(keras.layers.Layer):
         y: tf.Tensor | None = None,
         trace: bool = False,
         held: Mapping[Any, tf.Tensor] | None = None,
+        margin: tf.Tensor | None = None,
     ) -> Found:
-        """`run` on a batch of tensors, compiled once a shape and dtype; `held` of `split`."""
+        """`run` on a batch of tensors, compiled once a shape and dtype.
+
+        `held` are the inputs that are not attacked; f + `margin` stands for f.
+        """
         if not self.prepared:
             with (
                 tf.init_scope(),
                 self.holding({key: _two(each) for key, each in (held or {}).items()}),
             ):
                 self.prepare(_two(x))
-        return self._compiled(x, index, seed, y, trace=trace, held=dict(held or {}))
+        return self._compiled(x, index, seed, y, trace=trace, held=dict(held or {}), margin=margin)
 
     def run(
         self,
@@ -354,6 +368,28 @@ class Attack(keras.layers.Layer):
 
     def prepare(self, x: tf.Tensor) -> None:
         """Settle on what depends on the shape of the samples, of which `x` are a few."""
+
+    def f(self, reference: Any, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        """f_x(z), `(batch,)`; with noise in the model a mean, and the margin that it needs."""
+        margin = self._learned.margin
+        if margin is None:
+            return self.criterion.value(reference, x, z)
+        x, z = (tf.repeat(each, SEARCH_DRAWS, axis=0) for each in (x, z))
+        value = tf.reshape(self.criterion.value(reference, x, z), [-1, SEARCH_DRAWS])
+        return tf.reduce_mean(value, axis=1) + margin
+
+    def f_reference(self, x: tf.Tensor, y: tf.Tensor | None) -> Any:
+        """What `f` needs to know of x."""
+        if self._learned.margin is not None:
+            x, y = (
+                None if each is None else tf.repeat(each, self.draws, axis=0) for each in (x, y)
+            )
+        return self.criterion.reference(x, y)
+
+    @property
+    def draws(self) -> int:
+        """Draws of a model's noise over which the graph that is traced takes the mean of f."""
+        return 1 if self._learned.margin is None else SEARCH_DRAWS
 
     def evaluate(self, function: Callable[[], Any]) -> Any:
         """What `function`, a pass of the model, gives: each one with the same random numbers."""
@@ -587,11 +623,14 @@ def _isolated(
     y: tf.Tensor | None = None,
     trace: bool = False,
     held: Mapping[Any, tf.Tensor] | None = None,
+    margin: tf.Tensor | None = None,
 ) -> Found:
     """`attack.run`, with no effect on the model nor on a gradient tape around it."""
+    attack._learned.margin = margin
     # the model's losses, metrics and seed generators must not pick up tensors of this graph
     with keras.StatelessScope(), attack.holding(held):
         results = attack.run(x, index, seed, y, trace)
+    attack._learned.margin = None
     # stopped in here, or the tape would make the loop keep all of its intermediates
     return tf.nest.map_structure(tf.stop_gradient, results)
 
@@ -602,10 +641,12 @@ def _judged(
     found: dict[str, tf.Tensor],
     y: tf.Tensor | None,
     held: Mapping[Any, tf.Tensor],
-) -> dict[str, tf.Tensor]:
-    """What was found of a model with noise, judged on draws that the search has not seen."""
+) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    """`judged` of a batch; traced once."""
+    behaviour = attack._learned.behaviour
+    generators = () if behaviour is None else behaviour.generators
     with attack.holding(held):
-        return judged(attack.criterion, x, found, y)
+        return judged(attack.criterion, generators, x, found, y)
 
 
 def _two(x: tf.Tensor) -> tf.Tensor:

@@ -17,6 +17,7 @@ class Behaviour(NamedTuple):
     batch: int | None  # the one number of samples that it takes; `None` for any
     noise: str  # "", "seeded" (Keras' own generators) or "unseeded"
     mixes: bool  # what it says of a sample depends on the others of the batch
+    generators: tuple[keras.Variable, ...] = ()  # states of the seeded noise
 
 
 def observed(
@@ -37,7 +38,7 @@ def observed(
     batch = None if expected is None or _runs(forward, 3 if expected == 2 else 2) else expected
     rows, copies = ([0, *[last] * ((batch or 2) - 1)] for last in (min(1, count - 1), 0))
     layers: list[keras.Layer] = []
-    with running(lambda layer, _: layers.append(layer)):
+    with running(lambda layer, _: layers.append(layer), inline=True):
         first = _evaluate(forward, rows)
     stateful = next((each.name for each in layers if getattr(each, "stateful", False)), None)
     if stateful is not None:
@@ -46,11 +47,14 @@ def observed(
             f"carries its state from one batch to the next: build the model with stateful=False "
             f"and load the weights. Received: layer {stateful!r} of the model."
         )
-    with keras.StatelessScope():  # the second pass goes on drawing where the first has ended
+    with keras.StatelessScope() as scope:  # the second pass draws on where the first has ended
         same = _alike(*(_flat(forward(rows)) for _ in range(2)))
     if not same:
-        seeded = _alike(first, _evaluate(forward, rows))
-        return Behaviour(batch, "seeded" if seeded else "unseeded", False)
+        if not _alike(first, _evaluate(forward, rows)):
+            return Behaviour(batch, "unseeded", False)
+        variables = {id(each): each for layer in layers for each in layer.variables}.values()
+        drawn = tuple(v for v in variables if scope.get_current_value(v) is not None)
+        return Behaviour(batch, "seeded", False, drawn)
     other = _evaluate(forward, copies)
     return Behaviour(
         batch, "", not _alike([each[0] for each in first], [each[0] for each in other])

@@ -1,5 +1,8 @@
 """Success of a model that draws noise: judged on draws that the search has not seen."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -7,25 +10,42 @@ import tensorflow as tf
 from keras_uae.attacks.loop import select
 from keras_uae.criteria import Criterion
 
+SEARCH_DRAWS = 8  # over which the search takes the mean of f
 JUDGING_DRAWS = 16
+ROUNDS = 3  # of a search, each with the margin that the one before has lacked
+_OVERSHOOT = 1.5  # of what was lacking
+_APART = 7919  # steps of a generator between two draws
 
 
 def judged(
-    criterion: Criterion, x: tf.Tensor, found: dict[str, tf.Tensor], y: tf.Tensor | None
-) -> dict[str, tf.Tensor]:
+    criterion: Criterion,
+    generators: Sequence[keras.Variable],
+    x: tf.Tensor,
+    found: dict[str, tf.Tensor],
+    y: tf.Tensor | None,
+) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
     """The fields of `UAEs` anew: an example has a mean of f below 0 by two standard errors.
 
-    The search sees one draw of the noise, which it may fit. `criterion` becomes the mean.
+    The search sees some draws of the noise, which it may fit. Each draw is the same for x and for
+    the example, as far as its generator is Keras' own. `criterion` becomes the mean.
+
+    Returns:
+        The fields, and by how much f is too large for an example, `(batch,)`.
     """
-    with keras.StatelessScope():  # one scope: every pass draws anew
-        values = [
-            criterion.value(criterion.reference(x, y), x, found["x"]) for _ in range(JUDGING_DRAWS)
-        ]
-    draws = tf.stack(values)
-    mean, deviation = tf.reduce_mean(draws, 0), tf.math.reduce_std(draws, 0)
-    success = found["success"] & (mean + 2 * deviation / JUDGING_DRAWS**0.5 <= 0)
+
+    def fresh(draw: int) -> tf.Tensor:
+        states = [(each, each + draw * _APART) for each in generators]
+        with keras.StatelessScope(states):
+            reference = criterion.reference(x, y)
+        with keras.StatelessScope(states):
+            return criterion.value(reference, x, found["x"])
+
+    draws = tf.stack([fresh(draw) for draw in range(1, JUDGING_DRAWS + 1)])
+    mean, error = tf.reduce_mean(draws, 0), tf.math.reduce_std(draws, 0) / JUDGING_DRAWS**0.5
+    lacking = mean + 2 * error
+    success = found["success"] & (lacking <= 0)
     nan = tf.fill(tf.shape(mean), tf.constant(np.nan, mean.dtype))
-    return {
+    fields = {
         **found,
         "x": select(success, found["x"], x),
         "success": success,
@@ -33,3 +53,33 @@ def judged(
         "criterion": select(success, mean, nan),
         "iteration": found["iteration"] * tf.cast(success, tf.int32),
     }
+    return fields, tf.where(found["success"], tf.maximum(lacking, 0), 0)
+
+
+def searched(
+    search: Callable[..., tuple[dict[str, tf.Tensor], Any]],
+    judge: Callable[[dict[str, tf.Tensor]], tuple[dict[str, tf.Tensor], tf.Tensor]],
+    x: tf.Tensor,
+) -> dict[str, tf.Tensor]:
+    """Search with more and more margin, f + margin ≤ 0, until the examples hold on fresh draws.
+
+    Args:
+        search: Function of `margin`, that of each sample, that gives the fields of `UAEs`.
+        judge: `judged`, of the fields.
+        x: Samples.
+    """
+    margin = no_margin(x)
+    best, lacking = judge(search(margin=margin)[0])
+    for _ in range(ROUNDS - 1):
+        if not tf.reduce_any(lacking > 0):
+            break
+        margin += _OVERSHOOT * lacking
+        found, lacking = judge(search(margin=margin)[0])
+        best = select(best["success"], best, found)
+        lacking = tf.where(best["success"], 0, lacking)
+    return best
+
+
+def no_margin(x: tf.Tensor) -> tf.Tensor:
+    """A margin of 0 for every sample."""
+    return tf.zeros(tf.shape(x)[:1], x.dtype)

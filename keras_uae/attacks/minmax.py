@@ -87,13 +87,13 @@ def minmax(
     unit_f, unit_i = (space.mean_unit**each.power for each in (criterion, similarity))
     rule = attack.multiplier_rule
 
-    reference, captured = attack.observe(lambda: criterion.reference(x, y), x)
+    reference, captured = attack.observe(lambda: attack.f_reference(x, y), x)
     projection = features.draw(seed, captured)
     u = features.reference(projection, captured)
     drawn = similarity.draw(seed, u.shape[1:], attack.iterations + 1, x.dtype)
 
     def look(t: tf.Tensor, now: Search) -> Look:
-        f, captured = attack.observe(lambda: criterion.value(reference, x, now.z), now.z)
+        f, captured = attack.observe(lambda: attack.f(reference, x, now.z), now.z)
         violation = tf.nn.relu(f) / unit_f  # f⁺, whose gradient is 0 where f ≤ 0
         v = features(projection, captured)
         estimator, value = similarity.estimate(drawn, now.estimator, v, t)
@@ -209,7 +209,7 @@ class MinMaxAttack(SimilarityAttack):
             "glorot" takes the radius of a Glorot-uniform variable, as the published code does.
             At least 0.001 where the similarity has no gradient at x (the Gaussian form, distances).
             Defaults to `0.2`.
-        initial_multiplier: Float c₀ ≥ 0. Defaults to `30`: from 0, as the paper has it, the
+        initial_multiplier: Float c₀ ≥ 0. Defaults to `100`: from 0, as the paper has it, the
             similarity wins for most of 40 iterations and many samples end without an example.
         step_rule: "max" divides the gradient by its largest entry, so that a step changes a
             value by at most α; "sign" takes its sign; "raw" takes it as it is, as the paper
@@ -255,7 +255,7 @@ class MinMaxAttack(SimilarityAttack):
         frozen_features: Frozen = None,
         attacked: Attacked = None,
         initial_radius: InitialRadius = 0.2,
-        initial_multiplier: Annotated[float, Number(0)] = 30.0,
+        initial_multiplier: Annotated[float, Number(0)] = 100.0,
         step_rule: StepRule = "max",
         seed: Seed = 0,
         **kwargs: Any,

@@ -38,14 +38,13 @@ def pgd(
     Like there, each iteration looks at an iterate before it moves on: one pass of the model gives
     the criterion and its gradient.
     """
-    criterion = attack.criterion
     alpha = 2.5 * attack.epsilon / attack.steps if attack.step_size is None else attack.step_size
     space = attack.space(x.shape[1:])
     low, high = geometry.feasible_box(x, attack.epsilon, space)
-    reference = attack.evaluate(lambda: criterion.reference(x, y))
+    reference = attack.evaluate(lambda: attack.f_reference(x, y))
 
     def look(z: tf.Tensor) -> tf.Tensor:
-        return attack.evaluate(lambda: criterion.value(reference, x, z))
+        return attack.evaluate(lambda: attack.f(reference, x, z))
 
     def judge(t: tf.Tensor, now: Descent, f: tf.Tensor, alive: tf.Tensor) -> Best:
         better = alive & (f < now.best.criterion) & (t > 0)  # δ₀ is no example

@@ -105,18 +105,19 @@ class SimilarityAttack(Attack):
             # the criterion evaluates something else than z: pass z itself as far as the source
             with capture(self.source, inline=self.inline) as seen:
                 self.evaluate(lambda: self.single_input(z, training=False))
-        return result, tf.cast(self.criterion.choose(seen[0]), z.dtype)
+            captured = seen[0]
+        else:
+            captured = tf.nest.map_structure(lambda each: each[:: self.draws], seen[0])
+        return result, tf.cast(self.criterion.choose(captured), z.dtype)
 
     def check(self, x: tf.Tensor) -> None:
         super().check(x)
-        self._captured(x)
-
-    def values_per_sample(self, shape: tuple[int, ...]) -> int:
-        captured = self._captured(tf.zeros((1, *shape), self.variable_dtype))
-        return super().values_per_sample(shape) + self.similarity.features.size(captured.shape[1:])
-
-    def _captured(self, x: tf.Tensor) -> tf.Tensor:
-        """What the similarity reads its features from."""
         self.prepare(x)
         seen = output_of(self.source, self.single_input, x, type(self).__name__)
-        return self.criterion.choose(seen)
+        self._learned.captured = self.criterion.choose(seen).shape[1:]
+
+    def values_per_sample(self, shape: tuple[int, ...]) -> int:
+        if self._learned.captured is None:
+            self.check(tf.zeros((2, *shape), self.variable_dtype))
+        captured = self._learned.captured
+        return super().values_per_sample(shape) + self.similarity.features.size(captured)
