@@ -119,6 +119,18 @@ def check_integer(owner: str, name: str, value: Any, low: int, high: float = mat
     return int(value)
 
 
+def check_place(owner: str, name: str, value: Any) -> int | str | None:
+    """Return `value` if it can name one of several inputs or outputs: a name, a place or `None`."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 0:
+        return int(value)
+    raise ValueError(
+        f"`{name}` of {owner} must be a name, a place counted from 0, or None. "
+        f"Received: {name}={value!r}."
+    )
+
+
 def check_boolean(owner: str, name: str, value: Any) -> bool:
     """Return `value` if it is true or false itself, not merely something with a truth value."""
     if not isinstance(value, (bool, np.bool_)):

@@ -15,7 +15,15 @@ import numpy as np
 import tensorflow as tf
 
 from keras_uae import criteria
-from keras_uae._checks import By, Integer, Number, check_integer, check_samples, checked
+from keras_uae._checks import (
+    By,
+    Integer,
+    Number,
+    check_integer,
+    check_place,
+    check_samples,
+    checked,
+)
 from keras_uae._datasets import samples_and_labels
 from keras_uae._inputs import check_shape, clip_rounding
 from keras_uae._model_layers import CallableModel, HeldInputs
@@ -44,7 +52,7 @@ _CHUNK = 4096  # samples whose bounds are read at once
 AnyCriterion = Annotated[Any, By(criteria.check_criterion)]
 Epsilon = Annotated[float, Number(0)]
 Steps = Annotated[int, Integer(1)]
-Attacked = Annotated[int | str | None, By(_check_attacked)]
+Attacked = Annotated[int | str | None, By(check_place)]
 
 # What an attack finds (the fields of `UAEs` by name), and its trace.
 Found = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]

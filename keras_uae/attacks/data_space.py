@@ -36,8 +36,9 @@ class DataSpace(NamedTuple):
         """The space of samples of `shape`, from the settings of an attack.
 
         Raises:
-            ValueError: Bounds or frozen features are of another shape.
+            ValueError: Bounds or frozen features are of another shape, or there are no such units.
         """
+        check_choice("the data space", "units", units, UNITS)
         shape = tuple(shape)
         low, high = bounds
         if np.ndim(low):
@@ -74,7 +75,8 @@ def data_bounds(parts: Iterable[np.ndarray], how: str) -> Box:
     return low, high
 
 
-def _check_bounds(owner: str, name: str, value: Any) -> Box | str:
+def check_any_bounds(owner: str, name: str, value: Any) -> Box | str:
+    """Return bounds: a pair of numbers or arrays, or one of `DATA_BOUNDS`."""
     if isinstance(value, str):
         return check_choice(owner, name, value, DATA_BOUNDS)
     return check_box(owner, name, value)
@@ -115,6 +117,6 @@ def _mask(frozen: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 # Settings of all attacks
-Bounds = Annotated[Any, By(_check_bounds)]
+Bounds = Annotated[Any, By(check_any_bounds)]
 Units = Annotated[str, Choice(UNITS)]
 Frozen = Annotated[Any, OrNone(By(_check_frozen))]

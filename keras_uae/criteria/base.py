@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_uae._checks import By, check_integer
+from keras_uae._checks import By, check_place
 from keras_uae._settings import Settings
 
 
@@ -113,14 +113,7 @@ def evaluated_model(criterion: Criterion) -> keras.Model:
     return criterion.model
 
 
-def check_output(owner: str, name: str, value: Any) -> int | str | None:
-    """Return `value` if it can name an output of a model: a place or a name."""
-    if value is None or isinstance(value, str):
-        return value
-    return check_integer(owner, name, value, 0)
-
-
-Output = Annotated[int | str | None, By(check_output)]
+Output = Annotated[int | str | None, By(check_place)]
 
 
 class OutputCriterion(Criterion):

@@ -285,7 +285,6 @@ REFUSED = {
     ),
     "symbol": (lambda: keras.Input((3,)), "must be an array, .* type KerasTensor"),
     "nothing": (lambda: None, "must be an array, tensor, frame or list, .* type NoneType."),
-    "dictionary": (lambda: {"x": X}, "must be an array, .* type dict."),
     "one number": (lambda: 0.5, "(samples, ...). Received: x of shape (), the single value"),
     "one vector": (lambda: np.zeros(3), "One sample is a batch of one: x[None]. .* shape (3,)."),
     "booleans": (lambda: X > 0, "must hold real numbers: x.astype('float32')."),

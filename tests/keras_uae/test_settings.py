@@ -53,7 +53,7 @@ def bad_value(check):
         return float("nan") if check.low == -float("inf") else check.low - 1
     if isinstance(check, Choice):
         return "no such name"
-    return "neither a number nor a pair"
+    return ["neither", "a number", "nor a pair"]
 
 
 def annotated(cls):

@@ -23,13 +23,23 @@ def test_the_law():
 def test_noise_is_clipped_to_the_data_space(bounds):
     low, high = bounds
     x = low + (high - low) * tiny_models.images(50)
-    noisy = gaussian_noise(x, high - low, bounds=bounds)
+    noisy = gaussian_noise(x, 1, bounds=bounds)
     assert (noisy.min(), noisy.max()) == (low, high)
     inside = (noisy > low) & (noisy < high)
     assert 0.2 < inside.mean() < 0.8
     # where nothing was clipped sigma is a plain factor
-    weak = gaussian_noise(x, 0.001 * (high - low), bounds=bounds)
+    weak = gaussian_noise(x, 0.001, bounds=bounds)
     np.testing.assert_allclose(((weak - x) * 1000)[inside], (noisy - x)[inside], atol=0.1 * high)
+
+
+def test_sigma_is_a_fraction_of_the_range_unless_it_is_to_be_in_the_units_of_the_data():
+    x = np.random.default_rng(0).uniform(size=(500, 3)) * [1, 10, 100]
+    noise = gaussian_noise(x, 0.001, bounds="features") - x
+    np.testing.assert_allclose(noise.std(axis=0), 0.001 * np.ptp(x, axis=0), rtol=0.15)
+    same = gaussian_noise(x, 0.1, bounds="data", units="data")
+    np.testing.assert_array_equal(
+        same, gaussian_noise(x, 0.1 / np.ptp(x), bounds=(x.min(), x.max()))
+    )
 
 
 def test_no_noise_is_the_identity():

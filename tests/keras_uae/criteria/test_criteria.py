@@ -168,7 +168,8 @@ def test_settings_survive_json(criterion):
 def test_equality_is_that_of_settings(linear):
     assert Reconstruction(linear) == Reconstruction()
     assert Reconstruction(kappa=1) != Reconstruction()
-    assert repr(Reconstruction(linear, kappa=1)) == "Reconstruction(kappa=1.0, squared=False)"
+    expected = "Reconstruction(kappa=1.0, squared=False, output=None)"
+    assert repr(Reconstruction(linear, kappa=1)) == expected
 
 
 def test_numpy_settings_survive_json(linear):

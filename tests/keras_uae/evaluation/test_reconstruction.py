@@ -90,7 +90,8 @@ def test_batches_do_not_matter(x, batch_size):
 
 
 def test_an_attack_and_the_evaluation_agree(x):
-    attack = MinMaxAttack(tiny_models.convolutional(), similarity="gaussian", steps=4)
+    settings = {"similarity": "gaussian", "steps": 4, "initial_multiplier": 0.0}
+    attack = MinMaxAttack(tiny_models.convolutional(), **settings)
     found = attack.generate(x, verbose=0)
     values = criterion_values(attack.criterion, x, found.x)
     np.testing.assert_array_equal(values[~found.success], 0)

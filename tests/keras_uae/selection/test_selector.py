@@ -171,7 +171,7 @@ np.savez(
 
 def test_its_network_can_be_attacked(selected):
     selector, x = selected
-    settings = {"similarity": "gaussian", "initial_multiplier": 10.0, "bounds": (-1, 2)}
+    settings = {"bounds": "features"}
     attack = uae.MinMaxAttack(selector.model_, **settings)
     before = [variable.numpy() for variable in selector.model_.variables]
     assert attack.generate(x[:16], verbose=0).success.any()
