@@ -1,14 +1,7 @@
 """What each choice of the attack does: Tables 9, 12, 13 and supplement 6.6.
 
-One convolutional autoencoder for each seed is attacked in many ways:
-
-    sensitivity   step sizes α and β (Table 12)
-    similarity    what is minimised: MINE, L2, cosine, feature scattering, ... (Table 13)
-    samples       random projections K of MINE
-    penalty       the penalty method with as many iterations as MinMax (supplement 6.6)
-    start         where δ starts and what a step follows, on which the paper is silent
-    margin        the margin κ of the criterion
-    time          every method, and augmentations without an attack (Table 9)
+One convolutional autoencoder for each seed is attacked in many ways, part by part: see `PARTS` of
+ablation_variants.py.
 
     python -m experiments.ablation
     python -m experiments.ablation --dataset mnist --parts penalty time
@@ -16,7 +9,7 @@ One convolutional autoencoder for each seed is attacked in many ways:
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -24,8 +17,6 @@ from typing import Annotated, Any, Self
 import keras
 import numpy as np
 import tensorflow as tf
-from matplotlib import rc_context
-from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import PercentFormatter
 
 import keras_uae as uae
@@ -36,16 +27,16 @@ from experiments.benchmark.timing import Method, compare, round_robin
 from experiments.data import Split
 from experiments.engine import autoencoders, plots
 from experiments.engine.attacking import attacked, find_uaes, found_figures
-from experiments.engine.autoencoders import AutoencoderConfig
+from experiments.engine.autoencoders import AutoencoderConfig, train_original
 from experiments.engine.config import Choice, size
 from experiments.engine.experiment import Experiment
 from experiments.engine.information import information
 from experiments.engine.job import Job, Piece
-from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, PURPLE, RED, STYLE
+from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, PURPLE, RED
 from experiments.engine.report import Figure
-from experiments.engine.summary import Records, errors, mean, spreads
+from experiments.engine.summary import Records, errors, mean, names, spreads
 from experiments.engine.tables import Column, Sheet, error, sheet
-from keras_uae._checks import check_integer
+from keras_uae._checks import Integer
 from keras_uae.attacks.base import Attack
 from keras_uae.similarity import MINE
 from models import get_recipe
@@ -54,9 +45,19 @@ SIGMA = 0.01  # of Gaussian augmentation
 ROTATION = 10 / 360  # of a full turn (supplement 6.12)
 AUGMENTATIONS = {"ga": "Gaussian noise", "flip_or_rotation": "Flip and rotation"}
 FIGURES = ("asr", "l2", "mi_again", "mi_self", "pairs", "better", "seconds")
+TIMED = ("ms_per_sample", "ratio")
 COLORS = dict(zip(PARTS, (BLUE, RED, GREEN, ORANGE, GREY, LIGHT_GREEN, PURPLE), strict=True))
 
-Rows = list[tuple[Variant, dict[str, Any]]]
+# what the attacks of a part differ in; MinMax and the penalty method are compared by themselves
+RANGES = {
+    "sensitivity": "the grid of α and β",
+    "similarity": "the similarities",
+    "samples": "what MINE estimates from",
+    "start": "δ₀ and step rules",
+    "margin": "κ",
+}
+
+Rows = dict[str, tuple[str, dict[str, Any]]]  # by the paper's name, label and figures
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Config(AutoencoderConfig):
 
     parts: tuple[Annotated[str, Choice(PARTS)], ...] = tuple(PARTS)
     """What to do."""
-    samples: tuple[int, ...] = (50, 100, 200, 500)
+    samples: tuple[Annotated[int, Integer(2)], ...] = (50, 100, 200, 500)
     """Random projections K of MINE to compare."""
     rounds: int = 3
     """Rounds in which every attack is timed once."""
@@ -79,23 +80,21 @@ class Config(AutoencoderConfig):
     def for_preset(cls, preset: str = "quick", dataset: str = "digits", **settings: Any) -> Self:
         """As of every attack on an autoencoder; what is compared, and how often timed."""
         epochs = 15 if dataset == "digits" else get_recipe("conv").retraining_epochs
-        mine: dict[str, Any] = {"rounds": 3 if preset == "quick" else 5}
-        mine |= {"retraining_epochs": epochs}
+        mine: dict[str, Any] = {"retraining_epochs": epochs}
+        mine["rounds"] = 3 if preset == "quick" else 5
         if preset == "smoke":
-            mine |= {"samples": (8, 16), "rounds": 1, "retraining_epochs": 6}
+            mine = {"rounds": 1, "retraining_epochs": 6, "samples": (8, 16)}
         return super().for_preset(preset, dataset, **{**mine, **settings})
 
     def check(self) -> None:
         """As of every experiment; and the penalty method has as many iterations."""
         super().check()
-        owner, multiple = type(self).__name__, math.lcm(*SEARCHES)
+        multiple = math.lcm(*SEARCHES)
         if self.steps % multiple:
             raise ValueError(
-                f"`steps` of {owner} must be a multiple of {multiple}, so that the penalty method "
-                f"has as many. Received: steps={self.steps}."
+                f"`steps` of {type(self).__name__} must be a multiple of {multiple}, so that the "
+                f"penalty method has as many. Received: steps={self.steps}."
             )
-        for count in self.samples:
-            check_integer(owner, "samples", count, 2)
 
     def complete(self, data: Split) -> Self:
         """As of every experiment; and what the attacks themselves refuse."""
@@ -138,7 +137,7 @@ def pieces(config: Config) -> Iterator[Piece]:
     count, images = size(config.train_size), config.attack_size
     iterations = sum(each.work for each in config.variants.values()) * config.steps
     for seed in config.seeds:
-        yield Piece("training", seed, "original", count * config.epochs, train)
+        yield Piece("training", seed, "original", count * config.epochs, train_original)
         for name, variant in config.variants.items():
             yield Piece("attack", seed, name, images * variant.work * config.steps, attack, "asr")
         if seed == config.seeds[0]:
@@ -147,11 +146,6 @@ def pieces(config: Config) -> Iterator[Piece]:
         for name in ["duplicate", *config.retrained] if config.retrained else []:
             work = (count + images) * config.retraining_epochs
             yield Piece("training", seed, name, work, retrain)
-
-
-def train(job: Job[Config]) -> dict[str, Any]:
-    """The autoencoder that is attacked."""
-    return autoencoders.train(job, [], epochs=job.config.epochs)
 
 
 def retrain(job: Job[Config]) -> dict[str, Any]:
@@ -227,17 +221,13 @@ def summarize(records: Records) -> dict[str, Any]:
     "attacks" by name; "timing" by name, milliseconds a sample and the ratio to the default attack,
     each with its quartiles; "trainings" by name, the errors.
     """
-
-    def names(stage: str) -> list[str]:
-        return list(dict.fromkeys(row["name"] for row in records if row["stage"] == stage))
-
     timed = [row for row in records if row["stage"] == "timing"]
     return {
-        "attacks": {name: spreads(records, "attack", name, *FIGURES) for name in names("attack")},
-        "timing": {
-            row["name"]: {key: row[key] for key in ("ms_per_sample", "ratio")} for row in timed
+        "attacks": {
+            name: spreads(records, "attack", name, *FIGURES) for name in names(records, "attack")
         },
-        "trainings": {name: errors(records, name) for name in names("training")},
+        "timing": {row["name"]: {key: row[key] for key in TIMED} for row in timed},
+        "trainings": {name: errors(records, name) for name in names(records, "training")},
     }
 
 
@@ -284,7 +274,7 @@ def tables(config: Config, summary: dict[str, Any]) -> list[Sheet]:
             rows |= {name: (name, label) for name, label in AUGMENTATIONS.items()}
         printed = PRINTED.get(part, lambda dataset: {})(config.dataset)
         shown = [
-            (label, _row(summary, name, _of_paper(printed, key)))
+            (label, {**_figures(summary, name), "paper": printed.get(key, {})})
             for key, (name, label) in rows.items()
         ]
         columns = METHODS if part == "time" else ATTACKS
@@ -292,35 +282,24 @@ def tables(config: Config, summary: dict[str, Any]) -> list[Sheet]:
     return found
 
 
-def _row(summary: dict[str, Any], name: str, theirs: Mapping[str, Any]) -> dict[str, Any]:
+def _figures(summary: dict[str, Any], name: str) -> dict[str, Any]:
     trained, found = (summary[stage].get(name, {}) for stage in ("trainings", "attacks"))
-    return {**trained, **found, "timing": summary["timing"].get(name), "paper": theirs}
-
-
-def _of_paper(printed: paper.Rows, key: str) -> dict[str, Any]:
-    """What the paper prints in a row; of times, milliseconds and the ratio to its MINE-UAE."""
-    row: dict[str, Any] = dict(printed.get(key, {}))
-    if "seconds" in row:
-        row |= {"ms": 1000 * row["seconds"], "ratio": row["seconds"] / printed["mine"]["seconds"]}
-    return row
+    return {**trained, **found, "timing": summary["timing"].get(name)}
 
 
 def verdicts(config: Config, summary: dict[str, Any]) -> list[str]:
     """What each part comes to, and what differs from the paper."""
     found = summary["attacks"]
-    judges: dict[str, Callable[[Rows], str]] = {
-        "sensitivity": lambda rows: _range("Over the grid of α and β", rows),
-        "similarity": _similarity,
-        "samples": lambda rows: _range("Over what MINE estimates from", rows),
-        "penalty": lambda rows: _penalty(config, rows),
-        "start": lambda rows: _range("Over δ₀ and step rules", rows),
-        "margin": lambda rows: _range("Over κ", rows),
-    }
     lines = [_default(found.get("mine", {}))]
     for part, variants in config.chosen.items():
-        rows = [(each, found[each.name]) for each in variants.values() if each.name in found]
-        if part in judges and rows:
-            lines.append(judges[part](rows))
+        rows = {
+            k: (each.label, found[each.name]) for k, each in variants.items() if each.name in found
+        }
+        if rows and part == "penalty":
+            lines.append(_penalty(config, rows))
+        elif rows and part in RANGES:
+            least = _least(rows) if part == "similarity" else ""
+            lines.append(f"Over {RANGES[part]}, {_range(rows)}.{least}")
     if not config.retrain:
         lines.append("Nothing is retrained: the paper's test errors have no counterpart.")
     return lines
@@ -338,46 +317,45 @@ def _default(row: dict[str, Any]) -> str:
     )
 
 
-def _range(where: str, rows: Rows) -> str:
+def _known(rows: Rows, figure: str) -> list[tuple[float, str]]:
+    """The rows that have a figure: its mean, and how they are called."""
+    means = [(mean(row[figure]), label) for label, row in rows.values()]
+    return [(value, label) for value, label in means if value is not None]
+
+
+def _range(rows: Rows) -> str:
     """From which row to which the success rate and the information run."""
-    rates = [(mean(row["asr"]) or 0.0, variant.label) for variant, row in rows]
-    text = f"{where}, the success rate runs from {_ends(rates, '.1%')}"
-    known = [(mean(row["mi_again"]), variant.label) for variant, row in rows]
-    there = [(value, label) for value, label in known if value is not None]
-    if there:
-        text += f", the mutual information from {_ends(there, '.3f')} nats"
-    return text + "."
+    parts = []
+    for figure, form, text in (
+        ("asr", ".1%", "the success rate runs from {}"),
+        ("mi_again", ".3f", "the mutual information from {} nats"),
+    ):
+        if known := _known(rows, figure):
+            (low, at_low), (high, at_high) = min(known), max(known)
+            parts.append(text.format(f"{low:{form}} ({at_low}) to {high:{form}} ({at_high})"))
+    return ", ".join(parts)
 
 
-def _ends(values: list[tuple[float, str]], form: str) -> str:
-    (low, at_low), (high, at_high) = min(values), max(values)
-    return f"{low:{form}} ({at_low}) to {high:{form}} ({at_high})"
-
-
-def _similarity(rows: Rows) -> str:
-    text = _range("Over the similarities", rows)
-    there = [(value, each) for each, row in rows if (value := mean(row["mi_again"])) is not None]
-    if not there:
-        return text
-    least = min(there, key=lambda pair: pair[0])[1]
-    if least.name == "mine":
-        return f"{text} MINE, which minimises it, leaves the least by new estimates, too."
+def _least(rows: Rows) -> str:
+    """Whose examples share the least with their images."""
+    if not (known := _known(rows, "mi_again")):
+        return ""
+    if (label := min(known)[1]) == rows["mine"][0]:
+        return " MINE, which minimises it, leaves the least by new estimates, too."
     return (
-        f"{text} MINE minimises it, yet the examples of “{least.label}” share less with their "
-        "images by an estimator that neither has seen."
+        f" MINE minimises it, yet the examples of “{label}” share less with their images by an "
+        "estimator that neither has seen."
     )
 
 
 def _penalty(config: Config, rows: Rows) -> str:
     printed = paper.fixed_iterations(config.dataset)
-    names = {each.label: name for name, each in config.chosen["penalty"].items()}
     parts = []
-    for variant, row in rows:
-        theirs = printed.get(names[variant.label])
-        said = f" (the paper: {theirs['asr']:.1%})" if theirs else ""
-        parts.append(f"{variant.label} {mean(row['asr']):.1%}{said}")
-    rates = [mean(row["asr"]) or 0.0 for _, row in rows]
-    holds = rates[0] > max(rates[1:], default=0.0)
+    for key, (label, row) in rows.items():
+        said = f" (the paper: {printed[key]['asr']:.1%})" if key in printed else ""
+        parts.append(f"{label} {mean(row['asr']):.1%}{said}")
+    minmax, *others = (rate for rate, _ in _known(rows, "asr"))
+    holds = minmax > max(others, default=0.0)
     verdict = "is the greatest, as in" if holds else "is not the greatest, other than in"
     return (
         f"With {config.steps} iterations in all: {', '.join(parts)}. The success rate of MinMax "
@@ -388,9 +366,7 @@ def _penalty(config: Config, rows: Rows) -> str:
 def draw(job: Job[Config], path: Path) -> None:
     """How far the examples of each attack are from their images, and how often there is one."""
     found = job.run.summary["attacks"]
-    with rc_context(STYLE):
-        figure = Canvas(figsize=(10.5, 4.6), layout="constrained")
-        left, right = figure.subplots(1, 2, sharex=True)
+    with plots.canvas(path, (10.5, 4.6), 1, 2, sharex=True) as (figure, (left, right)):
         drawn: set[str] = set()
         for part, rows in job.config.chosen.items():
             new = [each.name for each in rows.values() if each.name in found]
@@ -408,7 +384,6 @@ def draw(job: Job[Config], path: Path) -> None:
             axes.set_xlabel("L2 of δ")
             axes.grid(axis="y")
         figure.legend(*left.get_legend_handles_labels(), loc="outside right center")
-        plots.save(figure, path)
 
 
 def _points(left: Any, right: Any, rows: list[dict[str, Any]], name: str, **mark: Any) -> None:

@@ -21,6 +21,13 @@ ALPHAS, BETAS = (0.01, 0.05), (0.05, 0.1, 0.5)  # of Table 12
 SEARCHES = (2, 4)  # values of c of the penalty method, supplement 6.6
 RADII = {"0": 0.0, "Glorot": "glorot", "±0.2": 0.2}
 KAPPAS = (0.0, 0.01, 0.05, 0.1)
+SIMILARITIES = {
+    "l2_features": "L2 on features",
+    "cosine": "Cosine on features",
+    "feature_scattering": "Feature scattering",
+    "gaussian": "Gaussian, closed form",
+}
+DEFAULT = ("mine", "minmax", "alpha_0.01-beta_0.1", "start_0.2-max", "kappa_0")
 PROJECTIONS = 500  # K of the unit in which the work of sampling is counted
 
 
@@ -46,75 +53,55 @@ class Variant:
 def every_part(steps: int, samples: tuple[int, ...]) -> dict[str, dict[str, Variant]]:
     """The rows of all parts, by part and by the name that `experiments.paper` has for them.
 
-    The default attack, "mine", is a row of every part.
+    The default attack is a row of every part, by one of the names in `DEFAULT`.
     """
-    minmax = {"mine": _variant("mine", "MINE-UAE", {})}
-    projections = {f"random_{count}": _projections(count) for count in samples}
-    similarities = {
-        "l2_features": "L2 on features",
-        "cosine": "Cosine on features",
-        "feature_scattering": "Feature scattering",
-        "gaussian": "Gaussian, closed form",
+    mine, l2 = Variant("mine", "MINE-UAE"), Variant("l2", "L2-UAE", PRESETS["l2_uae"])
+    similarities = [
+        Variant(name, label, {"similarity": name.removesuffix("_features")})
+        for name, label in SIMILARITIES.items()
+    ]
+    projections = [_projections(count) for count in samples]
+    parts = {
+        "sensitivity": [_step_sizes(alpha, beta) for alpha in ALPHAS for beta in BETAS],
+        "similarity": [mine, *similarities],
+        "samples": [mine, *projections],
+        "penalty": [Variant("minmax", "MinMax"), *(_penalty(b, steps // b) for b in SEARCHES)],
+        "start": [
+            *(_start(radius, rule) for radius in RADII for rule in ("raw", "max", "sign")),
+            Variant("published", "published code", PRESETS["published_code"]),
+        ],
+        "margin": [_margin(kappa) for kappa in KAPPAS],
+        "time": [mine, *similarities, l2, *projections[-1:]],
     }
-    other = {
-        name: _variant(name, label, {"similarity": name.removesuffix("_features")})
-        for name, label in similarities.items()
-    }
-    penalties = {f"penalty_{b}x{steps // b}": _penalty(b, steps // b) for b in SEARCHES}
-    baseline = {"l2": _variant("l2", "L2-UAE", PRESETS["l2_uae"])}
     return {
-        "sensitivity": {
-            f"alpha_{alpha:g}-beta_{beta:g}": _variant(
-                f"alpha_{alpha:g}-beta_{beta:g}",
-                f"α = {alpha:g}, β = {beta:g}",
-                {"step_size": alpha, "multiplier_step_size": beta},
-                default=(alpha, beta) == (0.01, 0.1),
-            )
-            for alpha in ALPHAS
-            for beta in BETAS
-        },
-        "similarity": {**minmax, **other},
-        "samples": {**minmax, **projections},
-        "penalty": {"minmax": _variant("mine", "MinMax", {}), **penalties},
-        "start": _starts(),
-        "margin": {
-            f"kappa_{kappa:g}": _variant(
-                f"kappa_{kappa:g}",
-                f"κ = {kappa:g}",
-                {"criterion": uae.Reconstruction(kappa=kappa)},
-                default=kappa == 0,
-            )
-            for kappa in KAPPAS
-        },
-        "time": {**minmax, **other, **baseline, **dict(list(projections.items())[-1:])},
+        part: {row.name: Variant("mine", row.label) if row.name in DEFAULT else row for row in rows}
+        for part, rows in parts.items()
     }
 
 
-def _starts() -> dict[str, Variant]:
-    rows = {}
-    for radius, value in RADII.items():
-        for rule in ("raw", "max", "sign"):
-            name = f"start_{radius.removeprefix('±').lower()}-{rule}"
-            settings = {"initial_radius": value, "step_rule": rule}
-            default = (value, rule) == (0.2, "max")
-            rows[name] = _variant(name, f"δ₀ {radius}, {rule}", settings, default=default)
-    published = PRESETS["published_code"]
-    return {**rows, "published": _variant("published", "published code", published)}
+def _step_sizes(alpha: float, beta: float) -> Variant:
+    settings = {"step_size": alpha, "multiplier_step_size": beta}
+    return Variant(f"alpha_{alpha:g}-beta_{beta:g}", f"α = {alpha:g}, β = {beta:g}", settings)
+
+
+def _start(radius: str, rule: str) -> Variant:
+    settings = {"initial_radius": RADII[radius], "step_rule": rule}
+    name = f"start_{radius.removeprefix('±').lower()}-{rule}"
+    return Variant(name, f"δ₀ {radius}, {rule}", settings)
+
+
+def _margin(kappa: float) -> Variant:
+    settings = {"criterion": uae.Reconstruction(kappa=kappa)}
+    return Variant(f"kappa_{kappa:g}", f"κ = {kappa:g}", settings)
 
 
 def _projections(count: int) -> Variant:
-    mine = MINE(features=BivariateSampling(samples=count))
+    settings = {"similarity": MINE(features=BivariateSampling(samples=count))}
     work = max(1, SAMPLING_WORK["bivariate"] * count // PROJECTIONS)
-    name, label = f"random_{count}", f"MINE, K = {count}"
-    return Variant(name, label, {"similarity": mine}, work=work)
+    return Variant(f"random_{count}", f"MINE, K = {count}", settings, work=work)
 
 
 def _penalty(searches: int, steps: int) -> Variant:
-    settings = {"search_steps": searches, "steps": steps}
     name, label = f"penalty_{searches}x{steps}", f"Penalty, {searches} × {steps}"
+    settings = {"search_steps": searches, "steps": steps}
     return Variant(name, label, settings, attack=uae.PenaltyAttack)
-
-
-def _variant(name: str, label: str, settings: dict[str, Any], *, default: bool = False) -> Variant:
-    """A row of MinMax; by its name the default is the same in all parts."""
-    return Variant("mine", label) if default else Variant(name, label, settings)

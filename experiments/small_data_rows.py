@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import keras_uae as uae
+from experiments.engine.plots import BLUE, GREEN, ORANGE, RED
 from keras_uae.attacks.presets import PRESETS
 
 _FAR: dict[str, Any] = {"initial_radius": 0.02, "steps": 200}
@@ -95,8 +96,6 @@ class Row(NamedTuple):
 DUPLICATE = Row("default", "self", "duplicate")
 
 
-Draw = Callable[[np.random.Generator, np.ndarray, np.ndarray], np.ndarray]
-
 _HALVINGS = 30  # of the interval in which the scale lies: far below the precision of float32
 
 
@@ -114,12 +113,23 @@ def shuffled(rng: np.random.Generator, x: np.ndarray, delta: np.ndarray) -> np.n
     return moved
 
 
-# Draws of (rng, images, perturbations), both flat. "signs" is as even as noise can be.
-KINDS: dict[str, Draw] = {
-    "gaussian": lambda rng, x, delta: rng.standard_normal(x.shape),
-    "uniform": lambda rng, x, delta: rng.uniform(-1, 1, x.shape),
-    "signs": lambda rng, x, delta: rng.choice([-1.0, 1.0], x.shape),
-    "shuffled": shuffled,
+class Kind(NamedTuple):
+    """A kind of noise: its name, in short too, and its draw of (rng, images, δ), both flat."""
+
+    label: str
+    heading: str
+    color: str
+    draw: Callable[[np.random.Generator, np.ndarray, np.ndarray], np.ndarray]
+
+
+KINDS = {
+    "gaussian": Kind(
+        "Gaussian noise", "Gaussian", BLUE, lambda r, x, _: r.standard_normal(x.shape)
+    ),
+    "uniform": Kind("uniform noise", "uniform", ORANGE, lambda r, x, _: r.uniform(-1, 1, x.shape)),
+    # as even as noise can be
+    "signs": Kind("random signs", "signs", GREEN, lambda r, x, _: r.choice([-1.0, 1.0], x.shape)),
+    "shuffled": Kind("shuffled δ", "shuffled", RED, shuffled),
 }
 
 
@@ -137,7 +147,7 @@ def noise_like(x: np.ndarray, z: np.ndarray, kind: str, seed: int | Sequence[int
     """
     flat, other = (each.reshape(len(x), -1).astype(np.float64) for each in (x, z))
     norms = np.linalg.norm(other - flat, axis=1)
-    direction = KINDS[kind](np.random.default_rng(seed), flat, other - flat)
+    direction = KINDS[kind].draw(np.random.default_rng(seed), flat, other - flat)
     low, high = np.zeros(len(x)), np.full(len(x), 1e3)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

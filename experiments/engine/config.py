@@ -5,6 +5,7 @@ override, so that `--help` shows the values that will really run.
 """
 
 import dataclasses
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
 from experiments.data import COUNTS, Split, load
-from keras_uae._checks import check_choice, check_integer
+from keras_uae._checks import Check, Integer, Number, check_choice, check_integer
 
 PRESETS = ("smoke", "quick", "paper")
 
@@ -43,39 +44,43 @@ class Choice(PrimitiveConstructorSpec[str]):
         )
         object.__setattr__(self, "known", None if others else names)
 
-    def check(self, owner: str, name: str, value: Any) -> None:
-        """Setting `name` of `owner` is a known name, or one or more different ones of them."""
+    def __call__(self, owner: str, name: str, value: Any) -> Any:
+        """`value` of the setting `name` of `owner`, if it is a known name."""
         known: tuple[str, ...] | None = getattr(self, "known", None)
-        several = isinstance(value, tuple)
-        for each in value if several else (value,):
-            if known is not None:
-                check_choice(owner, name, each, known)
-        if several:
-            check_different(owner, name, value, "names")
+        return value if known is None else check_choice(owner, name, value, known)
 
 
 def check_settings(settings: Any) -> None:
-    """Names in a dataclass of settings are known, and what counts something is at least 1.
+    """The checks in the annotations of a dataclass hold, and what counts something is at least 1.
 
     Raises:
         ValueError: Of a setting that cannot be.
     """
-    owner, kinds = type(settings).__name__, get_type_hints(type(settings), include_extras=True)
-    for name in (each.name for each in dataclasses.fields(settings)):
-        kind, value = kinds[name], getattr(settings, name)
-        for choice in _choices(kind):
-            choice.check(owner, name, value)
-        if kind in (int, int | None) and value is not None:
-            check_integer(owner, name, value, 1)
-
-
-def check_different(owner: str, name: str, values: Sequence[Any], things: str) -> None:
-    """Setting `name` of `owner` has one or more values, all of them different."""
-    if not values or len(set(values)) < len(values):
-        raise ValueError(
-            f"`{name}` of {owner} must be one or more different {things}. "
-            f"Received: {name}={values}."
+    kinds = get_type_hints(type(settings), include_extras=True)
+    for field in dataclasses.fields(settings):
+        _check(
+            type(settings).__name__, field.name, kinds[field.name], getattr(settings, field.name)
         )
+
+
+def _check(owner: str, name: str, kind: Any, value: Any) -> None:
+    checks, several = _checks(kind), isinstance(value, tuple)
+    for check in checks:
+        for each in value if several else (value,):
+            check(owner, name, each)
+    if kind in (int, int | None) and value is not None:
+        check_integer(owner, name, value, 1)
+    names = any(isinstance(check, Choice) for check in checks)
+    if several and (names or name == "seeds") and not len(value) == len(set(value)) > 0:
+        raise ValueError(
+            f"`{name}` of {owner} must be one or more different "
+            f"{'names' if names else 'integers'}. Received: {name}={value}."
+        )
+
+
+# settings that several experiments have
+Seeds = tuple[Annotated[int, Integer(0, 2**31 - 1)], ...]
+Epsilons = tuple[Annotated[float, Number(0)], ...]
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class ExperimentConfig:
     preset: Annotated[str, Choice(PRESETS)] = "quick"
     """smoke: see it run, in a minute or two. quick: 10 000 samples (digits: all). paper: all
     samples and the paper's epochs. Every other flag overrides the preset."""
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: Seeds = (0, 1, 2)
     """One run for each; the tables show mean ± standard deviation."""
     output: Path | None = None
     """Directory of the run; one that holds a part of it is continued. Default: a directory in
@@ -123,16 +128,12 @@ class ExperimentConfig:
         return f"{self.dataset}, {self.preset} preset · seeds {', '.join(map(str, self.seeds))}"
 
     def check(self) -> None:
-        """Names are known, and what counts something is at least 1.
+        """The settings can be, whatever the data.
 
         Raises:
             ValueError: Of a setting that cannot be.
         """
         check_settings(self)
-        owner = type(self).__name__
-        for seed in self.seeds:
-            check_integer(owner, "seeds", seed, 0, 2**31 - 1)
-        check_different(owner, "seeds", self.seeds, "integers")
 
     def load(self) -> Split:
         """The data set."""
@@ -156,11 +157,7 @@ class ExperimentConfig:
 
     def as_json(self) -> dict[str, Any]:
         """The settings by name, as JSON would give them back."""
-        values = dataclasses.asdict(self)
-        plain = {Path: str, tuple: list}
-        for kind, convert in plain.items():
-            values.update({k: convert(v) for k, v in values.items() if isinstance(v, kind)})
-        return values
+        return json.loads(json.dumps(dataclasses.asdict(self), default=str))
 
 
 def size(value: int | None) -> int:
@@ -187,8 +184,7 @@ def parse(kind: type[Config], args: Sequence[str], program: str) -> Config:
     found, _ = tyro.cli(first, **settings, add_help=False, return_unknown_args=True)
     chosen = {name: value for name, value in vars(found).items() if value is not None}
     for name, value in chosen.items():
-        for choice in _choices(kinds[name]):
-            choice.check(kind.__name__, name, value)
+        _check(kind.__name__, name, kinds[name], value)
     flags = (tyro.conf.FlagCreatePairsOff,)
     default = kind.for_preset(**chosen)
     config: Config = tyro.cli(kind, **settings, default=default, config=flags)
@@ -196,8 +192,8 @@ def parse(kind: type[Config], args: Sequence[str], program: str) -> Config:
     return config
 
 
-def _choices(kind: Any) -> list[Choice]:
-    """The tables that a setting of this type has its names from."""
+def _checks(kind: Any) -> list[Check]:
+    """The checks in an annotation."""
     parts = [kind, *get_args(kind)]
     marks = [mark for part in parts for mark in getattr(part, "__metadata__", ())]
-    return list(dict.fromkeys(mark for mark in marks if isinstance(mark, Choice)))
+    return list(dict.fromkeys(filter(callable, marks)))

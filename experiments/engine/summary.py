@@ -36,6 +36,11 @@ def known_mean(spread: dict[str, float] | None) -> float:
     return spread["mean"]
 
 
+def names(records: Records, stage: str) -> list[str]:
+    """The rows of a stage, in the order of the work."""
+    return list(dict.fromkeys(row["name"] for row in records if row["stage"] == stage))
+
+
 def by_seed(records: Records, stage: str, name: str) -> dict[int, dict[str, Any]]:
     """The records of a stage and a row."""
     return {row["seed"]: row for row in records if (row["stage"], row["name"]) == (stage, name)}
