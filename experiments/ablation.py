@@ -44,6 +44,7 @@ from models import get_recipe
 SIGMA = 0.01  # of Gaussian augmentation
 ROTATION = 10 / 360  # of a full turn (supplement 6.12)
 AUGMENTATIONS = {"ga": "Gaussian noise", "flip_or_rotation": "Flip and rotation"}
+PRINTED = ("sensitivity", "similarity", "penalty")  # parts that the paper has a table of
 FIGURES = ("asr", "l2", "mi_again", "mi_self", "pairs", "better", "seconds")
 TIMED = ("ms_per_sample", "ratio")
 COLORS = dict(zip(PARTS, (BLUE, RED, GREEN, ORANGE, GREY, LIGHT_GREEN, PURPLE), strict=True))
@@ -231,12 +232,6 @@ def summarize(records: Records) -> dict[str, Any]:
     }
 
 
-PRINTED: dict[str, Callable[[str], paper.Rows]] = {
-    "sensitivity": paper.sensitivity,
-    "similarity": paper.similarities,
-    "penalty": paper.fixed_iterations,
-    "time": paper.seconds_per_sample,
-}
 TIMES = (
     Column("ms", "timing.ms_per_sample.median"),
     Column("×", "timing.ratio.median", ".2g"),
@@ -272,7 +267,8 @@ def tables(config: Config, summary: dict[str, Any]) -> list[Sheet]:
         rows = {name: (variant.name, variant.label) for name, variant in variants.items()}
         if part == "time":
             rows |= {name: (name, label) for name, label in AUGMENTATIONS.items()}
-        printed = PRINTED.get(part, lambda dataset: {})(config.dataset)
+        printed = paper.printed(part, config.dataset) if part in PRINTED else {}
+        printed = paper.times(config.dataset) if part == "time" else printed
         shown = [
             (label, {**_figures(summary, name), "paper": printed.get(key, {})})
             for key, (name, label) in rows.items()
@@ -349,7 +345,7 @@ def _least(rows: Rows) -> str:
 
 
 def _penalty(config: Config, rows: Rows) -> str:
-    printed = paper.fixed_iterations(config.dataset)
+    printed = paper.printed("penalty", config.dataset)
     parts = []
     for key, (label, row) in rows.items():
         said = f" (the paper: {printed[key]['asr']:.1%})" if key in printed else ""

@@ -310,7 +310,7 @@ def published(config: Config) -> dict[str, Any]:
     """The settings of Table 6, nothing for other data sets; what has no influence is as it is."""
     if not config.printed:
         return {}
-    theirs = paper.feature_selection_setting(config.dataset)
+    theirs = paper.printed("feature_selection", config.dataset)
     by_mine = config.similarity in SAMPLINGS
     return {
         "features": theirs["features"],

@@ -18,7 +18,7 @@ rounds` adds UAEs of the model that was trained on UAEs. Each has a control of e
 """
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -30,17 +30,9 @@ import keras_uae as uae
 from experiments import paper
 from experiments import reconstruction_figures as drawing
 from experiments.data import COUNTS, Split
+from experiments.engine import attacking, training, verdicts
 from experiments.engine import summary as statistics
-from experiments.engine import training, verdicts
-from experiments.engine.attacking import (
-    AttackConfig,
-    attack_figures,
-    attack_work,
-    attacked,
-    find_uaes,
-    found_figures,
-    uae_label,
-)
+from experiments.engine.attacking import AttackConfig, attacked, find_uaes, found_figures
 from experiments.engine.config import Choice, size
 from experiments.engine.experiment import Experiment
 from experiments.engine.job import Job, Piece
@@ -51,13 +43,9 @@ from experiments.reconstruction_rows import GROUPS, NOISE, ROWS, chain, drawn
 from models import RECIPES, Recipe
 
 # What the paper trains in place of the recipes of MNIST
+_SVHN = {name: f"{name}_svhn" for name in ("dense", "sparse", "adversarial")}
 VARIANTS = {
-    "svhn_cropped": {
-        "dense": "dense_svhn",
-        "sparse": "sparse_svhn",
-        "conv": "deep",
-        "adversarial": "adversarial_svhn",
-    },
+    "svhn_cropped": {"conv": "deep", **_SVHN},
     **{name: {"conv": "deep"} for name in ("cifar10", "cifar10_first5k", "tiny_imagenet200")},
 }
 CONVOLUTIONAL = ("conv", "deep", "denoising", "unet")
@@ -75,9 +63,7 @@ DIGITS_BATCH_SIZE = 32
 # Where a recipe has more epochs than a quick run has time for. Table 10: the training loss of the
 # convolutional autoencoder converges after 5.
 QUICK_EPOCHS = {
-    "deep": (5, 8),
-    "denoising": (5, 8),
-    "unet": (5, 8),
+    **dict.fromkeys(("deep", "denoising", "unet"), (5, 8)),
     "adversarial_svhn": (50, 80),
 }
 TRACE_SIZE = 256  # images whose attack is followed iteration by iteration
@@ -180,7 +166,7 @@ class Config(AttackConfig):
         convolutional = recipe_name(self.dataset, self.model) in CONVOLUTIONAL
         auto = "conv" if convolutional else "random"
         kind = auto if self.similarity == "auto" else self.similarity
-        return attack_work(kind if name == "mine" else "l2", self.steps)
+        return attacking.attack_work(kind if name == "mine" else "l2", self.steps)
 
 
 def recipe_name(dataset: str, model: str) -> str:
@@ -219,7 +205,7 @@ def draw(job: Job[Config]) -> dict[str, Any]:
     if adds not in NOISE:
         return {}
     criterion = job.config.attack(job.model("original")).criterion
-    return attack_figures(x, z, uae.criterion_values(criterion, x, z) <= 0)
+    return attacking.attack_figures(x, z, uae.criterion_values(criterion, x, z) <= 0)
 
 
 def added(job: Job[Config], name: str) -> np.ndarray:
@@ -276,7 +262,7 @@ def labels(config: Config) -> dict[str, str]:
 
 def short_labels(config: Config) -> dict[str, str]:
     """The same where a row stands below the one that it builds on."""
-    name = uae_label(config.similarity)
+    name = attacking.uae_label(config.similarity)
     return {row: ROWS[row].label.format(uae=name) for row in config.row_names}
 
 
@@ -338,10 +324,10 @@ def sentences(config: Config, summary: Summary) -> list[str]:
     for name, row in beside(config, summary).items():
         base, control = ROWS[name].base, ROWS[name].control
         called = {
-            "original": _called(base, names, "original", "the original"),
-            "duplicate": "the duplicate control"
-            if control == "duplicate"
-            else f"“{names[control]}”",
+            "original": "the original" if base == "original" else f"“{names[base]}”",
+            "duplicate": (
+                "the duplicate control" if control == "duplicate" else f"“{names[control]}”"
+            ),
         }
         missing = verdicts.not_found(row, "images") if ROWS[name].attacks else ""
         lines.append(f"**{names[name]}**: {verdicts.on_error(row, **called)}{missing}")
@@ -351,15 +337,6 @@ def sentences(config: Config, summary: Summary) -> list[str]:
             f"The paper has no figures for a {config.model} autoencoder on {config.dataset}."
         )
     return lines
-
-
-def _called(row: str, names: Mapping[str, str], usual: str, words: str) -> str:
-    return words if row == usual else f"“{names[row]}”"
-
-
-def errors_figure(job: Job[Config], path: Path) -> None:
-    """The test errors of all rows."""
-    drawing.errors(path, job.run.records, job.labels, job.config.printed)
 
 
 def examples_figure(job: Job[Config], path: Path) -> None:
@@ -399,7 +376,10 @@ EXPERIMENT = Experiment(
     ),
     verdicts=sentences,
     figures={
-        "errors": Figure("Test error of every augmentation, a dot for each seed", errors_figure),
+        "errors": Figure(
+            "Test error of every augmentation, a dot for each seed",
+            lambda job, path: drawing.errors(path, job.run.records, job.labels, job.config.printed),
+        ),
         "examples": Figure(
             "Originals, their UAEs, what the model makes of these, and the perturbation",
             examples_figure,

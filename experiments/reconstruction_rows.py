@@ -6,6 +6,7 @@ so that all rows have samples and steps in equal number.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import keras
@@ -19,18 +20,14 @@ from models import ClippedNoise
 class Row(NamedTuple):
     """A training from scratch on the originals, on what its base has added, and on one thing more.
 
-    Attributes:
-        label: How the row is called below its base; `{uae}` stands for the name of the run's UAEs.
-        adds: What it adds: "duplicate" (the images as they are), "mine" or "l2" (UAEs of the base's
-            model), a name in `NOISE` or in `LAYERS`; "" of the original model.
-        base: The row that it builds on, and that "vs original" compares it with.
-        control: The row of as many samples and steps that adds duplicates in its place.
+    That is "duplicate" (the images as they are), "mine" or "l2" (UAEs of the base's model), a name
+    in `NOISE` or in `LAYERS`; "" of the original model.
     """
 
-    label: str
+    label: str  # below its base; `{uae}` stands for the name of the run's UAEs
     adds: str = ""
-    base: str = "original"
-    control: str = "duplicate"
+    base: str = "original"  # the row that it builds on, and that "vs original" compares it with
+    control: str = "duplicate"  # has as many samples and steps, and adds duplicates in its place
 
     @property
     def attacks(self) -> bool:
@@ -51,20 +48,16 @@ _UAE = {
 }
 
 # Table 5: conventional augmentation, alone and with UAEs of the model trained on it
-_CONVENTIONAL = {
-    "flip_rotation": "Flip + rotation",
-    "gaussian": "Gaussian noise",
-    "flip_rotation_gaussian": "Flip + rotation + noise",
-}
-_WITH = {
-    name: row
-    for kind, label in _CONVENTIONAL.items()
-    for name, row in {
-        kind: Row(label, kind),
-        f"{kind}+duplicate": Row("& duplicates", "duplicate", base=kind),
-        f"{kind}+mine": Row("& {uae}", "mine", base=kind, control=f"{kind}+duplicate"),
-    }.items()
-}
+_WITH = {}
+for _kind, _label in (
+    ("flip_rotation", "Flip + rotation"),
+    ("gaussian", "Gaussian noise"),
+    ("flip_rotation_gaussian", "Flip + rotation + noise"),
+):
+    _control = f"{_kind}+duplicate"
+    _WITH[_kind] = Row(_label, _kind)
+    _WITH[_control] = Row("& duplicates", "duplicate", base=_kind)
+    _WITH[f"{_kind}+mine"] = Row("& {uae}", "mine", base=_kind, control=_control)
 
 # Supplement 6.15: UAEs of the model that was trained on UAEs
 _ROUNDS = {
@@ -94,27 +87,17 @@ _SIGMA = 0.01
 _CHUNK = 1000  # images at once
 
 
-def _left_to_right(seed: int) -> keras.Layer:
-    return keras.layers.RandomFlip("horizontal", seed=seed)
-
-
-def _upside_down(seed: int) -> keras.Layer:
-    # a layer of its own: one for both directions draws once, so that it is a half turn or nothing
-    return keras.layers.RandomFlip("vertical", seed=seed)
-
-
-def _rotation(seed: int) -> keras.Layer:
-    return keras.layers.RandomRotation(_ANGLE, fill_mode="nearest", seed=seed)
-
-
-def _noise(seed: int) -> keras.Layer:
-    return ClippedNoise(_SIGMA, seed=seed)
-
-
-LAYERS: dict[str, tuple[Callable[[int], keras.Layer], ...]] = {
-    "flip_rotation": (_left_to_right, _upside_down, _rotation),
-    "gaussian": (_noise,),
-    "flip_rotation_gaussian": (_left_to_right, _upside_down, _rotation, _noise),
+_TURNED = (
+    # a layer for each direction: one for both draws once, so that it is a half turn or nothing
+    partial(keras.layers.RandomFlip, "horizontal"),
+    partial(keras.layers.RandomFlip, "vertical"),
+    partial(keras.layers.RandomRotation, _ANGLE, fill_mode="nearest"),
+)
+_NOISY = (partial(ClippedNoise, _SIGMA),)
+LAYERS: dict[str, tuple[Callable[..., keras.Layer], ...]] = {
+    "flip_rotation": _TURNED,
+    "gaussian": _NOISY,
+    "flip_rotation_gaussian": (*_TURNED, *_NOISY),
 }
 
 
@@ -122,7 +105,7 @@ def augmented(x: np.ndarray, name: str, seed: int) -> np.ndarray:
     """A copy of every image, changed by the layers of `name`: a function of images and seed."""
     # layers of one seed would draw the same numbers
     seeds = np.random.default_rng(seed).integers(2**31, size=len(LAYERS[name]))
-    layers = [make(int(each)) for make, each in zip(LAYERS[name], seeds, strict=True)]
+    layers = [make(seed=int(each)) for make, each in zip(LAYERS[name], seeds, strict=True)]
     parts = []
     for start in range(0, len(x), _CHUNK):
         images = tf.constant(x[start : start + _CHUNK])

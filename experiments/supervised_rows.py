@@ -156,7 +156,7 @@ def tables(config: Any, summary: dict[str, Any]) -> list[Sheet]:
         Column("paper's KID", "paper.kernel", ".2f"),
     )
     parts: list[list[Any]] = [[], []]
-    printed = {**paper.minmax_and_penalty(config.dataset), **paper.samplings(config.dataset)}
+    printed = paper.printed("methods", config.dataset) | paper.printed("samplings", config.dataset)
     names = labels(config)
     for name, row in summary["rows"].items():
         line = (names[name], {**row, "paper": printed.get(name, {})})
@@ -177,7 +177,7 @@ def sentences(config: Any, summary: dict[str, Any]) -> list[str]:
 def _methods(config: Any, summary: dict[str, Any]) -> list[str]:
     rows, lines = summary["rows"], []
     pairs = {key: mean(value) for key, value in summary["pairs"].items()}
-    printed = {key: row["mi"] for key, row in paper.minmax_and_penalty(config.dataset).items()}
+    printed = {key: row["mi"] for key, row in paper.printed("methods", config.dataset).items()}
     own, anew = pairs["ratio"], pairs["ratio_again"]
     if own is not None and anew is not None:
         theirs = printed and f" (the paper: {printed['minmax'] / printed['penalty']:.2f} times)"

@@ -5,21 +5,18 @@ default the directory in the environment variable TFDS_DATA_DIR, or else ~/tenso
 What is prepared there is read without the network; the rest is downloaded. Those of `TABULAR` are
 also read from the files of their publishers, if these are in `data_dir`.
 
-Another tabular data set is a file like isolet.py here, and a name in `TABULAR`.
+Another tabular data set is an entry of `TABULAR` in sets.py.
 """
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.datasets import load_digits
 
-from experiments.data.activity import ACTIVITY
-from experiments.data.coil20 import COIL20
-from experiments.data.isolet import ISOLET
-from experiments.data.mice_protein import MICE_PROTEIN
 from experiments.data.preparation import PROTOCOLS, prepare
+from experiments.data.sets import TABULAR
 from experiments.data.tabular import Raw
 from keras_uae._checks import check_choice, check_integer
 
@@ -35,8 +32,6 @@ COUNTS = {
     "cifar10_first5k": (4_000, 1_000),
     "tiny_imagenet200": (100_000, 10_000),
 }
-# Those of Table 6, which come as files.
-TABULAR = {data.name: data for data in (ISOLET, COIL20, MICE_PROTEIN, ACTIVITY)}
 
 
 def names() -> tuple[str, ...]:
@@ -54,6 +49,11 @@ class Split(NamedTuple):
     y_train: np.ndarray
     x_test: np.ndarray
     y_test: np.ndarray
+
+    def flat(self) -> "Split":
+        """The same with each sample as a row of features."""
+        x_train, x_test = (x.reshape(len(x), -1) for x in (self.x_train, self.x_test))
+        return self._replace(x_train=x_train, x_test=x_test)
 
 
 def load(
@@ -90,9 +90,12 @@ def load(
     folder = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
     folder = folder.expanduser()
     if name == "digits":
-        raw, protocol = _read_digits(), "clean"
+        digits, protocol = load_digits(), "clean"
+        x, y = (digits.images[..., None] / 16).astype(np.float32), digits.target
+        raw = Raw(x, y.astype(np.int64), 0)
     elif isinstance(name, str) and name in TABULAR:
-        raw = TABULAR[name].read(folder) or _read_prepared(name, folder)
+        # imported where it is needed: tensorflow-datasets is an extra, and takes seconds
+        raw = TABULAR[name].read(folder) or _builders().read_prepared(name, folder)
     else:
         return _load_images(name, folder, train_size)
     split = Split(*prepare(raw, protocol=protocol, seed=seed))
@@ -100,18 +103,10 @@ def load(
     return split._replace(x_train=split.x_train[:size], y_train=split.y_train[:size])
 
 
-def _read_digits() -> Raw:
-    data = load_digits()
-    return Raw((data.images[..., None] / 16).astype(np.float32), data.target.astype(np.int64), 0)
+def _builders() -> Any:
+    from experiments.data import builders
 
-
-# The modules are imported where they are needed: tensorflow-datasets is an extra, and takes seconds
-
-
-def _read_prepared(name: str, folder: Path) -> Raw:
-    from experiments.data.builders import read_prepared
-
-    return read_prepared(name, folder)
+    return builders
 
 
 def _load_images(name: str, folder: Path, train_size: int | None) -> Split:

@@ -45,8 +45,7 @@ class ClassifierConfig(ExperimentConfig):
         """As of every experiment, and how the data set is trained and attacked."""
         model = settings.get("model") or _NETWORKS.get(dataset, "cifar")
         recipe = get_classifier(model)
-        mine: dict[str, Any] = {"dataset": dataset, "model": model}
-        mine |= {"epochs": recipe.epochs, "batch_size": recipe.batch_size}
+        mine = {"dataset": dataset, "epochs": recipe.epochs, "batch_size": recipe.batch_size}
         mine["attack_size"] = {"smoke": 20, "quick": 200}.get(preset, 1000)
         if dataset == "digits":
             mine |= {"batch_size": 32, "epochs": DIGITS_EPOCHS}
@@ -106,11 +105,7 @@ def classes(model: keras.Model, x: np.ndarray) -> np.ndarray:
 
 
 def attacked(data: Split, model: keras.Model, count: int) -> Attacked:
-    """The first `count` test images that `model` gets right.
-
-    Raises:
-        ValueError: There are none.
-    """
+    """The first `count` test images that `model` gets right."""
     x, y = data.x_test, data.y_test
     right = np.flatnonzero(classes(model, x) == y)[:count]
     if not len(right):

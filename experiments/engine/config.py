@@ -21,16 +21,10 @@ PRESETS = ("smoke", "quick", "paper")
 
 
 class Choice(PrimitiveConstructorSpec[str]):
-    """A setting that is a name in a table: help and the check of the name read it there.
+    """A setting that is a name in a table: `model: Annotated[str, Choice(RECIPES)] = "conv"`.
 
-    Args:
-        names: The names, of a table or a list.
-        others: Boolean, whether there are more, which something else checks.
-
-    Example:
-
-        >>> model: Annotated[str, Choice(RECIPES)] = "conv"
-        >>> rows: tuple[Annotated[str, Choice(GROUPS)], ...] = ("uae",)
+    Help and the check of the name read it there; `others` says that there are more names, which
+    something else checks.
     """
 
     def __init__(self, names: Iterable[str], *, others: bool = False):
@@ -51,11 +45,7 @@ class Choice(PrimitiveConstructorSpec[str]):
 
 
 def check_settings(settings: Any) -> None:
-    """The checks in the annotations of a dataclass hold, and what counts something is at least 1.
-
-    Raises:
-        ValueError: Of a setting that cannot be.
-    """
+    """The checks in the annotations of a dataclass hold; what counts something is at least 1."""
     kinds = get_type_hints(type(settings), include_extras=True)
     for field in dataclasses.fields(settings):
         _check(
@@ -128,11 +118,7 @@ class ExperimentConfig:
         return f"{self.dataset}, {self.preset} preset · seeds {', '.join(map(str, self.seeds))}"
 
     def check(self) -> None:
-        """The settings can be, whatever the data.
-
-        Raises:
-            ValueError: Of a setting that cannot be.
-        """
+        """The settings can be, whatever the data; else a `ValueError`."""
         check_settings(self)
 
     def load(self) -> Split:
@@ -140,11 +126,7 @@ class ExperimentConfig:
         return load(self.dataset, data_dir=self.data_dir, train_size=self.train_size)
 
     def complete(self, data: Split) -> Self:
-        """This configuration with what only the data can tell.
-
-        Raises:
-            ValueError: A setting does not suit the data.
-        """
+        """This configuration with what only the data can tell; a `ValueError` if they disagree."""
         return dataclasses.replace(self, train_size=len(data.x_train))
 
     def check_images(self, data: Split) -> None:
@@ -173,9 +155,7 @@ Config = TypeVar("Config", bound=ExperimentConfig)
 def parse(kind: type[Config], args: Sequence[str], program: str) -> Config:
     """The settings of a command line: its flags in place of those of its preset.
 
-    Raises:
-        ValueError: A setting cannot be.
-        SystemExit: Flags do not parse, with code 2; or help was asked for.
+    A `ValueError` says which cannot be; flags that do not parse, and help, end the program.
     """
     kinds = get_type_hints(kind, include_extras=True)
     fields: list[Any] = [(name, kinds[name] | None, None) for name in kind.choosing]

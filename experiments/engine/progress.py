@@ -17,15 +17,10 @@ from rich.progress import (
 
 
 class JobProgress:
-    """The bar, and a line for everything that is finished.
+    """The bar, and a line for everything that is finished; nothing at all where it is `quiet`.
 
     Work is counted in samples: one sample in one training step or one iteration of the attack,
     which take about as long. That is good enough for the time left.
-
-    Args:
-        total: All the work of the job.
-        console: Where to print.
-        quiet: Boolean, whether to print nothing at all.
     """
 
     def __init__(self, total: int, console: Console, quiet: bool = False):

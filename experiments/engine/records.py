@@ -18,18 +18,8 @@ class Run:
 
     `config.json` is written once. `metrics.json` holds a record for every finished piece of work
     and the summary of all of them; it is replaced, all or nothing, whenever a record is added.
-
-    Args:
-        directory: Where the run is kept.
-        settings: The settings of the run, as JSON gives them back.
-        summarize: Function of the records that gives the summary, ready for JSON.
-        incidental: Settings without influence on the numbers, which may differ next time.
-
-    Attributes:
-        records: The records so far, in the order in which they were added.
-
-    Raises:
-        ValueError: The directory holds something else than a part of this run.
+    `incidental` settings may differ next time; a `ValueError` says that the directory holds
+    something else than a part of this run.
     """
 
     def __init__(

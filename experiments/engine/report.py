@@ -12,15 +12,10 @@ from keras_uae._files import atomic_write
 
 
 class Figure(NamedTuple):
-    """A picture of the report.
-
-    Attributes:
-        caption: What it shows.
-        draw: Function of the job and the path of a PNG; it may find that there is nothing to draw.
-    """
+    """A picture of the report."""
 
     caption: str
-    draw: Callable[[Job[Any], Path], None]
+    draw: Callable[[Job[Any], Path], None]  # writes a PNG, unless there is nothing to draw
 
 
 def write_report(experiment: Any, job: Job, command: str) -> None:

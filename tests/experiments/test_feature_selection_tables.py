@@ -231,9 +231,9 @@ def test_final_tables_fit_into_80_columns():
 def test_all_data_sets_of_the_paper_are_found():
     for dataset in ("mnist", "fashion_mnist", "isolet", "coil20", "mice_protein", "activity"):
         assert paper.feature_selection(dataset).keys() == {"original", "mine"}
-        assert paper.feature_selection_setting(dataset)["samples"][0] > 800
+        assert paper.printed("feature_selection", dataset)["samples"][0] > 800
     assert paper.feature_selection("coil20")["mine"]["gain_original"] == pytest.approx(-0.983, 0.01)
-    assert paper.feature_selection("digits") == paper.feature_selection_setting("digits") == {}
+    assert paper.feature_selection("digits") == paper.printed("feature_selection", "digits") == {}
 
 
 def test_sentences_compare_with_the_controls_and_the_paper():
