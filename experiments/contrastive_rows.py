@@ -144,10 +144,7 @@ LEGEND = (
 def tables(config: Any, summary: dict[str, Any]) -> list[Sheet]:
     """Accuracy, loss, what both took, and PGD; the paper's figures beside ours where it has any."""
     names, printed = labels(config), config.printed
-    rows = [
-        (names[name], {**row, "paper": printed.get(name, {})})
-        for name, row in summary["rows"].items()
-    ]
+    rows = list(sheets.beside(summary["rows"], printed, names).values())
     curves = {names[row]: points for row, points in summary["curves"].items()}
     text = "Success rate of PGD on the linear classifiers over ε (Figure 10 b)"
     return [

@@ -1,15 +1,10 @@
 """Do UAEs help the concrete autoencoder to select features? Table 6, with the controls it lacks.
 
 For every seed: fit `ConcreteFeatureSelector` to the training samples, find UAEs of these on its
-network, and fit new selectors, with the same seed, to the originals and
-
-    duplicate   the same samples once more: as many rows and steps, no perturbation
-    mine        MINE-UAE
-
-and compare the reconstruction errors of their networks on the test samples, and what classifiers
-make of the selected features alone. Beside them stand features that took no concrete autoencoder:
-random ones, those of greatest variance, by principal components, by greedy linear search, and, if
-that package is installed, of LassoNet; see feature_selection_rows.py.
+network, and fit new selectors, with the same seed, to the originals and these, or the originals
+once more; compare the reconstruction errors of their networks on the test samples, and what
+classifiers make of the selected features alone. Beside them stand features that took no network;
+see `ROWS` of feature_selection_rows.py.
 
     python -m experiments.feature_selection
     python -m experiments.feature_selection --dataset mnist --preset paper
@@ -38,11 +33,11 @@ from experiments.engine.experiment import Experiment
 from experiments.engine.job import Job, Piece
 from experiments.engine.report import Figure
 from experiments.engine.summary import Records, Summary, by_seed, known_mean, spread, spreads
-from experiments.engine.tables import OUTCOME, Column, Sheet, sheet, written
+from experiments.engine.tables import OUTCOME, Column, Sheet, beside, sheet, written
 from experiments.feature_selection_rows import FIXED, NETWORKS, ROWS, SEEDED
 from keras_uae import evaluation
 from keras_uae import similarity as similarities
-from keras_uae._checks import check_integer
+from keras_uae._checks import Integer, check_integer
 from keras_uae.selection import ConcreteFeatureSelector
 from models import concrete_autoencoder
 
@@ -81,14 +76,14 @@ class Config(AttackConfig):
     protocol: Annotated[str, Choice(PROTOCOLS)] = "clean"
     """How the data are filled in, scaled and split: clean, which uses nothing of the test samples,
     or published, as the published code does."""
-    split_seed: Annotated[int, "a seed, no count: 0 is one, too"] = 0
+    split_seed: Annotated[int, Integer(0, 2**32 - 1)] = 0
     """Split of data sets that come without one. All seeds share it: they measure the training."""
 
     @classmethod
     def for_preset(cls, preset: str = "quick", dataset: str = "digits", **settings: Any) -> Self:
         """As of every attack, and how the data set and the selector are trained."""
         selector = settings.get("selector", "published" if preset == "paper" else "default")
-        mine = {"dataset": dataset, "selector": selector, "epochs": EPOCHS.get(selector)}
+        mine = {"dataset": dataset, "selector": selector, "epochs": EPOCHS[selector]}
         mine["features"] = FEATURES.get(dataset, 50)
         mine["projections"] = PROJECTIONS if preset == "paper" else 96
         if preset == "smoke":
@@ -106,7 +101,6 @@ class Config(AttackConfig):
 
     def load(self) -> Split:
         """The data set, split and prepared as the flags say."""
-        check_integer(type(self).__name__, "split_seed", self.split_seed, 0, 2**32 - 1)
         kept: dict[str, Any] = {"data_dir": self.data_dir, "train_size": self.train_size}
         return load(self.dataset, **kept, seed=self.split_seed, protocol=self.protocol)
 
@@ -176,7 +170,7 @@ def selector(config: Config, seed: int) -> ConcreteFeatureSelector:
 
 def train(job: Job[Config]) -> dict[str, Any]:
     """A selector fitted to the originals and what the row adds: its errors and features."""
-    data = job.data._replace(x_train=flat(job.data.x_train), x_test=flat(job.data.x_test))
+    data = job.data.flat()
     x = data.x_train
     if job.name != "original":
         added = flat(attacked(job)) if job.name == "duplicate" else job.uaes(job.name).x
@@ -226,23 +220,19 @@ def labels(config: Config) -> dict[str, str]:
 
 
 def summarize(records: Records) -> Summary:
-    """Rows of the table; only those of which there is something to say.
+    """Rows of the table that are there; of networks, `settled` counts the seeds in which all did.
 
-    Every figure is `{"mean", "std", "count"}` over the seeds that have it, or `None`. Networks have
-    more of them than others; `settled` counts the seeds in which all units settled.
+    Every figure is `{"mean", "std", "count"}` over the seeds that have it, or `None`.
     """
     summary, judged = {}, ("accuracy", "neighbor_accuracy", "linear_error", "n_unique")
-    for name in ROWS:
-        row = spreads(records, "features", name, *judged)
-        if row["accuracy"] is None:
-            continue
+    for name in (name for name in ROWS if by_seed(records, "features", name)):
+        row = summary[name] = spreads(records, "features", name, *judged)
         if name in NETWORKS:
             row |= statistics.errors(records, name) | statistics.attack(records, name)
             trained = by_seed(records, "training", name).values()
             row["settled"] = sum(each["converged"] for each in trained)
             row["max_probability"] = spread(each["mean_max_probability"] for each in trained)
             row["epochs"] = spread(each["epochs"] for each in trained)
-        summary[name] = row
     return summary
 
 
@@ -265,7 +255,7 @@ DETAILS = (
 
 def tables(config: Config, summary: Summary) -> list[Sheet]:
     """Errors of the networks, what the features say, and how it came about."""
-    rows = {name: (labels(config)[name], row) for name, row in beside(config, summary).items()}
+    rows = beside(summary, config.printed, labels(config))
     networks = [row for name, row in rows.items() if name in NETWORKS]
     title = f"Reconstruction error on the test samples · {config.features} features of"
     made = "Attack on the training samples, training error, time for one seed"
@@ -276,15 +266,10 @@ def tables(config: Config, summary: Summary) -> list[Sheet]:
     ]
 
 
-def beside(config: Config, summary: Summary) -> Summary:
-    """The rows of the summary, and what the paper prints in them."""
-    return {name: {**row, "paper": config.printed.get(name, {})} for name, row in summary.items()}
-
-
 def sentences(config: Config, summary: Summary) -> list[str]:
     """Errors of the networks and whether all units settled; then whether it takes a network."""
     lines, names = [], labels(config)
-    for name, row in beside(config, summary).items():
+    for name, (_, row) in beside(summary, config.printed, names).items():
         if name in NETWORKS:
             text, seeds = verdicts.on_error(row), row["seconds"]["count"]
             if row["settled"] < seeds:

@@ -38,7 +38,7 @@ from experiments.engine.experiment import Experiment
 from experiments.engine.job import Job, Piece
 from experiments.engine.report import Figure
 from experiments.engine.summary import Records, Summary, by_seed
-from experiments.engine.tables import OUTCOME, Column, Sheet, sheet
+from experiments.engine.tables import OUTCOME, Column, Sheet, beside, sheet
 from experiments.reconstruction_rows import GROUPS, NOISE, ROWS, chain, drawn
 from models import RECIPES, Recipe
 
@@ -269,19 +269,15 @@ def short_labels(config: Config) -> dict[str, str]:
 def summarize(records: Records) -> Summary:
     """Rows of the table, by augmentation; only those of which there is something to say.
 
-    Every figure is `{"mean", "std", "count"}` over the seeds that have it (std as `numpy.std`
-    gives it, not divided by count − 1), or `None`. A row is compared with its base, as
-    `gain_original`, and with its control, as `gain_duplicate`.
+    Every figure is `{"mean", "std", "count"}` over the seeds that have it, or `None`. A row is
+    compared with its base, as `gain_original`, and with its control, as `gain_duplicate`.
     """
     summary = {}
     for name, row in ROWS.items():
-        rows = by_seed(records, "training", name)
-        if rows:
-            first = next(iter(rows.values()))
-            budget = {"samples": first["samples"], "steps": first["steps"]}
+        if rows := list(by_seed(records, "training", name).values()):
+            budget = {key: rows[0][key] for key in ("samples", "steps")}
             control = None if row.adds in ("", "duplicate") else row.control
-            base = None if name == "original" else row.base
-            figures = statistics.errors(records, name, original=base, duplicate=control)
+            figures = statistics.errors(records, name, original=row.base, duplicate=control)
             summary[name] = {**figures, **statistics.attack(records, name), **budget}
     return summary
 
@@ -304,8 +300,7 @@ DETAILS = (
 
 def tables(config: Config, summary: Summary) -> list[Sheet]:
     """What came out of every group of rows, then what all of it took."""
-    names = short_labels(config)
-    rows = {name: (names[name], row) for name, row in beside(config, summary).items()}
+    rows = beside(summary, config.printed, short_labels(config))
     titles = {group: f"{TITLES[group]} · {config.where}" for group in config.rows}
     shown = {group: [rows[name] for name in GROUPS[group] if name in rows] for group in titles}
     outcomes = [sheet(title, OUTCOME, shown[group]) for group, title in titles.items()]
@@ -313,15 +308,10 @@ def tables(config: Config, summary: Summary) -> list[Sheet]:
     return [*outcomes, sheet(made, DETAILS, list(rows.values()))]
 
 
-def beside(config: Config, summary: Summary) -> Summary:
-    """The rows of the summary, and what the paper prints in them."""
-    return {name: {**row, "paper": config.printed.get(name, {})} for name, row in summary.items()}
-
-
 def sentences(config: Config, summary: Summary) -> list[str]:
     """A sentence for every row of the table, then the best row."""
     names, lines = labels(config), []
-    for name, row in beside(config, summary).items():
+    for name, (_, row) in beside(summary, config.printed, names).items():
         base, control = ROWS[name].base, ROWS[name].control
         called = {
             "original": "the original" if base == "original" else f"“{names[base]}”",

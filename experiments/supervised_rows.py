@@ -9,8 +9,8 @@ import numpy as np
 import keras_uae as uae
 from experiments import paper
 from experiments.engine.job import Job
-from experiments.engine.summary import Records, by_seed, mean, spread, spreads
-from experiments.engine.tables import Column, Sheet, sheet
+from experiments.engine.summary import Records, by_seed, mean, names, spread, spreads
+from experiments.engine.tables import Column, Sheet, beside, sheet
 from keras_uae import evaluation
 
 METHODS = ("minmax", "penalty")
@@ -33,31 +33,31 @@ def grid_row(method: str, epsilon: float) -> str:
 
 def labels(config: Any) -> dict[str, str]:
     """Names in the files → in tables, in figures and on the bar."""
-    names = {
+    texts = {"minmax": "MinMax", "pgd": "PGD", "random": "random sampling"}
+    return {
         "classifier": "Classifier",
         "minmax": "MinMax",
         "penalty": f"Penalty, {config.search_steps} × {config.steps // config.search_steps}",
         "clean": "Test images themselves",
         "conv": "First convolution",
+        **{random_row(k): f"Random sampling, K = {k}" for k in config.projections},
+        **{
+            grid_row(method, epsilon): f"grid, {texts[method]}, ε = {epsilon:g}"
+            for method, (epsilons, *_) in config.grids.items()
+            for epsilon in epsilons
+        },
     }
-    names |= {random_row(k): f"Random sampling, K = {k}" for k in config.projections}
-    texts = {"minmax": "MinMax", "pgd": "PGD", "random": "random sampling"}
-    for method, (epsilons, *_) in config.grids.items():
-        for epsilon in epsilons:
-            names[grid_row(method, epsilon)] = f"grid, {texts[method]}, ε = {epsilon:g}"
-    return names
 
 
 def comparison(
     minmax: uae.UAEs, penalty: uae.UAEs, minmax_again: np.ndarray, penalty_again: np.ndarray
 ) -> dict[str, Any]:
-    """MinMax and the penalty method image by image, where both succeed.
+    """MinMax and the penalty method image by image; `both` is the share in which both succeed.
 
-    `both` is the share of the images in which they do. Of these, `ratio` is the mean mutual
-    information of MinMax over that of the penalty method, `higher` the share in which that of
-    MinMax is greater, by the attacks' own estimates and, `_again`, by new ones. `best_early`
-    and `best` are the means of MinMax after a ninth of the iterations and after all, `curves`
-    Figure 2 at some iterations.
+    Of these, `ratio` is the mean mutual information of MinMax over that of the penalty method,
+    `higher` the share in which that of MinMax is greater, by the attacks' own estimates and,
+    `_again`, by new ones. `best_early` and `best` are the means of MinMax after a ninth of the
+    iterations and after all, `curves` Figure 2 at some iterations.
     """
     both = minmax.success & penalty.success
     best = {"minmax": best_so_far(minmax), "penalty": best_so_far(penalty)}
@@ -119,15 +119,12 @@ def summarize(records: Records) -> dict[str, Any]:
     order in which they were attacked; "grids" the success rates of the grids; "pairs" what the
     methods come to image by image, see `comparison`.
     """
-    names = dict.fromkeys(row["name"] for row in records if row["stage"] == "attack")
-    grids = [name for name in names if name.startswith("grid/")]
+    found = {name: spreads(records, "attack", name, *FIGURES) for name in names(records, "attack")}
     compared = by_seed(records, "comparison", "minmax").values()
     return {
         **spreads(records, "training", "classifier", "accuracy"),
-        "rows": {
-            name: spreads(records, "attack", name, *FIGURES) for name in names if name not in grids
-        },
-        "grids": {name: spreads(records, "attack", name, "asr")["asr"] for name in grids},
+        "rows": {name: row for name, row in found.items() if not name.startswith("grid/")},
+        "grids": {name: row["asr"] for name, row in found.items() if name.startswith("grid/")},
         "pairs": {key: spread(row[key] for row in compared) for key in PAIRED},
         "curves": [row["curves"] for row in compared],
     }
@@ -155,16 +152,14 @@ def tables(config: Any, summary: dict[str, Any]) -> list[Sheet]:
         Column("paper's FID", "paper.frechet", ".2f"),
         Column("paper's KID", "paper.kernel", ".2f"),
     )
-    parts: list[list[Any]] = [[], []]
     printed = paper.printed("methods", config.dataset) | paper.printed("samplings", config.dataset)
-    names = labels(config)
-    for name, row in summary["rows"].items():
-        line = (names[name], {**row, "paper": printed.get(name, {})})
-        parts[name not in METHODS].append(line)
+    rows = beside(summary["rows"], printed, labels(config)).items()
     title = f"MinMax and penalty, {config.steps} iterations each, ε = {config.epsilon:g}"
     other = f"What the information is estimated from, {config.sampling_steps} iterations each"
-    first = sheet(f"{title} · {config.where}", methods, parts[0])
-    return [first, sheet(other, samplings, parts[1])]
+    return [
+        sheet(f"{title} · {config.where}", methods, [r for name, r in rows if name in METHODS]),
+        sheet(other, samplings, [r for name, r in rows if name not in METHODS]),
+    ]
 
 
 def sentences(config: Any, summary: dict[str, Any]) -> list[str]:

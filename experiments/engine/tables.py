@@ -101,6 +101,18 @@ OUTCOME = (
 )
 
 
+def beside(
+    summary: Mapping[str, Mapping[str, Any]],
+    printed: Mapping[str, Any],
+    labels: Mapping[str, str],
+) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The rows of a summary by name, with their labels and what the paper prints in them."""
+    return {
+        name: (labels[name], {**row, "paper": printed.get(name, {})})
+        for name, row in summary.items()
+    }
+
+
 def show(console: Console, sheets: Iterable[Sheet], *legend: str) -> None:
     """Print tables: gains in green, losses in red; then lines on them."""
     for sheet in sheets:
