@@ -29,11 +29,9 @@ from experiments.engine import autoencoders, plots
 from experiments.engine.attacking import attacked, find_uaes, found_figures
 from experiments.engine.autoencoders import AutoencoderConfig, train_original
 from experiments.engine.config import Choice, size
-from experiments.engine.experiment import Experiment
+from experiments.engine.experiment import Experiment, Figure, Job, Piece
 from experiments.engine.information import information
-from experiments.engine.job import Job, Piece
 from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, PURPLE, RED
-from experiments.engine.report import Figure
 from experiments.engine.summary import Records, errors, mean, names, spreads
 from experiments.engine.tables import Column, Sheet, error, sheet
 from keras_uae._checks import Integer
@@ -232,10 +230,7 @@ def summarize(records: Records) -> dict[str, Any]:
     }
 
 
-TIMES = (
-    Column("ms", "timing.ms_per_sample.median"),
-    Column("×", "timing.ratio.median", ".2g"),
-)
+TIMES = (Column("ms", "timing.ms_per_sample.median"), Column("×", "timing.ratio.median", ".2g"))
 ATTACKS = (
     Column("ASR", "asr", ".1%", std=True),
     Column("MI", "mi_again", ".3f", std=True),

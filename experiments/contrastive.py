@@ -1,15 +1,9 @@
 """Do UAEs improve contrastive learning? Table 7 and Figure 10 (b), with controls.
 
 For every seed: train SimCLR, find UAEs of its training images, and train anew, from scratch, on
-twice as many images, all rows in as many steps:
-
-    duplicate   the originals once more: no perturbation
-    mine        MINE-UAE, `MinMaxAttack(model, criterion=Contrastive())`
-    gaussian    the originals with Gaussian noise as large as the UAEs' perturbation is on average
-    clae        the originals once more, with the adversarial views of CLAE in every step
-
-and compare the contrastive loss on the test images, the accuracy of a linear classifier on the
-frozen features, and how well this classifier withstands PGD.
+twice as many images (`ADDED`), all rows in as many steps; compare the contrastive loss on the test
+images, the accuracy of a linear classifier on the frozen features, and how well this classifier
+withstands PGD.
 
     python -m experiments.contrastive
     python -m experiments.contrastive --dataset cifar10 --preset paper
@@ -33,9 +27,8 @@ from experiments.data import COUNTS, Split
 from experiments.engine import attacking, classifiers
 from experiments.engine.attacking import AttackConfig, attacked, find_uaes, found_figures
 from experiments.engine.config import Choice, Epsilons, Seeds, size
-from experiments.engine.experiment import Experiment
+from experiments.engine.experiment import Experiment, Figure
 from experiments.engine.job import Job, Piece
-from experiments.engine.report import Figure
 from keras_uae._checks import Integer, check_integer
 from models.simclr import LARS, SimCLR, cosine_schedule, resnet
 
@@ -218,7 +211,7 @@ def succeeds(criterion: uae.Contrastive, x: np.ndarray, z: np.ndarray) -> np.nda
     return uae.criterion_values(criterion, x, z, batch_size=batch_size) <= 0
 
 
-# the images that each row adds to the originals
+# the images that each row adds to the originals; in every step, clae has adversarial views as well
 ADDED = {
     "duplicate": attacked,
     "mine": lambda job: job.uaes("mine").x,

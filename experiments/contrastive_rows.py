@@ -201,12 +201,13 @@ def _on_row(row: dict[str, Any], theirs: dict[str, float]) -> str:
         loss, gain = (row[figure][reference] for figure in ("loss_gain", "accuracy_gain"))
         parts.append(
             f"loss {verdicts.than(loss['mean'], called[reference])}, linear accuracy "
-            f"{_signed(gain['mean'])} points (higher in {wins} of {gain['count']}, by seed)"
+            f"{written(100 * gain['mean'], '+.2f')} points (higher in {wins} of {gain['count']}, "
+            "by seed)"
         )
     if theirs:
         loss = f", loss {verdicts.difference(theirs['loss_gain'])}" if "loss_gain" in theirs else ""
-        paper = f"the paper's, against its original: {_signed(theirs['accuracy_gain'])} points"
-        parts.append(f"{paper}{loss}")
+        points = written(100 * theirs["accuracy_gain"], "+.2f")
+        parts.append(f"the paper's, against its original: {points} points{loss}")
     return "; ".join(parts) + "."
 
 
@@ -221,10 +222,6 @@ def _on_uaes(row: dict[str, Any]) -> str:
         "that the attack compares (the others are added as they are), "
         f"{known_mean(row['asr_unseen']):.1%} by other views as well."
     )
-
-
-def _signed(rate: float) -> str:
-    return written(points(rate), "+.2f")
 
 
 def _as_printed(curve: Sequence[Mapping[str, Any]]) -> str:

@@ -29,9 +29,8 @@ from experiments.engine import attacking, training, verdicts
 from experiments.engine import summary as statistics
 from experiments.engine.attacking import AttackConfig, attacked
 from experiments.engine.config import Choice, size
-from experiments.engine.experiment import Experiment
+from experiments.engine.experiment import Experiment, Figure
 from experiments.engine.job import Job, Piece
-from experiments.engine.report import Figure
 from experiments.engine.summary import Records, Summary, by_seed, known_mean, spread, spreads
 from experiments.engine.tables import OUTCOME, Column, Sheet, beside, sheet, written
 from experiments.feature_selection_rows import FIXED, NETWORKS, ROWS, SEEDED

@@ -1,16 +1,8 @@
 """Do UAEs improve reconstruction? Tables 4, 5 and 11 of the paper, with controls it does not have.
 
 For every seed: train an autoencoder, find UAEs of its training images, and train anew, from
-scratch, on the originals and one augmentation at a time:
-
-    duplicate   the same images once more: as many samples and steps, no perturbation
-    mine        MINE-UAE, `MinMaxAttack(model)`
-    l2          L2-UAE, the perturbation with the largest reconstruction loss that still succeeds
-    ga_0.01     Gaussian noise of σ = 0.01, and of 0.001: ga_0.001
-
-and compare the reconstruction errors on the test images. `--rows conventional` does the same with
-flips, rotations and noise, alone and with UAEs of the model that was trained on them; `--rows
-rounds` adds UAEs of the model that was trained on UAEs. Each has a control of equal budget.
+scratch, on the originals and one augmentation at a time: see `ROWS` of reconstruction_rows.py.
+Compare the reconstruction errors on the test images, with a control of equal budget for each row.
 
     python -m experiments.reconstruction
     python -m experiments.reconstruction --dataset mnist --model dense --preset paper
@@ -34,9 +26,8 @@ from experiments.engine import attacking, training, verdicts
 from experiments.engine import summary as statistics
 from experiments.engine.attacking import AttackConfig, attacked, find_uaes, found_figures
 from experiments.engine.config import Choice, size
-from experiments.engine.experiment import Experiment
+from experiments.engine.experiment import Experiment, Figure
 from experiments.engine.job import Job, Piece
-from experiments.engine.report import Figure
 from experiments.engine.summary import Records, Summary, by_seed
 from experiments.engine.tables import OUTCOME, Column, Sheet, beside, sheet
 from experiments.reconstruction_rows import GROUPS, NOISE, ROWS, chain, drawn
@@ -163,10 +154,10 @@ class Config(AttackConfig):
 
     def attack_work(self, name: str = "mine") -> int:
         """What attacking one image takes, in the unit of `Piece.work`, and roughly."""
-        convolutional = recipe_name(self.dataset, self.model) in CONVOLUTIONAL
-        auto = "conv" if convolutional else "random"
-        kind = auto if self.similarity == "auto" else self.similarity
-        return attacking.attack_work(kind if name == "mine" else "l2", self.steps)
+        kind = self.similarity if name == "mine" else "l2"
+        if kind == "auto":
+            kind = "conv" if recipe_name(self.dataset, self.model) in CONVOLUTIONAL else "random"
+        return attacking.attack_work(kind, self.steps)
 
 
 def recipe_name(dataset: str, model: str) -> str:

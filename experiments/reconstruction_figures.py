@@ -88,10 +88,7 @@ def trace(path: Path, traced: uae.UAEs, similarity: str) -> None:
 
 
 def errors(
-    path: Path,
-    records: list[dict[str, Any]],
-    labels: Mapping[str, str],
-    printed: Mapping[str, Any],
+    path: Path, records: list[dict[str, Any]], labels: Mapping[str, str], printed: Mapping[str, Any]
 ) -> None:
     """Test errors with those of the paper, and the gain over the control, seed by seed."""
     values = {name: _errors(records, name) for name in labels}

@@ -2,8 +2,7 @@
 
 Every seed has a set of training images of its own. An autoencoder is trained on it, then again
 from scratch on the images and as many additions: duplicates, the UAEs of several attacks, and for
-each of these noise whose L2 norm is, image by image, that of the UAE: Gaussian, uniform, random
-signs, and the UAE's own perturbation with its values on other pixels. Test error and what a linear
+each of these noise whose L2 norm is, image by image, that of the UAE. Test error and what a linear
 classifier makes of the code are compared set by set, with confidence intervals.
 
     python -m experiments.small_data
@@ -29,10 +28,9 @@ from experiments.data import COUNTS, Split, load
 from experiments.engine import plots, training
 from experiments.engine.attacking import attack_figures, attack_work, find_uaes
 from experiments.engine.config import Choice, ExperimentConfig, size
-from experiments.engine.experiment import Experiment
+from experiments.engine.experiment import Experiment, Figure
 from experiments.engine.job import Job, Piece
 from experiments.engine.plots import GREY
-from experiments.engine.report import Figure
 from experiments.engine.steps import Trainer, code_accuracy
 from experiments.engine.summary import Records, gains_over, names, paired, spreads
 from experiments.engine.tables import NONE, Column, Sheet, sheet
@@ -306,12 +304,11 @@ def verdict(versus: dict[str, Any], figure: str, controls: Sequence[str]) -> str
 
     Better means that no interval reaches 0; without intervals nothing is known.
     """
-    found = [versus[control][figure] for control in controls if control in versus]
-    if not found or any(each is None or each["low"] is None for each in found):
+    found = [versus[control][figure] for control in controls]
+    if any(each is None or each["low"] is None for each in found):
         return "open"
-    if all(each["low"] > 0 for each in found):
-        return "better"
-    return "worse" if all(each["high"] < 0 for each in found) else "open"
+    better, worse = min(each["low"] for each in found) > 0, max(each["high"] for each in found) < 0
+    return "better" if better else "worse" if worse else "open"
 
 
 OF_CONTROLS = (

@@ -25,9 +25,8 @@ from experiments.engine import classifiers
 from experiments.engine.attacking import SAMPLING_WORK, find_uaes, found_figures
 from experiments.engine.classifiers import ClassifierConfig, one_of_each
 from experiments.engine.config import Choice, Epsilons, Seeds, size
-from experiments.engine.experiment import Experiment
+from experiments.engine.experiment import Experiment, Job, Piece
 from experiments.engine.information import information, mutual_information
-from experiments.engine.job import Job, Piece
 from experiments.supervised_figures import FIGURE_EPSILONS, FIGURES, images_of
 from experiments.supervised_rows import METHODS, comparison, distances, grid_row, random_row
 from keras_uae._checks import Integer

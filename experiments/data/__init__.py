@@ -10,7 +10,7 @@ Another tabular data set is an entry of `TABULAR` in sets.py.
 
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -69,19 +69,14 @@ def load(
     Args:
         name: One of `names()`, or any image data set of tensorflow-datasets whose images have one
             size; `name/config` and `name:version` work too.
-        data_dir: Directory of tensorflow-datasets, or of the files of a tabular data set. See the
-            top of this file for the default.
-        train_size: Keep the first so many training samples, in the order of the data set: a smaller
-            set is the beginning of a larger one. Defaults to all.
-        seed: Fixes the split of data sets that come without one, stratified by label: `digits`,
-            `coil20`, `mice_protein`, and `isolet` where the file is the one of 1560 samples.
-        protocol: `"clean"`, where nothing of the test samples is used to fill in or to scale, or
-            `"published"`, the way of the paper's code; see preparation.py. All the same for the
-            image data sets except `coil20`.
+        data_dir: Where the files are; the top of this file tells the default.
+        train_size: Keep the first so many training samples: a smaller set is the beginning of a
+            larger one. Defaults to all.
+        seed: Fixes the split of data sets that come without one, stratified by label.
+        protocol: `"clean"`, or `"published"`, the way of the paper's code; see preparation.py.
 
     Raises:
-        ValueError: The name is unknown, the data set is not one of labelled images in a training
-            and a test part, it has not as many as it should, or less than `train_size`.
+        ValueError: The name is unknown, or the data are not what they should be.
         FileNotFoundError: The data set is not in `data_dir` and cannot be downloaded.
         OSError: Its files are damaged.
     """
@@ -94,8 +89,7 @@ def load(
         x, y = (digits.images[..., None] / 16).astype(np.float32), digits.target
         raw = Raw(x, y.astype(np.int64), 0)
     elif isinstance(name, str) and name in TABULAR:
-        # imported where it is needed: tensorflow-datasets is an extra, and takes seconds
-        raw = TABULAR[name].read(folder) or _builders().read_prepared(name, folder)
+        raw = TABULAR[name].read(folder) or _read_prepared(name, folder)
     else:
         return _load_images(name, folder, train_size)
     split = Split(*prepare(raw, protocol=protocol, seed=seed))
@@ -103,10 +97,13 @@ def load(
     return split._replace(x_train=split.x_train[:size], y_train=split.y_train[:size])
 
 
-def _builders() -> Any:
-    from experiments.data import builders
+# tensorflow-datasets is an extra, and takes seconds: it is imported where it is needed
 
-    return builders
+
+def _read_prepared(name: str, folder: Path) -> Raw:
+    from experiments.data.builders import read_prepared
+
+    return read_prepared(name, folder)
 
 
 def _load_images(name: str, folder: Path, train_size: int | None) -> Split:

@@ -19,7 +19,6 @@ from keras_uae._files import atomic_write
 
 BLUE, RED, GREY = "#2f6db5", "#c23b4b", "#7a7a7a"
 ORANGE, GREEN, LIGHT_GREEN, PURPLE = "#d9772b", "#3f9a6d", "#86bfa3", "#7b5ea7"
-PERCENT = PercentFormatter(1)
 STYLE: dict[Any, Any] = {
     "font.size": 11,
     "axes.axisbelow": True,

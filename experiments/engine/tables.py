@@ -102,9 +102,7 @@ OUTCOME = (
 
 
 def beside(
-    summary: Mapping[str, Mapping[str, Any]],
-    printed: Mapping[str, Any],
-    labels: Mapping[str, str],
+    summary: Mapping[str, Mapping[str, Any]], printed: Mapping[str, Any], labels: Mapping[str, str]
 ) -> dict[str, tuple[str, dict[str, Any]]]:
     """The rows of a summary by name, with their labels and what the paper prints in them."""
     return {
