@@ -153,13 +153,19 @@ def retrain(job: Job[Config]) -> dict[str, Any]:
     return autoencoders.train(job, added, epochs=job.config.retraining_epochs)
 
 
+def attack_of(job: Job[Config], name: str) -> Attack:
+    """The attack of a row, which is compiled once for a seed."""
+    make, model = job.config.attack, job.model("original")
+    return job.once(("attack", name), lambda: make(job.config.variants[name], model))
+
+
 def attack(job: Job[Config]) -> dict[str, Any]:
     """The examples of an attack, and what they are worth by one measure for all.
 
     That is mutual information, estimated anew, and how much better an image is restored.
     """
     x, model = attacked(job), job.model("original")
-    found = find_uaes(job, job.config.attack(job.config.variants[job.name], model), x)
+    found = find_uaes(job, attack_of(job, job.name), x)
     figures = {**found_figures(x, found), **information(model, MINE(), x)(found)}
     rows = found.success
     if rows.any():
@@ -174,10 +180,9 @@ def time_methods(job: Job[Config]) -> dict[str, Any]:
     All take turns in one process: compare their ratios, the times are those of a machine that may
     have other work to do.
     """
-    config, x, model = job.config, attacked(job), job.model("original")
-    methods = []
-    for name, variant in config.variants.items():
-        attack = config.attack(variant, model)
+    config, x, methods = job.config, attacked(job), []
+    for name in config.variants:
+        attack = attack_of(job, name)
         methods.append(search(name, attack, x[: attack.auto_batch_size(x.shape[1:])]))
     if "time" in config.parts:
         methods += [Method(name, len(x), run) for name, run in augmentations(x).items()]

@@ -33,21 +33,13 @@ PROJECTIONS = 500  # K of the unit in which the work of sampling is counted
 
 @dataclass(frozen=True)
 class Variant:
-    """An attack and how it is called.
+    """An attack and how it is called."""
 
-    Attributes:
-        name: Its name in the files; one that several parts share is made once.
-        label: Its name in the table of a part.
-        settings: Keyword arguments, where they are not those of the experiment.
-        attack: Its class.
-        work: What an iteration counts for in the progress, in samples.
-    """
-
-    name: str
-    label: str
-    settings: dict[str, Any] = field(default_factory=dict)
+    name: str  # in the files; one that several parts share is made once
+    label: str  # in the table of a part
+    settings: dict[str, Any] = field(default_factory=dict)  # what differs from the experiment
     attack: Any = uae.MinMaxAttack
-    work: int = 1
+    work: int = 1  # what an iteration counts for in the progress, in samples
 
 
 def every_part(steps: int, samples: tuple[int, ...]) -> dict[str, dict[str, Variant]]:

@@ -118,14 +118,10 @@ def attack(job: Job[Config]) -> dict[str, Any]:
 
 
 def curve(gaps: np.ndarray) -> dict[str, Any]:
-    """‖L‖² over the iterations, median and the band of 80 % of the images, and the least so far.
+    """‖L‖² at some iterations, evenly on a logarithmic scale, from ‖L‖ of every image `(n, T)`.
 
-    Args:
-        gaps: Array `(n, T)`, ‖L(δ_t, c_t)‖ of every image.
-
-    Returns:
-        Lists over some iterations, from 1 to T, evenly on a logarithmic scale: `iteration`, `low`,
-        `median`, `high`, and `least`, the median over the images of the least value so far.
+    By the names in `CURVES`, median and the band of 80 % of the images, and the median of the least
+    so far.
     """
     square = gaps**2
     places = np.unique(np.geomspace(1, gaps.shape[1], CURVE_POINTS).round().astype(int)) - 1

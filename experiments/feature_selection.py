@@ -174,11 +174,10 @@ def train(job: Job[Config]) -> dict[str, Any]:
     if job.name != "original":
         added = flat(attacked(job)) if job.name == "duplicate" else job.uaes(job.name).x
         x = np.concatenate([x, added])
-    with warnings.catch_warnings():
-        # it is in the record and in the tables; printed, it would break the bar
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        callbacks = [job.progress.callback(job.label, len(x))]
-        fitted = selector(job.config, job.seed).fit(x, callbacks=callbacks)
+    fitted = selector(job.config, job.seed)
+    # the warning is in the record and in the tables; printed, it would break the bar
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        fitted.fit(x, callbacks=[job.progress.callback(job.label, len(x))])
     if job.name == "original":
         job.keep(fitted.model_)
     return {

@@ -90,11 +90,10 @@ def titles(config: Any) -> dict[str, str]:
 
 
 def summarize(records: Records) -> dict[str, Any]:
-    """Test accuracies and success rates as `{"mean", "std", "count"}` over the seeds.
+    """Test accuracies by row, "curves" of success rates by row and method, spreads over the seeds.
 
-    "accuracy" by row, "curves" by row and method a list over ε. "differences" is, for the rows with
-    UAEs, what they have more than the row without additions and than the duplicate control of the
-    same seed: for every ε the mean, and the number of seeds in which it is negative.
+    "differences" are, for the rows with UAEs, `curve_differences` from the row without additions
+    and from the duplicate control.
     """
     rates = statistics.rates(records, "row", "method")
     curves: dict[str, dict[str, Any]] = {}

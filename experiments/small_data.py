@@ -386,7 +386,9 @@ def verdicts(config: Config, summary: dict[str, Any]) -> list[str]:
 def _judged(versus: dict[str, Any], figure: str) -> str:
     noises, count = tuple(KINDS), len(versus)
     if all(row["duplicate"][figure]["low"] is None for row in versus.values()):
-        means = {s: {c: row[c][figure]["mean"] for c in HEADINGS} for s, row in versus.items()}
+        means = {
+            s: {c: each[figure]["mean"] for c, each in row.items()} for s, row in versus.items()
+        }
         over = [setting for setting, each in means.items() if each["duplicate"] > 0]
         best = _labels(setting for setting, each in means.items() if min(each.values()) > 0)
         return (
@@ -411,7 +413,6 @@ def _labels(settings: Iterable[str]) -> list[str]:
     return [SETTINGS[each].label for each in settings]
 
 
-SHIFTS = (-0.24, -0.08, 0.08, 0.24)
 TITLES = {"error": "test error lower by (%)", "accuracy": "accuracy of the code higher by (points)"}
 
 
@@ -425,7 +426,8 @@ def draw(job: Job[Config], path: Path) -> None:
         for line, target in zip(grid, config.targets, strict=True):
             rows = _of_target(config, summary, target).values()
             for axes, (name, title) in zip(line, TITLES.items(), strict=True):
-                for shift, (noise, kind) in zip(SHIFTS, KINDS.items(), strict=True):
+                shifts = np.linspace(-0.24, 0.24, len(KINDS))
+                for shift, (noise, kind) in zip(shifts, KINDS.items(), strict=True):
                     found = [row["versus"].get(noise, {}).get(name) for row in rows]
                     mark = {"color": kind.color, "label": f"than {kind.label}"}
                     _differences(axes, found, shift, **mark)

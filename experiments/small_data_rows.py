@@ -17,19 +17,12 @@ _L2 = PRESETS["l2_uae"]
 
 @dataclass(frozen=True)
 class Setting:
-    """An attack, how many examples of an image it makes, and how often.
-
-    Attributes:
-        label: Its name in tables.
-        attack: Keyword arguments of the attack, where they are not those of the run.
-        examples: Examples of every image, each from a δ₀ of its own.
-        rounds: Equal parts of the training, each with examples of the model as it then is.
-    """
+    """An attack, how many examples of an image it makes, and how often."""
 
     label: str
-    attack: dict[str, Any] = field(default_factory=dict)
-    examples: int = 1
-    rounds: int = 1
+    attack: dict[str, Any] = field(default_factory=dict)  # what differs from the run
+    examples: int = 1  # of every image, each from a δ₀ of its own
+    rounds: int = 1  # parts of the training, each with examples of the model as it then is
 
 
 SETTINGS = {
@@ -65,18 +58,11 @@ SETTINGS = {
 
 
 class Row(NamedTuple):
-    """What a training adds to the images of its set.
+    """What a training adds to the images of its set."""
 
-    Attributes:
-        setting: Name of the attack, in `SETTINGS`.
-        target: What the model restores of x + δ: "self" (x + δ) or "clean" (x).
-        kind: "uae", "duplicate", or one of `KINDS`: noise of the size of the UAEs of the same
-            setting.
-    """
-
-    setting: str
-    target: str
-    kind: str
+    setting: str  # name of the attack, in `SETTINGS`
+    target: str  # what the model restores of x + δ: "self" (x + δ) or "clean" (x)
+    kind: str  # "uae", "duplicate", or one of `KINDS`: noise of the size of the UAEs
 
     @property
     def name(self) -> str:
@@ -138,12 +124,6 @@ def noise_like(x: np.ndarray, z: np.ndarray, kind: str, seed: int | Sequence[int
 
     Clipping takes some of the noise away, so its scale is the one that is right after it. A norm
     that no scale reaches is come as near to as can be.
-
-    Args:
-        x: Array `(n, ...)`.
-        z: Array like it, the perturbed images that the noise is compared with.
-        kind: One of `KINDS`.
-        seed: Integer, or several.
     """
     flat, other = (each.reshape(len(x), -1).astype(np.float64) for each in (x, z))
     norms = np.linalg.norm(other - flat, axis=1)

@@ -113,11 +113,9 @@ def _reference(job: Job[Any]) -> tuple[keras.Model, np.ndarray]:
 
 
 def summarize(records: Records) -> dict[str, Any]:
-    """Figures of the rows as `{"mean", "std", "count"}` over the seeds that have them, or `None`.
+    """Spreads over the seeds: "accuracy" of the classifier, "rows" of `METHODS` and samplings.
 
-    "accuracy" is that of the classifier; "rows" are those of `METHODS` and of the samplings, in the
-    order in which they were attacked; "grids" the success rates of the grids; "pairs" what the
-    methods come to image by image, see `comparison`.
+    "grids" are the success rates of the grids, "pairs" what the methods come to image by image.
     """
     found = {name: spreads(records, "attack", name, *FIGURES) for name in names(records, "attack")}
     compared = by_seed(records, "comparison", "minmax").values()

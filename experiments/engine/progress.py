@@ -76,15 +76,10 @@ class JobProgress:
 
     def callback(self, label: str, samples: int) -> keras.callbacks.Callback:
         """A callback for `fit` that counts every epoch of `samples` samples."""
-        return _EpochProgress(self, label, samples)
 
+        def tell(epoch: int, logs: dict[str, float] | None = None) -> None:
+            loss, epochs = (logs or {}).get("loss", float("nan")), callback.params["epochs"]
+            self.advance(samples, f"{label} · epoch {epoch + 1}/{epochs} · loss {loss:.4f}")
 
-class _EpochProgress(keras.callbacks.Callback):
-    def __init__(self, progress: JobProgress, label: str, samples: int):
-        super().__init__()
-        self.progress, self.label, self.samples = progress, label, samples
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        loss = (logs or {}).get("loss", float("nan"))
-        place = f"epoch {epoch + 1}/{self.params['epochs']}"
-        self.progress.advance(self.samples, f"{self.label} · {place} · loss {loss:.4f}")
+        callback = keras.callbacks.LambdaCallback(on_epoch_end=tell)
+        return callback
