@@ -151,7 +151,7 @@ def tables(config: Any, summary: dict[str, Any]) -> list[Sheet]:
         sheet(f"Accuracy on the test images (Table 7) · {config.where}", ACCURACY, rows),
         sheet("Contrastive loss on the test images (Table 7)", LOSS, rows),
         sheet("Attack on the training images, budget, time for one seed", DETAILS, rows),
-        *[sheets.curves(text, curves)][: len(curves)],
+        *([sheets.curves(text, curves)] if curves else []),
     ]
 
 
