@@ -27,8 +27,7 @@ from experiments.data import COUNTS, Split
 from experiments.engine import attacking, classifiers
 from experiments.engine.attacking import AttackConfig, attacked, find_uaes, found_figures
 from experiments.engine.config import Choice, Epsilons, Seeds, size
-from experiments.engine.experiment import Experiment, Figure
-from experiments.engine.job import Job, Piece
+from experiments.engine.experiment import Experiment, Figure, Job, Piece
 from keras_uae._checks import Integer, check_integer
 from models.simclr import LARS, SimCLR, cosine_schedule, resnet
 

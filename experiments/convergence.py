@@ -25,8 +25,7 @@ from experiments.engine import plots
 from experiments.engine.attacking import attack_work, attacked, find_uaes, found_figures
 from experiments.engine.autoencoders import AutoencoderConfig, train_original
 from experiments.engine.config import Choice, Epsilons, Seeds, size
-from experiments.engine.experiment import Experiment, Figure
-from experiments.engine.job import Job, Piece
+from experiments.engine.experiment import Experiment, Figure, Job, Piece
 from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, RED
 from experiments.engine.summary import Records, by_seed, mean, spread
 from experiments.engine.tables import Column, Sheet, sheet, written

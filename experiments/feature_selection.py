@@ -23,16 +23,13 @@ from sklearn.exceptions import ConvergenceWarning
 
 import keras_uae as uae
 from experiments import feature_selection_figures as drawing
+from experiments import feature_selection_rows as rows
 from experiments import paper
 from experiments.data import PROTOCOLS, TABULAR, Split, load, names
-from experiments.engine import attacking, training, verdicts
-from experiments.engine import summary as statistics
+from experiments.engine import attacking, training
 from experiments.engine.attacking import AttackConfig, attacked
 from experiments.engine.config import Choice, size
-from experiments.engine.experiment import Experiment, Figure
-from experiments.engine.job import Job, Piece
-from experiments.engine.summary import Records, Summary, by_seed, known_mean, spread, spreads
-from experiments.engine.tables import OUTCOME, Column, Sheet, beside, sheet, written
+from experiments.engine.experiment import Experiment, Figure, Job, Piece
 from experiments.feature_selection_rows import FIXED, NETWORKS, ROWS, SEEDED
 from keras_uae import evaluation
 from keras_uae import similarity as similarities
@@ -211,84 +208,6 @@ def judge(job: Job[Config]) -> dict[str, Any]:
     }
 
 
-def labels(config: Config) -> dict[str, str]:
-    """How the rows of a run are called."""
-    called = attacking.uae_label(config.similarity)
-    return {name: row.label for name, row in ROWS.items()} | {"mine": called}
-
-
-def summarize(records: Records) -> Summary:
-    """Rows of the table that are there; of networks, `settled` counts the seeds in which all did.
-
-    Every figure is `{"mean", "std", "count"}` over the seeds that have it, or `None`.
-    """
-    summary, judged = {}, ("accuracy", "neighbor_accuracy", "linear_error", "n_unique")
-    for name in (name for name in ROWS if by_seed(records, "features", name)):
-        row = summary[name] = spreads(records, "features", name, *judged)
-        if name in NETWORKS:
-            row |= statistics.errors(records, name) | statistics.attack(records, name)
-            trained = by_seed(records, "training", name).values()
-            row["settled"] = sum(each["converged"] for each in trained)
-            row["max_probability"] = spread(each["mean_max_probability"] for each in trained)
-            row["epochs"] = spread(each["epochs"] for each in trained)
-    return summary
-
-
-WORTH = (
-    Column("ExtraTrees accuracy", "accuracy", ".2%", std=True),
-    Column("paper's accuracy", "paper.accuracy", ".2%"),
-    Column("1-NN accuracy", "neighbor_accuracy", ".2%"),
-    Column("linear error", "linear_error", ".5f"),
-    Column("features", "n_unique", ".3g"),
-)
-DETAILS = (
-    Column("ASR", "asr", ".1%"),
-    Column("paper's ASR", "paper.asr", ".1%"),
-    Column("training error", "train_error", ".5f"),
-    Column("settled", lambda row: f"{row['settled']} of {row['seconds']['count']}"),
-    Column("attack", "attack_seconds", ".1f", " s"),
-    Column("training", "seconds", ".1f", " s"),
-)
-
-
-def tables(config: Config, summary: Summary) -> list[Sheet]:
-    """Errors of the networks, what the features say, and how it came about."""
-    rows = beside(summary, config.printed, labels(config))
-    networks = [row for name, row in rows.items() if name in NETWORKS]
-    title = f"Reconstruction error on the test samples · {config.features} features of"
-    made = "Attack on the training samples, training error, time for one seed"
-    return [
-        sheet(f"{title} {config.where}", OUTCOME, networks),
-        sheet("What the selected features say of the test samples", WORTH, [*rows.values()]),
-        sheet(made, DETAILS, networks),
-    ]
-
-
-def sentences(config: Config, summary: Summary) -> list[str]:
-    """Errors of the networks and whether all units settled; then whether it takes a network."""
-    lines, names = [], labels(config)
-    for name, (_, row) in beside(summary, config.printed, names).items():
-        if name in NETWORKS:
-            text, seeds = verdicts.on_error(row), row["seconds"]["count"]
-            if row["settled"] < seeds:
-                missing = f"{seeds - row['settled']} of {seeds} seed{'s' * (seeds > 1)}"
-                text += f" Not all units settled in {missing}."
-            lines.append(f"**{names[name]}**: {text}{verdicts.not_found(row, 'samples')}")
-    for called, figure, form, first in (
-        ("ExtraTrees accuracy", "accuracy", ".2%", max),
-        ("linear error", "linear_error", ".5f", min),
-    ):
-        values = {name: known_mean(row[figure]) for name, row in summary.items()}
-        chosen = (
-            first((n for n in values if (n in NETWORKS) == network), key=values.__getitem__)
-            for network in (True, False)
-        )
-        said = (f"{names[n]}, {written(summary[n][figure], form, std=True)}" for n in chosen)
-        best = "; without one: ".join(said)
-        lines.append(f"Best {called} with a concrete autoencoder: {best}.")
-    return lines if config.printed else [*lines, f"The paper has no figures for {config.dataset}."]
-
-
 def published(config: Config) -> dict[str, Any]:
     """The settings of Table 6, nothing for other data sets; what has no influence is as it is."""
     if not config.printed:
@@ -312,9 +231,9 @@ EXPERIMENT = Experiment(
     name="feature_selection",
     config=Config,
     pieces=pieces,
-    labels=labels,
-    summarize=summarize,
-    tables=tables,
+    labels=rows.labels,
+    summarize=rows.summarize,
+    tables=rows.tables,
     legend="Test error: mean squared error per input dimension of the network that sees the "
     "selected features, on test samples without perturbation. vs: + is a lower error than that of "
     "the original or the duplicate of the same seed, − a higher one. ± std over the seeds; rows "
@@ -333,7 +252,7 @@ EXPERIMENT = Experiment(
         "perturbation itself brings is the difference between them. Every training is one try of "
         "the selector, where the paper has up to five. The other rows select without a network."
     ),
-    verdicts=sentences,
+    verdicts=rows.sentences,
     figures={
         "scores": Figure(
             "Test error and accuracy of every row, a dot for each seed", drawing.scores

@@ -21,15 +21,13 @@ import numpy as np
 import keras_uae as uae
 from experiments import paper
 from experiments import reconstruction_figures as drawing
+from experiments import reconstruction_rows as rows
 from experiments.data import COUNTS, Split
-from experiments.engine import attacking, training, verdicts
-from experiments.engine import summary as statistics
+from experiments.engine import attacking, training
 from experiments.engine.attacking import AttackConfig, attacked, find_uaes, found_figures
 from experiments.engine.config import Choice, size
-from experiments.engine.experiment import Experiment, Figure
-from experiments.engine.job import Job, Piece
-from experiments.engine.summary import Records, Summary, by_seed
-from experiments.engine.tables import OUTCOME, Column, Sheet, beside, sheet
+from experiments.engine.experiment import Experiment, Figure, Job, Piece
+from experiments.engine.summary import by_seed
 from experiments.reconstruction_rows import GROUPS, NOISE, ROWS, chain, drawn
 from models import RECIPES, Recipe
 
@@ -242,84 +240,6 @@ def follow(job: Job[Config]) -> None:
         find_uaes(job, job.config.attack(model), x, path=path, seed=seed, trace=True)
 
 
-def labels(config: Config) -> dict[str, str]:
-    """How the rows of a run are called, in the order of the work."""
-    short = short_labels(config)
-    return {
-        name: f"{short[ROWS[name].base]} {label}" if label.startswith("&") else label
-        for name, label in short.items()
-    }
-
-
-def short_labels(config: Config) -> dict[str, str]:
-    """The same where a row stands below the one that it builds on."""
-    name = attacking.uae_label(config.similarity)
-    return {row: ROWS[row].label.format(uae=name) for row in config.row_names}
-
-
-def summarize(records: Records) -> Summary:
-    """Rows of the table, by augmentation; only those of which there is something to say.
-
-    Every figure is `{"mean", "std", "count"}` over the seeds that have it, or `None`. A row is
-    compared with its base, as `gain_original`, and with its control, as `gain_duplicate`.
-    """
-    summary = {}
-    for name, row in ROWS.items():
-        if rows := list(by_seed(records, "training", name).values()):
-            budget = {key: rows[0][key] for key in ("samples", "steps")}
-            control = None if row.adds in ("", "duplicate") else row.control
-            figures = statistics.errors(records, name, original=row.base, duplicate=control)
-            summary[name] = {**figures, **statistics.attack(records, name), **budget}
-    return summary
-
-
-TITLES = {
-    "uae": "Reconstruction error on the test images",
-    "conventional": "With conventional augmentation",
-    "rounds": "A second round of UAEs",
-}
-DETAILS = (
-    Column("ASR", "asr", ".1%"),
-    Column("paper's ASR", "paper.asr", ".1%"),
-    Column("L2 of δ", "l2", ".3f"),
-    Column("training error", "train_error", ".5f"),
-    Column("paper's training error", "paper.train_error", ".5f"),
-    Column("attack", "attack_seconds", ".1f", " s"),
-    Column("training", "seconds", ".1f", " s"),
-)
-
-
-def tables(config: Config, summary: Summary) -> list[Sheet]:
-    """What came out of every group of rows, then what all of it took."""
-    rows = beside(summary, config.printed, short_labels(config))
-    titles = {group: f"{TITLES[group]} · {config.where}" for group in config.rows}
-    shown = {group: [rows[name] for name in GROUPS[group] if name in rows] for group in titles}
-    outcomes = [sheet(title, OUTCOME, shown[group]) for group, title in titles.items()]
-    made = "Attack on the training images, training error, time for one seed"
-    return [*outcomes, sheet(made, DETAILS, list(rows.values()))]
-
-
-def sentences(config: Config, summary: Summary) -> list[str]:
-    """A sentence for every row of the table, then the best row."""
-    names, lines = labels(config), []
-    for name, (_, row) in beside(summary, config.printed, names).items():
-        base, control = ROWS[name].base, ROWS[name].control
-        called = {
-            "original": "the original" if base == "original" else f"“{names[base]}”",
-            "duplicate": (
-                "the duplicate control" if control == "duplicate" else f"“{names[control]}”"
-            ),
-        }
-        missing = verdicts.not_found(row, "images") if ROWS[name].attacks else ""
-        lines.append(f"**{names[name]}**: {verdicts.on_error(row, **called)}{missing}")
-    lines += verdicts.lowest(summary, names)
-    if not config.printed:
-        lines.append(
-            f"The paper has no figures for a {config.model} autoencoder on {config.dataset}."
-        )
-    return lines
-
-
 def examples_figure(job: Job[Config], path: Path) -> None:
     """UAEs of the first seed that has any."""
     seed, name = shown_seed(job), followed(job.config)
@@ -335,13 +255,20 @@ def trace_figure(job: Job[Config], path: Path) -> None:
         drawing.trace(path, uae.UAEs.load(job.path("trace.npz", seed)), job.config.similarity)
 
 
+def published(config: Config) -> dict[str, Any]:
+    """The paper's settings, nothing where it has no such data set and model."""
+    names = ("epochs", "retraining_epochs", "batch_size") if config.printed else ()
+    count = {"train_size": COUNTS[config.dataset][0]} if config.printed else {}
+    return {**count, **{name: getattr(config.recipe, name) for name in names}}
+
+
 EXPERIMENT = Experiment(
     name="reconstruction",
     config=Config,
     pieces=pieces,
-    labels=labels,
-    summarize=summarize,
-    tables=tables,
+    labels=rows.labels,
+    summarize=rows.summarize,
+    tables=rows.tables,
     legend="Error: mean squared error per pixel, mean ± std over the seeds. vs: + is a lower error "
     "than that of the original or the duplicate of the same seed, − a higher one, mean over the "
     "seeds. ASR: the fraction of training images that the original model reconstructs from the "
@@ -355,7 +282,7 @@ EXPERIMENT = Experiment(
         f"on another one adds {config.attack_size} more than that. The duplicate control adds the "
         "images as they are: what a perturbation itself brings is its difference to that row."
     ),
-    verdicts=sentences,
+    verdicts=rows.sentences,
     figures={
         "errors": Figure(
             "Test error of every augmentation, a dot for each seed",
@@ -367,16 +294,7 @@ EXPERIMENT = Experiment(
         ),
         "trace": Figure("The attack, iteration by iteration", trace_figure),
     },
-    published=lambda config: (
-        {
-            "train_size": COUNTS[config.dataset][0],
-            "epochs": config.recipe.epochs,
-            "retraining_epochs": config.recipe.retraining_epochs,
-            "batch_size": config.recipe.batch_size,
-        }
-        if config.printed
-        else {}
-    ),
+    published=published,
 )
 
 main = EXPERIMENT.main

@@ -1,19 +1,22 @@
-"""The rows of a reconstruction run: what each adds to which, and what it is compared with.
+"""The rows of a reconstruction run: what each adds to which, what is tabulated and said of them.
 
 Conventional augmentation is that of Table 5: flips, rotations and noise by layers of Keras. One
-augmented copy of every image is drawn before the training, like the UAEs that it is compared with,
-so that all rows have samples and steps in equal number.
+augmented copy of every image is drawn before the training, like the UAEs that it is compared with.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import keras_uae as uae
+from experiments.engine import attacking, verdicts
+from experiments.engine import summary as statistics
+from experiments.engine.summary import Records, Summary, by_seed
+from experiments.engine.tables import OUTCOME, Column, Sheet, beside, sheet
 from models import ClippedNoise
 
 
@@ -122,3 +125,81 @@ def drawn(images: np.ndarray, adds: str, seed: int) -> np.ndarray:
     if adds in NOISE:
         return uae.gaussian_noise(images, NOISE[adds], seed=seed)
     return augmented(images, adds, seed)
+
+
+def labels(config: Any) -> dict[str, str]:
+    """How the rows of a run are called, in the order of the work."""
+    short = short_labels(config)
+    return {
+        name: f"{short[ROWS[name].base]} {label}" if label.startswith("&") else label
+        for name, label in short.items()
+    }
+
+
+def short_labels(config: Any) -> dict[str, str]:
+    """The same where a row stands below the one that it builds on."""
+    name = attacking.uae_label(config.similarity)
+    return {row: ROWS[row].label.format(uae=name) for row in config.row_names}
+
+
+def summarize(records: Records) -> Summary:
+    """Rows of the table, by augmentation; only those of which there is something to say.
+
+    Every figure is `{"mean", "std", "count"}` over the seeds that have it, or `None`. A row is
+    compared with its base, as `gain_original`, and with its control, as `gain_duplicate`.
+    """
+    summary = {}
+    for name, row in ROWS.items():
+        if rows := list(by_seed(records, "training", name).values()):
+            budget = {key: rows[0][key] for key in ("samples", "steps")}
+            control = None if row.adds in ("", "duplicate") else row.control
+            figures = statistics.errors(records, name, original=row.base, duplicate=control)
+            summary[name] = {**figures, **statistics.attack(records, name), **budget}
+    return summary
+
+
+TITLES = {
+    "uae": "Reconstruction error on the test images",
+    "conventional": "With conventional augmentation",
+    "rounds": "A second round of UAEs",
+}
+DETAILS = (
+    Column("ASR", "asr", ".1%"),
+    Column("paper's ASR", "paper.asr", ".1%"),
+    Column("L2 of δ", "l2", ".3f"),
+    Column("training error", "train_error", ".5f"),
+    Column("paper's training error", "paper.train_error", ".5f"),
+    Column("attack", "attack_seconds", ".1f", " s"),
+    Column("training", "seconds", ".1f", " s"),
+)
+
+
+def tables(config: Any, summary: Summary) -> list[Sheet]:
+    """What came out of every group of rows, then what all of it took."""
+    rows = beside(summary, config.printed, short_labels(config))
+    titles = {group: f"{TITLES[group]} · {config.where}" for group in config.rows}
+    shown = {group: [rows[name] for name in GROUPS[group] if name in rows] for group in titles}
+    outcomes = [sheet(title, OUTCOME, shown[group]) for group, title in titles.items()]
+    made = "Attack on the training images, training error, time for one seed"
+    return [*outcomes, sheet(made, DETAILS, list(rows.values()))]
+
+
+def sentences(config: Any, summary: Summary) -> list[str]:
+    """A sentence for every row of the table, then the best row."""
+    names, lines = labels(config), []
+    for name, (_, row) in beside(summary, config.printed, names).items():
+        base, control = ROWS[name].base, ROWS[name].control
+        called = {
+            "original": "the original" if base == "original" else f"“{names[base]}”",
+            "duplicate": (
+                "the duplicate control" if control == "duplicate" else f"“{names[control]}”"
+            ),
+        }
+        missing = verdicts.not_found(row, "images") if ROWS[name].attacks else ""
+        lines.append(f"**{names[name]}**: {verdicts.on_error(row, **called)}{missing}")
+    lines += verdicts.lowest(summary, names)
+    if not config.printed:
+        lines.append(
+            f"The paper has no figures for a {config.model} autoencoder on {config.dataset}."
+        )
+    return lines

@@ -27,8 +27,7 @@ from experiments.engine import autoencoders, classifiers
 from experiments.engine.attacking import find_uaes, found_figures
 from experiments.engine.classifiers import ClassifierConfig
 from experiments.engine.config import Choice, Epsilons, size
-from experiments.engine.experiment import Experiment, Figure
-from experiments.engine.job import Job, Piece
+from experiments.engine.experiment import Experiment, Figure, Job, Piece
 from experiments.robustness_curves import PARTS, attacked, classifier, family, point
 from keras_uae._checks import Number
 from keras_uae.attacks.base import Attack

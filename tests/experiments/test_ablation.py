@@ -8,8 +8,8 @@ import pytest
 
 import keras_uae as uae
 from experiments import paper
-from experiments.ablation import Config, main, summarize, tables, verdicts
-from experiments.ablation_variants import PARTS
+from experiments.ablation import Config, main
+from experiments.ablation_rows import PARTS, summarize, tables, verdicts
 from experiments.engine import information, training
 from keras_uae.attacks.base import Attack
 from models import get_recipe

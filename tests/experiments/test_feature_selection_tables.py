@@ -16,23 +16,16 @@ from experiments.engine.config import parse as parsed
 from experiments.engine.summary import spread
 from experiments.engine.tables import show
 from experiments.engine.verdicts import departures
-from experiments.feature_selection import (
-    EXPERIMENT,
-    Config,
-    labels,
-    main,
-    pieces,
-    published,
-    selector,
-    sentences,
-    summarize,
-    tables,
-)
+from experiments.feature_selection import EXPERIMENT, Config, main, pieces, published, selector
 from experiments.feature_selection_rows import (
     ROWS,
     greatest_loadings,
     greatest_variance,
+    labels,
     random_features,
+    sentences,
+    summarize,
+    tables,
 )
 from tests.experiments.runs import check_refused
 

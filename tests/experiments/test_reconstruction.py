@@ -8,7 +8,8 @@ import pytest
 
 import keras_uae as uae
 from experiments.engine import training
-from experiments.reconstruction import Config, labels, main
+from experiments.reconstruction import Config, main
+from experiments.reconstruction_rows import labels
 from keras_uae.attacks.base import Attack
 from tests.experiments.runs import contents, metrics, records, run_undisturbed
 

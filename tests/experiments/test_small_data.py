@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import keras_uae as uae
-from experiments import small_data, small_data_rows
+from experiments import small_data, small_data_rows, small_data_tables
 from experiments.engine.steps import Trainer
-from experiments.small_data import Config, interval, main, round_steps, summarize, verdict, verdicts
+from experiments.small_data import Config, main, round_steps
 from experiments.small_data_rows import KINDS, Row, noise_like, shuffled
+from experiments.small_data_tables import interval, summarize, verdict, verdicts
 from models import get_recipe
 from tests.experiments.runs import check_refused, contents, metrics, run_undisturbed
 
@@ -29,7 +30,7 @@ def finished(tmp_path_factory) -> Path:
 
 def one_kind(patch: pytest.MonkeyPatch) -> None:
     """There is one kind of noise, which is like the others to all but `noise_like`."""
-    for module in (small_data, small_data_rows):
+    for module in (small_data, small_data_rows, small_data_tables):
         patch.setattr(module, "KINDS", {"shuffled": KINDS["shuffled"]})
 
 
