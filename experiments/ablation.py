@@ -8,7 +8,6 @@ ablation_rows.py.
 """
 
 import math
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
@@ -217,4 +216,4 @@ EXPERIMENT = Experiment(
 main = EXPERIMENT.main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -9,7 +9,6 @@ errors of the estimator of the order 1/√T; so α = 1/√T is tried as well, fo
     python -m experiments.convergence --dataset mnist --similarity gaussian
 """
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -293,4 +292,4 @@ EXPERIMENT = Experiment(
 main = EXPERIMENT.main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

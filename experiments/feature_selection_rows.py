@@ -10,7 +10,7 @@ from experiments.engine import attacking, verdicts
 from experiments.engine import summary as statistics
 from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE
 from experiments.engine.summary import Records, Summary, by_seed, known_mean, spread, spreads
-from experiments.engine.tables import OUTCOME, Column, Sheet, beside, sheet, written
+from experiments.engine.tables import OUTCOME, SECONDS, Column, Sheet, beside, sheet, written
 from keras_uae.selection.linear import greedy_linear_selection
 
 
@@ -120,8 +120,7 @@ DETAILS = (
     Column("paper's ASR", "paper.asr", ".1%"),
     Column("training error", "train_error", ".5f"),
     Column("settled", lambda row: f"{row['settled']} of {row['seconds']['count']}"),
-    Column("attack", "attack_seconds", ".1f", " s"),
-    Column("training", "seconds", ".1f", " s"),
+    *SECONDS,
 )
 
 

@@ -9,7 +9,6 @@ Compare the reconstruction errors on the test images, with a control of equal bu
     python -m experiments.reconstruction --dataset svhn_cropped --rows uae conventional
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -300,4 +299,4 @@ EXPERIMENT = Experiment(
 main = EXPERIMENT.main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -16,7 +16,7 @@ import keras_uae as uae
 from experiments.engine import attacking, verdicts
 from experiments.engine import summary as statistics
 from experiments.engine.summary import Records, Summary, by_seed
-from experiments.engine.tables import OUTCOME, Column, Sheet, beside, sheet
+from experiments.engine.tables import OUTCOME, SECONDS, Column, Sheet, beside, sheet
 from models import ClippedNoise
 
 
@@ -169,8 +169,7 @@ DETAILS = (
     Column("L2 of δ", "l2", ".3f"),
     Column("training error", "train_error", ".5f"),
     Column("paper's training error", "paper.train_error", ".5f"),
-    Column("attack", "attack_seconds", ".1f", " s"),
-    Column("training", "seconds", ".1f", " s"),
+    *SECONDS,
 )
 
 

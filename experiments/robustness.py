@@ -11,7 +11,6 @@ over ε: see `PARTS` of robustness_curves.py.
 import dataclasses
 import functools
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -225,4 +224,4 @@ EXPERIMENT = Experiment(
 main = EXPERIMENT.main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

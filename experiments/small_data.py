@@ -13,7 +13,6 @@ Of many settings one seems good by chance: choose on some seeds, confirm on othe
 """
 
 import itertools
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -270,4 +269,4 @@ EXPERIMENT = Experiment(
 main = EXPERIMENT.main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

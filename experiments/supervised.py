@@ -9,7 +9,6 @@ several ε, on an image of each class.
     python -m experiments.supervised --dataset mnist --preset paper
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -235,4 +234,4 @@ EXPERIMENT = Experiment(
 main = EXPERIMENT.main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -91,6 +91,11 @@ def error(row: Mapping[str, Any]) -> str:
     return written(row["test_error"], ".5f", std=True) + diverged
 
 
+# what attack and training of a row took
+SECONDS = (
+    Column("attack", "attack_seconds", ".1f", " s"),
+    Column("training", "seconds", ".1f", " s"),
+)
 # test errors next to their controls; `paper` of a row is what the paper prints in it
 OUTCOME = (
     Column("test error", error),
