@@ -68,10 +68,8 @@ class Config(AutoencoderConfig):
         super().check()
         multiple = math.lcm(*SEARCHES)
         if self.steps % multiple:
-            raise ValueError(
-                f"`steps` of {type(self).__name__} must be a multiple of {multiple}, so that the "
-                f"penalty method has as many. Received: steps={self.steps}."
-            )
+            why = "so that the penalty method has as many"
+            self.refuse("steps", f"be a multiple of {multiple}, {why}")
 
     def complete(self, data: Split) -> Self:
         """As of every experiment; and what the attacks themselves refuse."""

@@ -107,14 +107,10 @@ class Config(AttackConfig):
 
     def complete(self, data: Split) -> Self:
         """As of every attack; and there are as many test images, and the GPUs can do it."""
-        owner = type(self).__name__
-        check_integer(owner, "pgd_size", self.pgd_size, 1, len(data.x_test))
+        check_integer(type(self).__name__, "pgd_size", self.pgd_size, 1, len(data.x_test))
         if contrastive_training.several_gpus() and self.precision == "mixed_float16":
             # Keras skips a step by the gradients of the first GPU, and takes NaN from the others
-            raise ValueError(
-                f"`precision` of {owner} must be float32 or mixed_bfloat16 on several GPUs. "
-                f"Received: precision={self.precision!r}."
-            )
+            self.refuse("precision", "be float32 or mixed_bfloat16 on several GPUs")
         return super().complete(data)
 
     @property

@@ -130,19 +130,14 @@ class Config(AttackConfig):
 
     def complete(self, data: Split) -> Self:
         """As of every attack; and the data must be images, of which the report shows some."""
-        owner = type(self).__name__
         self.check_images(data)
         if self.target == "clean" and "conventional" in self.rows:
-            raise ValueError(
-                f"`target` of {owner} must be self where the rows are conventional: a flipped "
-                f"image is not to be restored unflipped. Received: target={self.target!r}."
-            )
+            why = "a flipped image is not to be restored unflipped"
+            self.refuse("target", f"be self where the rows are conventional: {why}")
         config = super().complete(data)
         if self.target == "clean" and config.attack_size != config.train_size:
-            raise ValueError(
-                f"`attack_size` of {owner} must be {config.train_size}, all training images, "
-                f"where the target is clean. Received: attack_size={config.attack_size}."
-            )
+            every = f"be {config.train_size}, all training images"
+            config.refuse("attack_size", f"{every}, where the target is clean")
         return config
 
     def untrained(self, shape: Sequence[int]) -> keras.Model:

@@ -98,11 +98,9 @@ class Config(ExperimentConfig):
         count, sets = size(self.train_size), max(self.seeds) + 1
         most = COUNTS.get(self.dataset, (count * sets, 0))[0] // sets
         if count > most:
-            raise ValueError(
-                f"`train_size` of {type(self).__name__} must be at most {most}, so that there are "
-                f"{sets} sets, from that of seed 0 to that of seed {sets - 1}. "
-                f"Received: train_size={count}, dataset={self.dataset!r}."
-            )
+            why = f"so that there are {sets} sets, from that of seed 0 to that of seed {sets - 1}"
+            received = f"train_size={count}, dataset={self.dataset!r}"
+            self.refuse("train_size", f"be at most {most}, {why}", received)
         return load(self.dataset, data_dir=self.data_dir, train_size=count * sets)
 
     def complete(self, data: Split) -> Self:

@@ -93,11 +93,8 @@ class Config(ClassifierConfig):
         """As of every experiment; and T is a multiple of B."""
         super().check()
         if self.steps % self.search_steps:
-            raise ValueError(
-                f"`steps` of {type(self).__name__} must be a multiple of "
-                f"search_steps={self.search_steps}, so that all c have as many. "
-                f"Received: steps={self.steps}."
-            )
+            multiple = f"be a multiple of search_steps={self.search_steps}"
+            self.refuse("steps", f"{multiple}, so that all c have as many")
 
     def complete(self, data: Split) -> Self:
         """As of every classifier; and what the attacks themselves refuse."""

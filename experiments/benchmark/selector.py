@@ -1,9 +1,7 @@
 """How fast is the concrete selector? Next to the published package, in one process.
 
-Both get the same training samples, number of features, decoder and batch size. First their steps
-are timed, in turns. Then the published package trains once with all its epochs, ours with few and
-fewer, and each is judged on the test samples: reconstruction error of its network, accuracy of
-extremely randomised trees on the features it has selected.
+First their steps are timed, in turns. Then the published package trains once with all its epochs,
+ours with few and fewer, and each is judged on the test samples.
 
     pip install tf_keras && pip install --no-deps concrete-autoencoder
     python -m experiments.selector_benchmark

@@ -57,14 +57,11 @@ class ClassifierConfig(ExperimentConfig):
 
     def complete(self, data: Split) -> Self:
         """As of every experiment; and the data are images that the classifier takes."""
-        owner = type(self).__name__
         self.untrained(data.x_train.shape[1:])
-        check_integer(owner, "attack_size", self.attack_size, 1, len(data.x_test))
-        if data.y_train.max() >= CLASSES:
-            raise ValueError(
-                f"`dataset` of {owner} must have {CLASSES} classes at most. "
-                f"Received: dataset={self.dataset!r} with {data.y_train.max() + 1}."
-            )
+        check_integer(type(self).__name__, "attack_size", self.attack_size, 1, len(data.x_test))
+        if (count := data.y_train.max() + 1) > CLASSES:
+            received = f"dataset={self.dataset!r} with {count}"
+            self.refuse("dataset", f"have {CLASSES} classes at most", received)
         return super().complete(data)
 
     def recipe(self) -> ClassifierRecipe:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, NoReturn, Self, TypeVar, get_args, get_type_hints
 
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
@@ -129,13 +129,16 @@ class ExperimentConfig:
         """This configuration with what only the data can tell; a `ValueError` if they disagree."""
         return dataclasses.replace(self, train_size=len(data.x_train))
 
+    def refuse(self, name: str, must: str, received: str = "") -> NoReturn:
+        """Raise a `ValueError` that says what a setting must be, and what came."""
+        received = received or f"{name}={getattr(self, name)!r}"
+        raise ValueError(f"`{name}` of {type(self).__name__} must {must}. Received: {received}.")
+
     def check_images(self, data: Split) -> None:
         """The data are images."""
         if data.x_train.ndim != 4:
-            raise ValueError(
-                f"`dataset` of {type(self).__name__} must hold images. Received: "
-                f"dataset={self.dataset!r} with samples of shape {data.x_train.shape[1:]}."
-            )
+            shape = f"with samples of shape {data.x_train.shape[1:]}"
+            self.refuse("dataset", "hold images", f"dataset={self.dataset!r} {shape}")
 
     def as_json(self) -> dict[str, Any]:
         """The settings by name, as JSON would give them back."""
