@@ -1,62 +1,40 @@
 """What each choice of the attack does: Tables 9, 12, 13 and supplement 6.6.
 
-One convolutional autoencoder for each seed is attacked in many ways:
-
-    sensitivity   step sizes α and β (Table 12)
-    similarity    what is minimised: MINE, L2, cosine, feature scattering, ... (Table 13)
-    samples       random projections K of MINE
-    penalty       the penalty method with as many iterations as MinMax (supplement 6.6)
-    start         where δ starts and what a step follows, on which the paper is silent
-    margin        the margin κ of the criterion
-    time          every method, and augmentations without an attack (Table 9)
+One convolutional autoencoder for each seed is attacked in many ways, part by part: see `PARTS` of
+ablation_rows.py.
 
     python -m experiments.ablation
     python -m experiments.ablation --dataset mnist --parts penalty time
 """
 
 import math
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
-from matplotlib import rc_context
-from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import PercentFormatter
 
 import keras_uae as uae
-from experiments import paper
-from experiments.ablation_variants import PARTS, SEARCHES, Variant, every_part
+from experiments import ablation_rows as shown
+from experiments.ablation_rows import PARTS, SEARCHES, Variant, every_part
 from experiments.benchmark.cases import search
 from experiments.benchmark.timing import Method, compare, round_robin
 from experiments.data import Split
-from experiments.engine import autoencoders, plots
+from experiments.engine import autoencoders
 from experiments.engine.attacking import attacked, find_uaes, found_figures
-from experiments.engine.autoencoders import AutoencoderConfig
+from experiments.engine.autoencoders import AutoencoderConfig, train_original
 from experiments.engine.config import Choice, size
-from experiments.engine.experiment import Experiment
+from experiments.engine.experiment import Experiment, Figure, Job, Piece
 from experiments.engine.information import information
-from experiments.engine.job import Job, Piece
-from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, PURPLE, RED, STYLE
-from experiments.engine.report import Figure
-from experiments.engine.summary import Records, errors, mean, spreads
-from experiments.engine.tables import Column, Sheet, error, sheet
-from keras_uae._checks import check_integer
+from keras_uae._checks import Integer
 from keras_uae.attacks.base import Attack
 from keras_uae.similarity import MINE
 from models import get_recipe
 
 SIGMA = 0.01  # of Gaussian augmentation
 ROTATION = 10 / 360  # of a full turn (supplement 6.12)
-AUGMENTATIONS = {"ga": "Gaussian noise", "flip_or_rotation": "Flip and rotation"}
-FIGURES = ("asr", "l2", "mi_again", "mi_self", "pairs", "better", "seconds")
-COLORS = dict(zip(PARTS, (BLUE, RED, GREEN, ORANGE, GREY, LIGHT_GREEN, PURPLE), strict=True))
-
-Rows = list[tuple[Variant, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -65,7 +43,7 @@ class Config(AutoencoderConfig):
 
     parts: tuple[Annotated[str, Choice(PARTS)], ...] = tuple(PARTS)
     """What to do."""
-    samples: tuple[int, ...] = (50, 100, 200, 500)
+    samples: tuple[Annotated[int, Integer(2)], ...] = (50, 100, 200, 500)
     """Random projections K of MINE to compare."""
     rounds: int = 3
     """Rounds in which every attack is timed once."""
@@ -79,23 +57,19 @@ class Config(AutoencoderConfig):
     def for_preset(cls, preset: str = "quick", dataset: str = "digits", **settings: Any) -> Self:
         """As of every attack on an autoencoder; what is compared, and how often timed."""
         epochs = 15 if dataset == "digits" else get_recipe("conv").retraining_epochs
-        mine: dict[str, Any] = {"rounds": 3 if preset == "quick" else 5}
-        mine |= {"retraining_epochs": epochs}
+        mine: dict[str, Any] = {"retraining_epochs": epochs}
+        mine["rounds"] = 3 if preset == "quick" else 5
         if preset == "smoke":
-            mine |= {"samples": (8, 16), "rounds": 1, "retraining_epochs": 6}
+            mine = {"rounds": 1, "retraining_epochs": 6, "samples": (8, 16)}
         return super().for_preset(preset, dataset, **{**mine, **settings})
 
     def check(self) -> None:
         """As of every experiment; and the penalty method has as many iterations."""
         super().check()
-        owner, multiple = type(self).__name__, math.lcm(*SEARCHES)
+        multiple = math.lcm(*SEARCHES)
         if self.steps % multiple:
-            raise ValueError(
-                f"`steps` of {owner} must be a multiple of {multiple}, so that the penalty method "
-                f"has as many. Received: steps={self.steps}."
-            )
-        for count in self.samples:
-            check_integer(owner, "samples", count, 2)
+            why = "so that the penalty method has as many"
+            self.refuse("steps", f"be a multiple of {multiple}, {why}")
 
     def complete(self, data: Split) -> Self:
         """As of every experiment; and what the attacks themselves refuse."""
@@ -138,7 +112,7 @@ def pieces(config: Config) -> Iterator[Piece]:
     count, images = size(config.train_size), config.attack_size
     iterations = sum(each.work for each in config.variants.values()) * config.steps
     for seed in config.seeds:
-        yield Piece("training", seed, "original", count * config.epochs, train)
+        yield Piece("training", seed, "original", count * config.epochs, train_original)
         for name, variant in config.variants.items():
             yield Piece("attack", seed, name, images * variant.work * config.steps, attack, "asr")
         if seed == config.seeds[0]:
@@ -149,15 +123,16 @@ def pieces(config: Config) -> Iterator[Piece]:
             yield Piece("training", seed, name, work, retrain)
 
 
-def train(job: Job[Config]) -> dict[str, Any]:
-    """The autoencoder that is attacked."""
-    return autoencoders.train(job, [], epochs=job.config.epochs)
-
-
 def retrain(job: Job[Config]) -> dict[str, Any]:
     """The autoencoder trained again on the examples, as in the paper, or on duplicates."""
     added = attacked(job) if job.name == "duplicate" else job.uaes(job.name).x
     return autoencoders.train(job, added, epochs=job.config.retraining_epochs)
+
+
+def attack_of(job: Job[Config], name: str) -> Attack:
+    """The attack of a row, which is compiled once for a seed."""
+    make, model = job.config.attack, job.model("original")
+    return job.once(("attack", name), lambda: make(job.config.variants[name], model))
 
 
 def attack(job: Job[Config]) -> dict[str, Any]:
@@ -166,7 +141,7 @@ def attack(job: Job[Config]) -> dict[str, Any]:
     That is mutual information, estimated anew, and how much better an image is restored.
     """
     x, model = attacked(job), job.model("original")
-    found = find_uaes(job, job.config.attack(job.config.variants[job.name], model), x)
+    found = find_uaes(job, attack_of(job, job.name), x)
     figures = {**found_figures(x, found), **information(model, MINE(), x)(found)}
     rows = found.success
     if rows.any():
@@ -181,10 +156,9 @@ def time_methods(job: Job[Config]) -> dict[str, Any]:
     All take turns in one process: compare their ratios, the times are those of a machine that may
     have other work to do.
     """
-    config, x, model = job.config, attacked(job), job.model("original")
-    methods = []
-    for name, variant in config.variants.items():
-        attack = config.attack(variant, model)
+    config, x, methods = job.config, attacked(job), []
+    for name in config.variants:
+        attack = attack_of(job, name)
         methods.append(search(name, attack, x[: attack.auto_batch_size(x.shape[1:])]))
     if "time" in config.parts:
         methods += [Method(name, len(x), run) for name, run in augmentations(x).items()]
@@ -215,228 +189,23 @@ def augmentations(x: np.ndarray) -> dict[str, Callable[[], np.ndarray]]:
     }
 
 
-def labels(config: Config) -> dict[str, str]:
-    """Names in the files → on the bar."""
-    attacks = {name: variant.label for name, variant in config.variants.items()}
-    return {**attacks, "mine": "default", "original": "Autoencoder", "duplicate": "Duplicates"}
-
-
-def summarize(records: Records) -> dict[str, Any]:
-    """Figures of the attacks as `{"mean", "std", "count"}` over the seeds that have them.
-
-    "attacks" by name; "timing" by name, milliseconds a sample and the ratio to the default attack,
-    each with its quartiles; "trainings" by name, the errors.
-    """
-
-    def names(stage: str) -> list[str]:
-        return list(dict.fromkeys(row["name"] for row in records if row["stage"] == stage))
-
-    timed = [row for row in records if row["stage"] == "timing"]
-    return {
-        "attacks": {name: spreads(records, "attack", name, *FIGURES) for name in names("attack")},
-        "timing": {
-            row["name"]: {key: row[key] for key in ("ms_per_sample", "ratio")} for row in timed
-        },
-        "trainings": {name: errors(records, name) for name in names("training")},
-    }
-
-
-PRINTED: dict[str, Callable[[str], paper.Rows]] = {
-    "sensitivity": paper.sensitivity,
-    "similarity": paper.similarities,
-    "penalty": paper.fixed_iterations,
-    "time": paper.seconds_per_sample,
-}
-TIMES = (
-    Column("ms", "timing.ms_per_sample.median"),
-    Column("×", "timing.ratio.median", ".2g"),
-)
-ATTACKS = (
-    Column("ASR", "asr", ".1%", std=True),
-    Column("MI", "mi_again", ".3f", std=True),
-    Column("L2 of δ", "l2", ".2f", std=True),
-    Column("better by", "better", ".4f"),
-    *TIMES,
-    Column("test error", error),
-    Column("vs duplicate", "gain_duplicate", "+.1%"),
-    Column("paper's ASR", "paper.asr", ".1%"),
-    Column("paper's error", "paper.error", ".5f"),
-)
-METHODS = (*TIMES, Column("paper's ms", "paper.ms"), Column("paper's ×", "paper.ratio", ".2g"))
-LEGEND = (
-    "ASR: the fraction of the attacked training images with an example, mean ± std over the seeds; "
-    "all other figures are those of the examples. MI: mutual information of image and example in "
-    "nats, estimated anew, for all rows by the same MINE on feature maps with shuffles that no "
-    "attack has seen; the less, the further the example is from its image. Better by: ‖x − Φ(x)‖ − "
-    "‖x − Φ(x + δ)‖. Times are medians of one process in which all rows take turns; ×: as a "
-    "multiple of the default attack in the same round. The paper's errors are those after "
-    "retraining; its times are those of a TITAN Xp."
-)
-
-
-def tables(config: Config, summary: dict[str, Any]) -> list[Sheet]:
-    """One for each part."""
-    where = config.where.replace(" ·", f", T = {config.steps} ·", 1)
-    found = []
-    for part, variants in config.chosen.items():
-        rows = {name: (variant.name, variant.label) for name, variant in variants.items()}
-        if part == "time":
-            rows |= {name: (name, label) for name, label in AUGMENTATIONS.items()}
-        printed = PRINTED.get(part, lambda dataset: {})(config.dataset)
-        shown = [
-            (label, _row(summary, name, _of_paper(printed, key)))
-            for key, (name, label) in rows.items()
-        ]
-        columns = METHODS if part == "time" else ATTACKS
-        found.append(sheet(f"{PARTS[part]} · {where}", columns, shown))
-    return found
-
-
-def _row(summary: dict[str, Any], name: str, theirs: Mapping[str, Any]) -> dict[str, Any]:
-    trained, found = (summary[stage].get(name, {}) for stage in ("trainings", "attacks"))
-    return {**trained, **found, "timing": summary["timing"].get(name), "paper": theirs}
-
-
-def _of_paper(printed: paper.Rows, key: str) -> dict[str, Any]:
-    """What the paper prints in a row; of times, milliseconds and the ratio to its MINE-UAE."""
-    row: dict[str, Any] = dict(printed.get(key, {}))
-    if "seconds" in row:
-        row |= {"ms": 1000 * row["seconds"], "ratio": row["seconds"] / printed["mine"]["seconds"]}
-    return row
-
-
-def verdicts(config: Config, summary: dict[str, Any]) -> list[str]:
-    """What each part comes to, and what differs from the paper."""
-    found = summary["attacks"]
-    judges: dict[str, Callable[[Rows], str]] = {
-        "sensitivity": lambda rows: _range("Over the grid of α and β", rows),
-        "similarity": _similarity,
-        "samples": lambda rows: _range("Over what MINE estimates from", rows),
-        "penalty": lambda rows: _penalty(config, rows),
-        "start": lambda rows: _range("Over δ₀ and step rules", rows),
-        "margin": lambda rows: _range("Over κ", rows),
-    }
-    lines = [_default(found.get("mine", {}))]
-    for part, variants in config.chosen.items():
-        rows = [(each, found[each.name]) for each in variants.values() if each.name in found]
-        if part in judges and rows:
-            lines.append(judges[part](rows))
-    if not config.retrain:
-        lines.append("Nothing is retrained: the paper's test errors have no counterpart.")
-    return lines
-
-
-def _default(row: dict[str, Any]) -> str:
-    again, itself, pairs = (mean(row.get(key)) for key in ("mi_again", "mi_self", "pairs"))
-    if again is None or itself is None or pairs is None:
-        return "The default attack finds no example."
-    return (
-        f"The default attack succeeds for {mean(row['asr']):.1%} of the images. Estimated anew, "
-        f"its examples share {again:.3f} nats with their images, an image and itself "
-        f"{itself:.3f}. From {pairs:.0f} feature maps nothing beyond log {pairs:.0f} = "
-        f"{math.log(pairs):.2f} nats can be trusted."
-    )
-
-
-def _range(where: str, rows: Rows) -> str:
-    """From which row to which the success rate and the information run."""
-    rates = [(mean(row["asr"]) or 0.0, variant.label) for variant, row in rows]
-    text = f"{where}, the success rate runs from {_ends(rates, '.1%')}"
-    known = [(mean(row["mi_again"]), variant.label) for variant, row in rows]
-    there = [(value, label) for value, label in known if value is not None]
-    if there:
-        text += f", the mutual information from {_ends(there, '.3f')} nats"
-    return text + "."
-
-
-def _ends(values: list[tuple[float, str]], form: str) -> str:
-    (low, at_low), (high, at_high) = min(values), max(values)
-    return f"{low:{form}} ({at_low}) to {high:{form}} ({at_high})"
-
-
-def _similarity(rows: Rows) -> str:
-    text = _range("Over the similarities", rows)
-    there = [(value, each) for each, row in rows if (value := mean(row["mi_again"])) is not None]
-    if not there:
-        return text
-    least = min(there, key=lambda pair: pair[0])[1]
-    if least.name == "mine":
-        return f"{text} MINE, which minimises it, leaves the least by new estimates, too."
-    return (
-        f"{text} MINE minimises it, yet the examples of “{least.label}” share less with their "
-        "images by an estimator that neither has seen."
-    )
-
-
-def _penalty(config: Config, rows: Rows) -> str:
-    printed = paper.fixed_iterations(config.dataset)
-    names = {each.label: name for name, each in config.chosen["penalty"].items()}
-    parts = []
-    for variant, row in rows:
-        theirs = printed.get(names[variant.label])
-        said = f" (the paper: {theirs['asr']:.1%})" if theirs else ""
-        parts.append(f"{variant.label} {mean(row['asr']):.1%}{said}")
-    rates = [mean(row["asr"]) or 0.0 for _, row in rows]
-    holds = rates[0] > max(rates[1:], default=0.0)
-    verdict = "is the greatest, as in" if holds else "is not the greatest, other than in"
-    return (
-        f"With {config.steps} iterations in all: {', '.join(parts)}. The success rate of MinMax "
-        f"{verdict} the paper."
-    )
-
-
-def draw(job: Job[Config], path: Path) -> None:
-    """How far the examples of each attack are from their images, and how often there is one."""
-    found = job.run.summary["attacks"]
-    with rc_context(STYLE):
-        figure = Canvas(figsize=(10.5, 4.6), layout="constrained")
-        left, right = figure.subplots(1, 2, sharex=True)
-        drawn: set[str] = set()
-        for part, rows in job.config.chosen.items():
-            new = [each.name for each in rows.values() if each.name in found]
-            new = [name for name in new if name not in drawn and name != "mine"]
-            drawn.update(new)
-            mark: dict[str, Any] = {"ls": "", "ms": 7, "mec": "white", "color": COLORS[part]}
-            _points(left, right, [found[name] for name in new], part, marker="o", **mark)
-        mark = {"ls": "", "ms": 15, "mec": "white", "color": "#222222", "zorder": 3}
-        _points(left, right, [found["mine"]], "default", marker="*", **mark)
-        left.set_title("mutual information (nats), estimated anew")
-        right.set_title("success rate")
-        right.yaxis.set_major_formatter(PercentFormatter(1))
-        right.set_ylim(-0.03, 1.03)
-        for axes in (left, right):
-            axes.set_xlabel("L2 of δ")
-            axes.grid(axis="y")
-        figure.legend(*left.get_legend_handles_labels(), loc="outside right center")
-        plots.save(figure, path)
-
-
-def _points(left: Any, right: Any, rows: list[dict[str, Any]], name: str, **mark: Any) -> None:
-    """A mark for each row that has examples."""
-    there = [row for row in rows if mean(row["mi_again"]) is not None]
-    if there:
-        sizes = [mean(row["l2"]) for row in there]
-        left.plot(sizes, [mean(row["mi_again"]) for row in there], label=name, **mark)
-        right.plot(sizes, [mean(row["asr"]) for row in there], **mark)
-
-
 EXPERIMENT = Experiment(
     name="ablation",
     config=Config,
     pieces=pieces,
-    labels=labels,
-    summarize=summarize,
-    tables=tables,
-    legend=LEGEND,
+    labels=shown.labels,
+    summarize=shown.summarize,
+    tables=shown.tables,
+    legend=shown.LEGEND,
     title=lambda config: f"Ablation of the attack: {config.dataset}, convolutional autoencoder",
     introduction=lambda config: (
         f"An autoencoder is trained on {config.train_size} images. The first {config.attack_size} "
         "of them are attacked, each time with one setting other than the default."
     ),
-    verdicts=verdicts,
+    verdicts=shown.verdicts,
     figures={
         "attacks": Figure(
-            "Mutual information and success rate of every attack over the size of δ", draw
+            "Mutual information and success rate of every attack over the size of δ", shown.draw
         )
     },
     published=lambda config: {"steps": 40},
@@ -445,4 +214,4 @@ EXPERIMENT = Experiment(
 main = EXPERIMENT.main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,22 +1,15 @@
 """Do UAEs improve contrastive learning? Table 7 and Figure 10 (b), with controls.
 
 For every seed: train SimCLR, find UAEs of its training images, and train anew, from scratch, on
-twice as many images, all rows in as many steps:
-
-    duplicate   the originals once more: no perturbation
-    mine        MINE-UAE, `MinMaxAttack(model, criterion=Contrastive())`
-    gaussian    the originals with Gaussian noise as large as the UAEs' perturbation is on average
-    clae        the originals once more, with the adversarial views of CLAE in every step
-
-and compare the contrastive loss on the test images, the accuracy of a linear classifier on the
-frozen features, and how well this classifier withstands PGD.
+twice as many images (`ADDED`), all rows in as many steps; compare the contrastive loss on the test
+images, the accuracy of a linear classifier on the frozen features, and how well this classifier
+withstands PGD.
 
     python -m experiments.contrastive
     python -m experiments.contrastive --dataset cifar10 --preset paper
 """
 
 import dataclasses
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -30,20 +23,11 @@ from experiments import contrastive_rows as rows
 from experiments import contrastive_training, paper
 from experiments.contrastive_rows import ATTACKED, LABELS, point
 from experiments.data import COUNTS, Split
-from experiments.engine import classifiers
-from experiments.engine.attacking import (
-    AttackConfig,
-    attack_figures,
-    attack_work,
-    attacked,
-    find_uaes,
-    found_figures,
-)
-from experiments.engine.config import Choice, size
-from experiments.engine.experiment import Experiment
-from experiments.engine.job import Job, Piece
-from experiments.engine.report import Figure
-from keras_uae._checks import check_integer, check_number
+from experiments.engine import attacking, classifiers
+from experiments.engine.attacking import AttackConfig, attacked, find_uaes, found_figures
+from experiments.engine.config import Choice, Epsilons, Seeds, size
+from experiments.engine.experiment import Experiment, Figure, Job, Piece
+from keras_uae._checks import Integer, check_integer
 from models.simclr import LARS, SimCLR, cosine_schedule, resnet
 
 GREY_IMAGES = ("digits", "mnist", "fashion_mnist")
@@ -68,27 +52,18 @@ PUBLISHED = {
 }
 # what is not that of `quick`, which are the defaults
 PRESETS: dict[str, dict[str, Any]] = {
-    "smoke": {
-        "train_size": 300,
-        "steps": 5,
-        "epochs": 4,
-        "retraining_epochs": 6,
-        "width": 4,
-        "pairs": 3,
-        "every": 2,
-        "pgd_size": 20,
-        "pgd_steps": 10,
-    },
+    "smoke": {"train_size": 300, "epochs": 4, "retraining_epochs": 6, "width": 4, "every": 2},
     "quick": {"seeds": (0, 1)},
     "paper": {**PUBLISHED, "precision": "mixed_bfloat16", "every": 10},
 }
+PRESETS["smoke"] |= {"steps": 5, "pairs": 3, "pgd_size": 20, "pgd_steps": 10}
 
 
 @dataclass(frozen=True)
 class Config(AttackConfig):
     """Do UAEs improve contrastive learning? Table 7 and Figure 10 (b), with controls."""
 
-    seeds: tuple[int, ...] = (0, 1)
+    seeds: Seeds = (0, 1)
     """One run for each; the tables show mean ± standard deviation."""
     epochs: int = 16
     """Epochs of the original model."""
@@ -96,7 +71,7 @@ class Config(AttackConfig):
     """Iterations T of the attack."""
     retraining_epochs: int = 24
     """Epochs of the trainings on originals and additions together (the paper: 1.5 ×)."""
-    batch_size: int = 64
+    batch_size: Annotated[int, Integer(2)] = 64
     """Images a training step, and images whose views are told apart in the test loss."""
     depth: int = 10
     """Layers of the ResNet: 10, 18 or 34."""
@@ -112,7 +87,7 @@ class Config(AttackConfig):
     every: int = 4
     """Epochs between two looks at the nearest neighbors; a training that is stopped goes on from
     the last one."""
-    epsilons: tuple[float, ...] = GREY_EPSILONS
+    epsilons: Epsilons = GREY_EPSILONS
     """ε of PGD on the linear classifiers."""
     pgd_size: int = 200
     """Attack the first so many test images that a linear classifier gets right."""
@@ -130,24 +105,12 @@ class Config(AttackConfig):
             mine["train_size"] = 2_000
         return super().for_preset(preset, **{**mine, **PRESETS[preset], **settings})
 
-    def check(self) -> None:
-        """As of every experiment; and there is something to contrast, and every ε is one."""
-        super().check()
-        owner = type(self).__name__
-        check_integer(owner, "batch_size", self.batch_size, 2)
-        for epsilon in self.epsilons:
-            check_number(owner, "epsilons", epsilon, 0)
-
     def complete(self, data: Split) -> Self:
         """As of every attack; and there are as many test images, and the GPUs can do it."""
-        owner = type(self).__name__
-        check_integer(owner, "pgd_size", self.pgd_size, 1, len(data.x_test))
+        check_integer(type(self).__name__, "pgd_size", self.pgd_size, 1, len(data.x_test))
         if contrastive_training.several_gpus() and self.precision == "mixed_float16":
             # Keras skips a step by the gradients of the first GPU, and takes NaN from the others
-            raise ValueError(
-                f"`precision` of {owner} must be float32 or mixed_bfloat16 on several GPUs. "
-                f"Received: precision={self.precision!r}."
-            )
+            self.refuse("precision", "be float32 or mixed_bfloat16 on several GPUs")
         return super().complete(data)
 
     @property
@@ -179,12 +142,8 @@ class Config(AttackConfig):
 
     def criterion(self, model: SimCLR) -> uae.Contrastive:
         """The criterion of the attack: the views and the loss of the training of `model`."""
-        return uae.Contrastive(
-            model,
-            pairs=self.pairs,
-            temperature=model.temperature,
-            augmentation=model.augmentation,
-        )
+        loss: Any = {"temperature": model.temperature, "augmentation": model.augmentation}
+        return uae.Contrastive(model, pairs=self.pairs, **loss)
 
     def attack(self, model: keras.Model, **settings: Any) -> uae.MinMaxAttack:
         """The attack that finds UAEs of a SimCLR."""
@@ -192,18 +151,16 @@ class Config(AttackConfig):
 
     def pgd(self, classifier: keras.Model, epsilon: float) -> uae.PGDAttack:
         """The attack on a linear classifier."""
+        steps: Any = {"steps": self.pgd_steps, "step_size": PGD_STEP_SIZE}
         return uae.PGDAttack(
-            classifier,
-            criterion=uae.Misclassification(),
-            epsilon=epsilon,
-            steps=self.pgd_steps,
-            step_size=PGD_STEP_SIZE,
+            classifier, criterion=uae.Misclassification(), epsilon=epsilon, **steps
         )
 
 
 def pieces(config: Config) -> Iterator[Piece]:
     """A training for every row, what it adds before it; then PGD on the linear classifiers."""
-    uaes = size(config.attack_size) * attack_work(config.similarity, config.steps) * config.pairs
+    one = attacking.attack_work(config.similarity, config.steps)
+    uaes = size(config.attack_size) * one * config.pairs
     for seed in config.seeds:
         for name in LABELS:
             if name == "mine":
@@ -239,7 +196,7 @@ def draw_noise(job: Job[Config]) -> dict[str, Any]:
     """Noise, which is kept as it is also where it is no success."""
     x, (z, sigma) = attacked(job), noisy(job)
     success = succeeds(job.config.criterion(job.model("original")), x, z)
-    return {**attack_figures(x, z, success), "sigma": sigma}
+    return {**attacking.attack_figures(x, z, success), "sigma": sigma}
 
 
 def succeeds(criterion: uae.Contrastive, x: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -248,7 +205,7 @@ def succeeds(criterion: uae.Contrastive, x: np.ndarray, z: np.ndarray) -> np.nda
     return uae.criterion_values(criterion, x, z, batch_size=batch_size) <= 0
 
 
-# the images that each row adds to the originals
+# the images that each row adds to the originals; in every step, clae has adversarial views as well
 ADDED = {
     "duplicate": attacked,
     "mine": lambda job: job.uaes("mine").x,
@@ -259,8 +216,7 @@ ADDED = {
 
 def train(job: Job[Config]) -> dict[str, Any]:
     """The SimCLR of a row."""
-    added = ADDED[job.name](job) if job.name in ADDED else []
-    return contrastive_training.train(job, added)
+    return contrastive_training.train(job, ADDED[job.name](job) if job.name in ADDED else [])
 
 
 def withstand(row: str, epsilon: float, job: Job[Config]) -> dict[str, Any]:
@@ -310,4 +266,4 @@ EXPERIMENT = Experiment(
 main = EXPERIMENT.main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

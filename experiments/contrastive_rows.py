@@ -1,21 +1,19 @@
 """What a contrastive run shows of its rows: summary, tables, sentences, figures."""
 
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from experiments.engine import plots, verdicts
 from experiments.engine import summary as statistics
+from experiments.engine import tables as sheets
 from experiments.engine.attacking import attacked, uae_label
 from experiments.engine.classifiers import Attacked, one_of_each
 from experiments.engine.job import Job
-from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, STYLE
+from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE
 from experiments.engine.summary import CONTROLS, Records, by_seed, known_mean, mean, spread, spreads
 from experiments.engine.tables import Column, Sheet, sheet, written
 
@@ -55,11 +53,7 @@ def summarize(records: Records) -> dict[str, Any]:
     Every figure is `{"mean", "std", "count"}` over the seeds that have it, or `None`. Differences
     are what the curve with UAEs has more than that of each reference, seed by seed.
     """
-    rates: dict[str, dict[float, dict[int, float]]] = {}
-    for each in records:
-        if "epsilon" in each:
-            by_epsilon = rates.setdefault(each["row"], {})
-            by_epsilon.setdefault(each["epsilon"], {})[each["seed"]] = each["asr"]
+    rates = statistics.rates(records, "row")
     finished = [each for each in records if each["stage"] == "attack" or "test_loss" in each]
     names = [name for name in LABELS if by_seed(finished, "training", name)]
     return {
@@ -75,9 +69,8 @@ def summarize(records: Records) -> dict[str, Any]:
 def _row(records: Records, name: str) -> dict[str, Any]:
     """Figures of a row, and how they compare with those of the controls before it, by control.
 
-    `loss_gain` is the fraction by which the test loss is lower than that of a control,
-    `accuracy_gain` by how much more of the test images the linear classifier gets right; `wins`
-    counts the seeds in which it gets more of them right.
+    By what fraction the test loss is lower, how much more of the test images the linear classifier
+    gets right, and in how many of the seeds.
     """
     rows, order = list(by_seed(records, "training", name).values()), list(LABELS)
     compared: dict[str, dict[str, Any]] = {"loss_gain": {}, "accuracy_gain": {}, "wins": {}}
@@ -109,11 +102,9 @@ def points(rate: float | None) -> float | None:
 
 def gained(reference: str) -> Column:
     """How much more accurate the linear classifier is than that of a control."""
-
-    def gain(row: Mapping[str, Any]) -> float | None:
-        return points(mean(row["accuracy_gain"].get(reference)))
-
-    return Column(f"vs {reference}", gain, "+.2f")
+    return Column(
+        f"vs {reference}", lambda row: points(mean(row["accuracy_gain"].get(reference))), "+.2f"
+    )
 
 
 ACCURACY = (
@@ -153,24 +144,15 @@ LEGEND = (
 def tables(config: Any, summary: dict[str, Any]) -> list[Sheet]:
     """Accuracy, loss, what both took, and PGD; the paper's figures beside ours where it has any."""
     names, printed = labels(config), config.printed
-    rows = [
-        (names[name], {**row, "paper": printed.get(name, {})})
-        for name, row in summary["rows"].items()
-    ]
-    sheets = [
+    rows = list(sheets.beside(summary["rows"], printed, names).values())
+    curves = {names[row]: points for row, points in summary["curves"].items()}
+    text = "Success rate of PGD on the linear classifiers over ε (Figure 10 b)"
+    return [
         sheet(f"Accuracy on the test images (Table 7) · {config.where}", ACCURACY, rows),
         sheet("Contrastive loss on the test images (Table 7)", LOSS, rows),
         sheet("Attack on the training images, budget, time for one seed", DETAILS, rows),
+        *([sheets.curves(text, curves)] if curves else []),
     ]
-    curves = [
-        (names[row], {f"ε = {each['epsilon']:.3g}": each["asr"] for each in curve})
-        for row, curve in summary["curves"].items()
-    ]
-    if curves:
-        text = "Success rate of PGD on the linear classifiers over ε (Figure 10 b)"
-        columns = [Column(name, itemgetter(name), ".1%", std=True) for name in curves[0][1]]
-        sheets.append(sheet(text, columns, curves))
-    return sheets
 
 
 def sentences(config: Any, summary: dict[str, Any]) -> list[str]:
@@ -182,13 +164,11 @@ def sentences(config: Any, summary: dict[str, Any]) -> list[str]:
             text = _on_row(row, printed.get(name, {}))
             lines.append(f"**{names[name]}**: {text}{_on_uaes(row) if name == 'mine' else ''}")
     judges: dict[str, Any] = {"duplicate": verdicts.on_help}
-    if printed:
-        judges["original"] = _as_printed
+    judges["original"] = _as_printed if printed else lambda curve: ""
     for reference, curve in summary["differences"].items():
         if curve:
             text = f"**{names['mine']}** against *{names[reference]}*: {verdicts.on_rates(curve)}"
-            judged = [judges[reference](curve)] if reference in judges else []
-            lines.append(" ".join([text, *judged]))
+            lines.append(f"{text} {judges[reference](curve)}".rstrip())
     if not printed:
         return [*lines, f"The paper has no figures for {config.dataset}."]
     return [
@@ -200,14 +180,15 @@ def sentences(config: Any, summary: dict[str, Any]) -> list[str]:
 
 
 def _learned(untrained: dict[str, Any], original: dict[str, Any]) -> str:
-    figures = {"a linear classifier": "accuracy", "the nearest neighbors": "neighbor_accuracy"}
-    pairs = {
-        text: [known_mean(row[figure]) for row in (untrained, original)]
-        for text, figure in figures.items()
-    }
-    parts = [f"{text} from {old:.1%} to {new:.1%}" for text, (old, new) in pairs.items()]
-    text = f"Training on the originals takes {' and '.join(parts)} of the test images."
-    if any(new <= old for old, new in pairs.values()):
+    linear, nearest = (
+        [known_mean(row[figure]) for row in (untrained, original)]
+        for figure in ("accuracy", "neighbor_accuracy")
+    )
+    text = (
+        "Training on the originals takes a linear classifier from {:.1%} to {:.1%} and the nearest "
+        "neighbors from {:.1%} to {:.1%} of the test images."
+    ).format(*linear, *nearest)
+    if any(new <= old for old, new in (linear, nearest)):
         text += " That is too little training to say anything about the rows below."
     return text
 
@@ -220,12 +201,13 @@ def _on_row(row: dict[str, Any], theirs: dict[str, float]) -> str:
         loss, gain = (row[figure][reference] for figure in ("loss_gain", "accuracy_gain"))
         parts.append(
             f"loss {verdicts.than(loss['mean'], called[reference])}, linear accuracy "
-            f"{_signed(gain['mean'])} points (higher in {wins} of {gain['count']}, by seed)"
+            f"{written(100 * gain['mean'], '+.2f')} points (higher in {wins} of {gain['count']}, "
+            "by seed)"
         )
     if theirs:
         loss = f", loss {verdicts.difference(theirs['loss_gain'])}" if "loss_gain" in theirs else ""
-        paper = f"the paper's, against its original: {_signed(theirs['accuracy_gain'])} points"
-        parts.append(f"{paper}{loss}")
+        points = written(100 * theirs["accuracy_gain"], "+.2f")
+        parts.append(f"the paper's, against its original: {points} points{loss}")
     return "; ".join(parts) + "."
 
 
@@ -242,10 +224,6 @@ def _on_uaes(row: dict[str, Any]) -> str:
     )
 
 
-def _signed(rate: float) -> str:
-    return written(points(rate), "+.2f")
-
-
 def _as_printed(curve: Sequence[Mapping[str, Any]]) -> str:
     small = [known_mean(each["difference"]) for each in curve if each["epsilon"] <= 0.02]
     verdict = "so it is here" if small and max(small) < 0 else "here it is not at every ε"
@@ -255,9 +233,7 @@ def _as_printed(curve: Sequence[Mapping[str, Any]]) -> str:
 def draw_training(job: Job[Any], path: Path) -> None:
     """Loss by epoch, but for CLAE's, and k-NN accuracy, over the steps of the optimizer."""
     rows = job.run.summary["rows"]
-    with rc_context(STYLE):
-        figure = Figure(figsize=(11, 4.4), layout="constrained")
-        left, right = figure.subplots(1, 2)
+    with plots.canvas(path, (11, 4.4), 1, 2) as (_, (left, right)):
         for name, color in COLORS.items():
             row, label = rows[name], job.labels[name]
             each = row["steps"] / row["epochs"]
@@ -274,19 +250,14 @@ def draw_training(job: Job[Any], path: Path) -> None:
             axes.set_xlabel("steps")
             axes.grid(axis="y")
         right.legend(loc="lower right")
-        plots.save(figure, path)
 
 
 def draw_robustness(job: Job[Any], path: Path) -> None:
     """Figure 10 (b): success rate of PGD over ε, mean ± std over the seeds."""
-    with rc_context(STYLE):
-        figure = Figure(figsize=(5.6, 4), layout="constrained")
-        axes = figure.subplots()
-        for name, curve in job.run.summary["curves"].items():
-            epsilons, rates = ([each[of] for each in curve] for of in ("epsilon", "asr"))
-            plots.band(axes, epsilons, rates, job.labels[name], COLORS[name], "o-")
+    with plots.canvas(path, (5.6, 4)) as (_, axes):
+        for name, points in job.run.summary["curves"].items():
+            plots.curve(axes, points, job.labels[name], COLORS[name])
         plots.rates_over_epsilon(axes)
-        plots.save(figure, path)
 
 
 def draw_examples(job: Job[Any], path: Path) -> None:

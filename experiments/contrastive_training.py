@@ -26,11 +26,10 @@ def several_gpus() -> bool:
 def train(job: Job[Any], added: Any) -> dict[str, Any]:
     """A new SimCLR, trained on the originals and `added`, is kept, so is a classifier on it.
 
-    Initial weights, views and the order of the images depend on the seed alone: two rows of one
-    seed differ in their data and their steps. The model that is kept is in float32, without
-    optimizer. Training stops every so many epochs to look at the nearest neighbors, and to save:
-    first the model, then the record that tells of it. `SimCLR` goes on from a file as if it had
-    never stopped.
+    Initial weights, views and the order of the images depend on the seed alone. The model that is
+    kept is in float32, without optimizer. Training stops every so many epochs to look at the
+    nearest neighbors, and to save: first the model, then the record that tells of it. `SimCLR` goes
+    on from a file as if it had never stopped.
     """
     config, key = job.config, job.piece.key
     data = uae.UAEAugmentation(job.data.x_train, added, batch_size=config.batch_size, seed=job.seed)
@@ -51,14 +50,9 @@ def train(job: Job[Any], added: Any) -> dict[str, Any]:
     while (start := figures["epochs"]) < epochs:
         stop = min(start + config.every, epochs)
         data.epoch = start
-        losses = trained.fit(
-            batches,
-            initial_epoch=start,
-            epochs=stop,
-            shuffle=False,
-            verbose=0,
-            callbacks=[job.progress.callback(job.label, work)],
-        ).history["loss"]
+        leg = {"initial_epoch": start, "epochs": stop, "shuffle": False, "verbose": 0}
+        callback = job.progress.callback(job.label, work)
+        losses = trained.fit(batches, **leg, callbacks=[callback]).history["loss"]
         if not all(map(math.isfinite, losses)):
             raise FloatingPointError(
                 f"The loss of {job.label!r} is no longer finite. Received: {losses}."

@@ -9,7 +9,6 @@ errors of the estimator of the order 1/√T; so α = 1/√T is tried as well, fo
     python -m experiments.convergence --dataset mnist --similarity gaussian
 """
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,23 +16,19 @@ from typing import Annotated, Any, Self
 
 import keras
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 
 import keras_uae as uae
 from experiments.data import Split
-from experiments.engine import autoencoders, plots
+from experiments.engine import plots
 from experiments.engine.attacking import attack_work, attacked, find_uaes, found_figures
-from experiments.engine.autoencoders import AutoencoderConfig
-from experiments.engine.config import Choice, size
-from experiments.engine.experiment import Experiment
-from experiments.engine.job import Job, Piece
-from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, RED, STYLE
-from experiments.engine.report import Figure
+from experiments.engine.autoencoders import AutoencoderConfig, train_original
+from experiments.engine.config import Choice, Epsilons, Seeds, size
+from experiments.engine.experiment import Experiment, Figure, Job, Piece
+from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, RED
 from experiments.engine.summary import Records, by_seed, mean, spread
 from experiments.engine.tables import Column, Sheet, sheet, written
-from keras_uae._checks import check_integer, check_number
+from keras_uae._checks import Integer
 from keras_uae.attacks.geometry import STEP_RULES
 from keras_uae.similarity import names as similarity_names
 from models import get_recipe
@@ -49,15 +44,15 @@ COLORS = (BLUE, ORANGE, GREEN, RED, LIGHT_GREEN, GREY)
 class Config(AutoencoderConfig):
     """‖L(δ, c)‖² of Theorem 1 over the iterations, for several step sizes."""
 
-    seeds: tuple[int, ...] = (0,)
+    seeds: Seeds = (0,)
     """One run for each; the tables show mean ± standard deviation."""
     attack_size: int = 64
     """Attack the first so many training images."""
     steps: int = 400
     """Iterations T where α is fixed."""
-    step_sizes: tuple[float, ...] = (0.001, 0.01, 0.1)
+    step_sizes: Epsilons = (0.001, 0.01, 0.1)
     """Step sizes α of δ."""
-    horizons: tuple[int, ...] = (10, 40, 160, 640)
+    horizons: tuple[Annotated[int, Integer(1)], ...] = (10, 40, 160, 640)
     """Numbers of iterations T for each of which α = 1/√T."""
     multiplier_step_size: float = 0.1
     """Step β of c."""
@@ -81,15 +76,6 @@ class Config(AutoencoderConfig):
         }
         return super().for_preset(preset, dataset, **{**mine, **settings})
 
-    def check(self) -> None:
-        """As of every experiment; and step sizes and horizons."""
-        owner = type(self).__name__
-        for step_size in self.step_sizes:
-            check_number(owner, "step_sizes", step_size, 0)
-        for steps in self.horizons:
-            check_integer(owner, "horizons", steps, 1)
-        super().check()
-
     def complete(self, data: Split) -> Self:
         """As of every experiment; and what the attack itself refuses."""
         config = super().complete(data)
@@ -104,31 +90,19 @@ class Config(AutoencoderConfig):
 
     def attack(self, model: keras.Model, step_size: float, steps: int) -> uae.MinMaxAttack:
         """Algorithm 1 with this α and T."""
-        return uae.MinMaxAttack(
-            model,
-            similarity=self.similarity,
-            step_size=step_size,
-            steps=steps,
-            multiplier_step_size=self.multiplier_step_size,
-            step_rule=self.step_rule,
-            initial_radius=self.initial_radius,
-            epsilon=self.epsilon,
-        )
+        names = ("similarity", "multiplier_step_size", "step_rule", "initial_radius", "epsilon")
+        settings = {name: getattr(self, name) for name in names}
+        return uae.MinMaxAttack(model, step_size=step_size, steps=steps, **settings)
 
 
 def pieces(config: Config) -> Iterator[Piece]:
     """The autoencoder of every seed, and each of its attacks."""
     for seed in config.seeds:
         training = config.epochs * size(config.train_size)
-        yield Piece("training", seed, "original", training, train)
+        yield Piece("training", seed, "original", training, train_original)
         for name, (_, steps) in config.runs.items():
             work = config.attack_size * attack_work(config.similarity, steps)
             yield Piece("attack", seed, name, work, attack, mark="asr")
-
-
-def train(job: Job[Config]) -> dict[str, Any]:
-    """The autoencoder that is attacked."""
-    return autoencoders.train(job, [], epochs=job.config.epochs)
 
 
 def attack(job: Job[Config]) -> dict[str, Any]:
@@ -142,14 +116,10 @@ def attack(job: Job[Config]) -> dict[str, Any]:
 
 
 def curve(gaps: np.ndarray) -> dict[str, Any]:
-    """‖L‖² over the iterations, median and the band of 80 % of the images, and the least so far.
+    """‖L‖² at some iterations, evenly on a logarithmic scale, from ‖L‖ of every image `(n, T)`.
 
-    Args:
-        gaps: Array `(n, T)`, ‖L(δ_t, c_t)‖ of every image.
-
-    Returns:
-        Lists over some iterations, from 1 to T, evenly on a logarithmic scale: `iteration`, `low`,
-        `median`, `high`, and `least`, the median over the images of the least value so far.
+    By the names in `CURVES`, median and the band of 80 % of the images, and the median of the least
+    so far.
     """
     square = gaps**2
     places = np.unique(np.geomspace(1, gaps.shape[1], CURVE_POINTS).round().astype(int)) - 1
@@ -239,15 +209,14 @@ def tables(config: Config, summary: dict[str, Any]) -> list[Sheet]:
 
 def verdicts(config: Config, summary: dict[str, Any]) -> list[str]:
     """What each α comes to, whether the rate is that of the theorem, what it assumes."""
-    names, lines = labels(config), []
-    for name, row in summary["rows"].items():
-        if name.startswith("alpha"):
-            first, least, power = (mean(row[key]) for key in ("first", "least", "slope"))
-            text = f"{names[name]}: the least ‖L‖² so far falls from {first:.3g} to {least:.3g}"
-            late = f", in the second half of the iterations as t to the {written(power, '.2f')}"
-            lines.append(f"{text}{'' if power is None else late}.")
-    rate = summary["horizons"]
-    if rate is not None:
+    lines = [
+        f"{labels(config)[name]}: the least ‖L‖² so far falls from {mean(row['first']):.3g} to "
+        f"{mean(row['least']):.3g}, in the second half of the iterations as t to the "
+        f"{written(row['slope'], '.2f')}."
+        for name, row in summary["rows"].items()
+        if name.startswith("alpha")
+    ]
+    if (rate := summary["horizons"]) is not None:
         verdict = "at least as fast as" if rate <= RATE + CLEAR else "more slowly than"
         lines.append(
             f"With α = 1/√T, the least ‖L‖² of T iterations falls as T to the "
@@ -261,24 +230,12 @@ def verdicts(config: Config, summary: dict[str, Any]) -> list[str]:
     return lines
 
 
-def introduction(config: Config) -> str:
-    """What the gap is."""
-    return (
-        "Theorem 1 measures how far δ and c are from a solution by L(δ, c) = (δ − P[δ − ∇_δ F], "
-        "c − P[c + ∇_c F]), F(δ, c) = c·f⁺(x + δ) + I(x, x + δ), P the projection on what is "
-        "allowed. As F is linear in c and c may be as large as it likes, the second part is −f⁺. "
-        f"{config.attack_size} images are attacked."
-    )
-
-
 def draw(job: Job[Config], path: Path) -> None:
     """‖L‖² over t for every α, and its least over T where α = 1/√T; with 1/√t to compare."""
     names, rows = labels(job.config), job.run.summary["rows"]
     fixed = {name: row["curve"] for name, row in rows.items() if name.startswith("alpha")}
     ends = [row["curve"] for name, row in rows.items() if name.startswith("horizon")]
-    with rc_context(STYLE):
-        figure = Canvas(figsize=(11, 4.6), layout="constrained")
-        left, right = figure.subplots(1, 2)
+    with plots.canvas(path, (11, 4.6), 1, 2) as (_, (left, right)):
         for place, (name, line) in enumerate(fixed.items()):
             color, t = COLORS[place % len(COLORS)], line["iteration"]
             left.fill_between(t, line["low"], line["high"], color=color, alpha=0.12, lw=0)
@@ -295,9 +252,7 @@ def draw(job: Job[Config], path: Path) -> None:
         for axes, over in ((left, "iteration t"), (right, "iterations T")):
             axes.set(xlabel=over, xscale="log", yscale="log")
             axes.grid()
-            if axes.get_legend_handles_labels()[1]:
-                axes.legend(loc="lower left")
-        plots.save(figure, path)
+            plots.legend(axes, "lower left")
 
 
 def _reference(axes: Axes, iterations: Any, curves: Any, place: int = 0) -> None:
@@ -319,7 +274,12 @@ EXPERIMENT = Experiment(
     title=lambda config: (
         f"Convergence of the MinMax attack: {config.dataset}, convolutional autoencoder"
     ),
-    introduction=introduction,
+    introduction=lambda config: (
+        "Theorem 1 measures how far δ and c are from a solution by L(δ, c) = (δ − P[δ − ∇_δ F], "
+        "c − P[c + ∇_c F]), F(δ, c) = c·f⁺(x + δ) + I(x, x + δ), P the projection on what is "
+        "allowed. As F is linear in c and c may be as large as it likes, the second part is −f⁺. "
+        f"{config.attack_size} images are attacked."
+    ),
     verdicts=verdicts,
     figures={
         "convergence": Figure(
@@ -332,4 +292,4 @@ EXPERIMENT = Experiment(
 main = EXPERIMENT.main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,22 +1,16 @@
 """Do UAEs help the concrete autoencoder to select features? Table 6, with the controls it lacks.
 
 For every seed: fit `ConcreteFeatureSelector` to the training samples, find UAEs of these on its
-network, and fit new selectors, with the same seed, to the originals and
-
-    duplicate   the same samples once more: as many rows and steps, no perturbation
-    mine        MINE-UAE
-
-and compare the reconstruction errors of their networks on the test samples, and what classifiers
-make of the selected features alone. Beside them stand features that took no concrete autoencoder:
-random ones, those of greatest variance, by principal components, by greedy linear search, and, if
-that package is installed, of LassoNet; see feature_selection_rows.py.
+network, and fit new selectors, with the same seed, to the originals and these, or the originals
+once more; compare the reconstruction errors of their networks on the test samples, and what
+classifiers make of the selected features alone. Beside them stand features that took no network;
+see `ROWS` of feature_selection_rows.py.
 
     python -m experiments.feature_selection
     python -m experiments.feature_selection --dataset mnist --preset paper
 """
 
 import math
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,21 +22,17 @@ from sklearn.exceptions import ConvergenceWarning
 
 import keras_uae as uae
 from experiments import feature_selection_figures as drawing
+from experiments import feature_selection_rows as rows
 from experiments import paper
 from experiments.data import PROTOCOLS, TABULAR, Split, load, names
-from experiments.engine import attacking, training, verdicts
-from experiments.engine import summary as statistics
+from experiments.engine import attacking, training
 from experiments.engine.attacking import AttackConfig, attacked
 from experiments.engine.config import Choice, size
-from experiments.engine.experiment import Experiment
-from experiments.engine.job import Job, Piece
-from experiments.engine.report import Figure
-from experiments.engine.summary import Records, Summary, by_seed, known_mean, spread, spreads
-from experiments.engine.tables import OUTCOME, Column, Sheet, sheet, written
+from experiments.engine.experiment import Experiment, Figure, Job, Piece
 from experiments.feature_selection_rows import FIXED, NETWORKS, ROWS, SEEDED
 from keras_uae import evaluation
 from keras_uae import similarity as similarities
-from keras_uae._checks import check_integer
+from keras_uae._checks import Integer, check_integer
 from keras_uae.selection import ConcreteFeatureSelector
 from models import concrete_autoencoder
 
@@ -81,14 +71,14 @@ class Config(AttackConfig):
     protocol: Annotated[str, Choice(PROTOCOLS)] = "clean"
     """How the data are filled in, scaled and split: clean, which uses nothing of the test samples,
     or published, as the published code does."""
-    split_seed: Annotated[int, "a seed, no count: 0 is one, too"] = 0
+    split_seed: Annotated[int, Integer(0, 2**32 - 1)] = 0
     """Split of data sets that come without one. All seeds share it: they measure the training."""
 
     @classmethod
     def for_preset(cls, preset: str = "quick", dataset: str = "digits", **settings: Any) -> Self:
         """As of every attack, and how the data set and the selector are trained."""
         selector = settings.get("selector", "published" if preset == "paper" else "default")
-        mine = {"dataset": dataset, "selector": selector, "epochs": EPOCHS.get(selector)}
+        mine = {"dataset": dataset, "selector": selector, "epochs": EPOCHS[selector]}
         mine["features"] = FEATURES.get(dataset, 50)
         mine["projections"] = PROJECTIONS if preset == "paper" else 96
         if preset == "smoke":
@@ -106,7 +96,6 @@ class Config(AttackConfig):
 
     def load(self) -> Split:
         """The data set, split and prepared as the flags say."""
-        check_integer(type(self).__name__, "split_seed", self.split_seed, 0, 2**32 - 1)
         kept: dict[str, Any] = {"data_dir": self.data_dir, "train_size": self.train_size}
         return load(self.dataset, **kept, seed=self.split_seed, protocol=self.protocol)
 
@@ -176,16 +165,15 @@ def selector(config: Config, seed: int) -> ConcreteFeatureSelector:
 
 def train(job: Job[Config]) -> dict[str, Any]:
     """A selector fitted to the originals and what the row adds: its errors and features."""
-    data = job.data._replace(x_train=flat(job.data.x_train), x_test=flat(job.data.x_test))
+    data = job.data.flat()
     x = data.x_train
     if job.name != "original":
         added = flat(attacked(job)) if job.name == "duplicate" else job.uaes(job.name).x
         x = np.concatenate([x, added])
-    with warnings.catch_warnings():
-        # it is in the record and in the tables; printed, it would break the bar
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        callbacks = [job.progress.callback(job.label, len(x))]
-        fitted = selector(job.config, job.seed).fit(x, callbacks=callbacks)
+    fitted = selector(job.config, job.seed)
+    # the warning is in the record and in the tables; printed, it would break the bar
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        fitted.fit(x, callbacks=[job.progress.callback(job.label, len(x))])
     if job.name == "original":
         job.keep(fitted.model_)
     return {
@@ -219,98 +207,11 @@ def judge(job: Job[Config]) -> dict[str, Any]:
     }
 
 
-def labels(config: Config) -> dict[str, str]:
-    """How the rows of a run are called."""
-    called = attacking.uae_label(config.similarity)
-    return {name: row.label for name, row in ROWS.items()} | {"mine": called}
-
-
-def summarize(records: Records) -> Summary:
-    """Rows of the table; only those of which there is something to say.
-
-    Every figure is `{"mean", "std", "count"}` over the seeds that have it, or `None`. Networks have
-    more of them than others; `settled` counts the seeds in which all units settled.
-    """
-    summary, judged = {}, ("accuracy", "neighbor_accuracy", "linear_error", "n_unique")
-    for name in ROWS:
-        row = spreads(records, "features", name, *judged)
-        if row["accuracy"] is None:
-            continue
-        if name in NETWORKS:
-            row |= statistics.errors(records, name) | statistics.attack(records, name)
-            trained = by_seed(records, "training", name).values()
-            row["settled"] = sum(each["converged"] for each in trained)
-            row["max_probability"] = spread(each["mean_max_probability"] for each in trained)
-            row["epochs"] = spread(each["epochs"] for each in trained)
-        summary[name] = row
-    return summary
-
-
-WORTH = (
-    Column("ExtraTrees accuracy", "accuracy", ".2%", std=True),
-    Column("paper's accuracy", "paper.accuracy", ".2%"),
-    Column("1-NN accuracy", "neighbor_accuracy", ".2%"),
-    Column("linear error", "linear_error", ".5f"),
-    Column("features", "n_unique", ".3g"),
-)
-DETAILS = (
-    Column("ASR", "asr", ".1%"),
-    Column("paper's ASR", "paper.asr", ".1%"),
-    Column("training error", "train_error", ".5f"),
-    Column("settled", lambda row: f"{row['settled']} of {row['seconds']['count']}"),
-    Column("attack", "attack_seconds", ".1f", " s"),
-    Column("training", "seconds", ".1f", " s"),
-)
-
-
-def tables(config: Config, summary: Summary) -> list[Sheet]:
-    """Errors of the networks, what the features say, and how it came about."""
-    rows = {name: (labels(config)[name], row) for name, row in beside(config, summary).items()}
-    networks = [row for name, row in rows.items() if name in NETWORKS]
-    title = f"Reconstruction error on the test samples · {config.features} features of"
-    made = "Attack on the training samples, training error, time for one seed"
-    return [
-        sheet(f"{title} {config.where}", OUTCOME, networks),
-        sheet("What the selected features say of the test samples", WORTH, [*rows.values()]),
-        sheet(made, DETAILS, networks),
-    ]
-
-
-def beside(config: Config, summary: Summary) -> Summary:
-    """The rows of the summary, and what the paper prints in them."""
-    return {name: {**row, "paper": config.printed.get(name, {})} for name, row in summary.items()}
-
-
-def sentences(config: Config, summary: Summary) -> list[str]:
-    """Errors of the networks and whether all units settled; then whether it takes a network."""
-    lines, names = [], labels(config)
-    for name, row in beside(config, summary).items():
-        if name in NETWORKS:
-            text, seeds = verdicts.on_error(row), row["seconds"]["count"]
-            if row["settled"] < seeds:
-                missing = f"{seeds - row['settled']} of {seeds} seed{'s' * (seeds > 1)}"
-                text += f" Not all units settled in {missing}."
-            lines.append(f"**{names[name]}**: {text}{verdicts.not_found(row, 'samples')}")
-    for called, figure, form, first in (
-        ("ExtraTrees accuracy", "accuracy", ".2%", max),
-        ("linear error", "linear_error", ".5f", min),
-    ):
-        values = {name: known_mean(row[figure]) for name, row in summary.items()}
-        chosen = (
-            first((n for n in values if (n in NETWORKS) == network), key=values.__getitem__)
-            for network in (True, False)
-        )
-        said = (f"{names[n]}, {written(summary[n][figure], form, std=True)}" for n in chosen)
-        best = "; without one: ".join(said)
-        lines.append(f"Best {called} with a concrete autoencoder: {best}.")
-    return lines if config.printed else [*lines, f"The paper has no figures for {config.dataset}."]
-
-
 def published(config: Config) -> dict[str, Any]:
     """The settings of Table 6, nothing for other data sets; what has no influence is as it is."""
     if not config.printed:
         return {}
-    theirs = paper.feature_selection_setting(config.dataset)
+    theirs = paper.printed("feature_selection", config.dataset)
     by_mine = config.similarity in SAMPLINGS
     return {
         "features": theirs["features"],
@@ -329,9 +230,9 @@ EXPERIMENT = Experiment(
     name="feature_selection",
     config=Config,
     pieces=pieces,
-    labels=labels,
-    summarize=summarize,
-    tables=tables,
+    labels=rows.labels,
+    summarize=rows.summarize,
+    tables=rows.tables,
     legend="Test error: mean squared error per input dimension of the network that sees the "
     "selected features, on test samples without perturbation. vs: + is a lower error than that of "
     "the original or the duplicate of the same seed, − a higher one. ± std over the seeds; rows "
@@ -350,7 +251,7 @@ EXPERIMENT = Experiment(
         "perturbation itself brings is the difference between them. Every training is one try of "
         "the selector, where the paper has up to five. The other rows select without a network."
     ),
-    verdicts=sentences,
+    verdicts=rows.sentences,
     figures={
         "scores": Figure(
             "Test error and accuracy of every row, a dot for each seed", drawing.scores
@@ -363,4 +264,4 @@ EXPERIMENT = Experiment(
 main = EXPERIMENT.main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

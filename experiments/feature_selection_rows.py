@@ -1,12 +1,16 @@
-"""The rows of a feature selection run, and how features are selected without a network."""
+"""The rows of a feature selection run, what selects without a network, tables and sentences."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from experiments.engine import attacking, verdicts
+from experiments.engine import summary as statistics
 from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE
+from experiments.engine.summary import Records, Summary, by_seed, known_mean, spread, spreads
+from experiments.engine.tables import OUTCOME, SECONDS, Column, Sheet, beside, sheet, written
 from keras_uae.selection.linear import greedy_linear_selection
 
 
@@ -79,3 +83,80 @@ FIXED = tuple(name for name, row in ROWS.items() if row.select and not row.seede
 SEEDED = tuple(
     name for name, row in ROWS.items() if row.seeded and (name != "lassonet" or find_spec(name))
 )
+
+
+def labels(config: Any) -> dict[str, str]:
+    """How the rows of a run are called."""
+    called = attacking.uae_label(config.similarity)
+    return {name: row.label for name, row in ROWS.items()} | {"mine": called}
+
+
+def summarize(records: Records) -> Summary:
+    """Rows of the table that are there; of networks, `settled` counts the seeds in which all did.
+
+    Every figure is `{"mean", "std", "count"}` over the seeds that have it, or `None`.
+    """
+    summary, judged = {}, ("accuracy", "neighbor_accuracy", "linear_error", "n_unique")
+    for name in (name for name in ROWS if by_seed(records, "features", name)):
+        row = summary[name] = spreads(records, "features", name, *judged)
+        if name in NETWORKS:
+            row |= statistics.errors(records, name) | statistics.attack(records, name)
+            trained = by_seed(records, "training", name).values()
+            row["settled"] = sum(each["converged"] for each in trained)
+            row["max_probability"] = spread(each["mean_max_probability"] for each in trained)
+            row["epochs"] = spread(each["epochs"] for each in trained)
+    return summary
+
+
+WORTH = (
+    Column("ExtraTrees accuracy", "accuracy", ".2%", std=True),
+    Column("paper's accuracy", "paper.accuracy", ".2%"),
+    Column("1-NN accuracy", "neighbor_accuracy", ".2%"),
+    Column("linear error", "linear_error", ".5f"),
+    Column("features", "n_unique", ".3g"),
+)
+DETAILS = (
+    Column("ASR", "asr", ".1%"),
+    Column("paper's ASR", "paper.asr", ".1%"),
+    Column("training error", "train_error", ".5f"),
+    Column("settled", lambda row: f"{row['settled']} of {row['seconds']['count']}"),
+    *SECONDS,
+)
+
+
+def tables(config: Any, summary: Summary) -> list[Sheet]:
+    """Errors of the networks, what the features say, and how it came about."""
+    rows = beside(summary, config.printed, labels(config))
+    networks = [row for name, row in rows.items() if name in NETWORKS]
+    title = f"Reconstruction error on the test samples · {config.features} features of"
+    made = "Attack on the training samples, training error, time for one seed"
+    return [
+        sheet(f"{title} {config.where}", OUTCOME, networks),
+        sheet("What the selected features say of the test samples", WORTH, [*rows.values()]),
+        sheet(made, DETAILS, networks),
+    ]
+
+
+def sentences(config: Any, summary: Summary) -> list[str]:
+    """Errors of the networks and whether all units settled; then whether it takes a network."""
+    lines, names = [], labels(config)
+    for name, (_, row) in beside(summary, config.printed, names).items():
+        if name in NETWORKS:
+            text, seeds = verdicts.on_error(row), row["seconds"]["count"]
+            if row["settled"] < seeds:
+                missing = f"{seeds - row['settled']} of {seeds} seed{'s' * (seeds > 1)}"
+                text += f" Not all units settled in {missing}."
+            lines.append(f"**{names[name]}**: {text}{verdicts.not_found(row, 'samples')}")
+    for called, figure, form, first in (
+        ("ExtraTrees accuracy", "accuracy", ".2%", max),
+        ("linear error", "linear_error", ".5f", min),
+    ):
+        values = {name: known_mean(row[figure]) for name, row in summary.items()}
+        chosen = (
+            first((n for n in values if (n in NETWORKS) == network), key=values.__getitem__)
+            for network in (True, False)
+        )
+        said = (f"{names[n]}, {written(summary[n][figure], form, std=True)}" for n in chosen)
+        best = "; without one: ".join(said)
+        lines.append(f"Best {called} with a concrete autoencoder: {best}.")
+    return lines if config.printed else [*lines, f"The paper has no figures for {config.dataset}."]

@@ -1,24 +1,15 @@
 """Do UAEs improve reconstruction? Tables 4, 5 and 11 of the paper, with controls it does not have.
 
 For every seed: train an autoencoder, find UAEs of its training images, and train anew, from
-scratch, on the originals and one augmentation at a time:
-
-    duplicate   the same images once more: as many samples and steps, no perturbation
-    mine        MINE-UAE, `MinMaxAttack(model)`
-    l2          L2-UAE, the perturbation with the largest reconstruction loss that still succeeds
-    ga_0.01     Gaussian noise of σ = 0.01, and of 0.001: ga_0.001
-
-and compare the reconstruction errors on the test images. `--rows conventional` does the same with
-flips, rotations and noise, alone and with UAEs of the model that was trained on them; `--rows
-rounds` adds UAEs of the model that was trained on UAEs. Each has a control of equal budget.
+scratch, on the originals and one augmentation at a time: see `ROWS` of reconstruction_rows.py.
+Compare the reconstruction errors on the test images, with a control of equal budget for each row.
 
     python -m experiments.reconstruction
     python -m experiments.reconstruction --dataset mnist --model dense --preset paper
     python -m experiments.reconstruction --dataset svhn_cropped --rows uae conventional
 """
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -29,35 +20,20 @@ import numpy as np
 import keras_uae as uae
 from experiments import paper
 from experiments import reconstruction_figures as drawing
+from experiments import reconstruction_rows as rows
 from experiments.data import COUNTS, Split
-from experiments.engine import summary as statistics
-from experiments.engine import training, verdicts
-from experiments.engine.attacking import (
-    AttackConfig,
-    attack_figures,
-    attack_work,
-    attacked,
-    find_uaes,
-    found_figures,
-    uae_label,
-)
+from experiments.engine import attacking, training
+from experiments.engine.attacking import AttackConfig, attacked, find_uaes, found_figures
 from experiments.engine.config import Choice, size
-from experiments.engine.experiment import Experiment
-from experiments.engine.job import Job, Piece
-from experiments.engine.report import Figure
-from experiments.engine.summary import Records, Summary, by_seed
-from experiments.engine.tables import OUTCOME, Column, Sheet, sheet
+from experiments.engine.experiment import Experiment, Figure, Job, Piece
+from experiments.engine.summary import by_seed
 from experiments.reconstruction_rows import GROUPS, NOISE, ROWS, chain, drawn
 from models import RECIPES, Recipe
 
 # What the paper trains in place of the recipes of MNIST
+_SVHN = {name: f"{name}_svhn" for name in ("dense", "sparse", "adversarial")}
 VARIANTS = {
-    "svhn_cropped": {
-        "dense": "dense_svhn",
-        "sparse": "sparse_svhn",
-        "conv": "deep",
-        "adversarial": "adversarial_svhn",
-    },
+    "svhn_cropped": {"conv": "deep", **_SVHN},
     **{name: {"conv": "deep"} for name in ("cifar10", "cifar10_first5k", "tiny_imagenet200")},
 }
 CONVOLUTIONAL = ("conv", "deep", "denoising", "unet")
@@ -75,9 +51,7 @@ DIGITS_BATCH_SIZE = 32
 # Where a recipe has more epochs than a quick run has time for. Table 10: the training loss of the
 # convolutional autoencoder converges after 5.
 QUICK_EPOCHS = {
-    "deep": (5, 8),
-    "denoising": (5, 8),
-    "unet": (5, 8),
+    **dict.fromkeys(("deep", "denoising", "unet"), (5, 8)),
     "adversarial_svhn": (50, 80),
 }
 TRACE_SIZE = 256  # images whose attack is followed iteration by iteration
@@ -156,19 +130,14 @@ class Config(AttackConfig):
 
     def complete(self, data: Split) -> Self:
         """As of every attack; and the data must be images, of which the report shows some."""
-        owner = type(self).__name__
         self.check_images(data)
         if self.target == "clean" and "conventional" in self.rows:
-            raise ValueError(
-                f"`target` of {owner} must be self where the rows are conventional: a flipped "
-                f"image is not to be restored unflipped. Received: target={self.target!r}."
-            )
+            why = "a flipped image is not to be restored unflipped"
+            self.refuse("target", f"be self where the rows are conventional: {why}")
         config = super().complete(data)
         if self.target == "clean" and config.attack_size != config.train_size:
-            raise ValueError(
-                f"`attack_size` of {owner} must be {config.train_size}, all training images, "
-                f"where the target is clean. Received: attack_size={config.attack_size}."
-            )
+            every = f"be {config.train_size}, all training images"
+            config.refuse("attack_size", f"{every}, where the target is clean")
         return config
 
     def untrained(self, shape: Sequence[int]) -> keras.Model:
@@ -177,10 +146,10 @@ class Config(AttackConfig):
 
     def attack_work(self, name: str = "mine") -> int:
         """What attacking one image takes, in the unit of `Piece.work`, and roughly."""
-        convolutional = recipe_name(self.dataset, self.model) in CONVOLUTIONAL
-        auto = "conv" if convolutional else "random"
-        kind = auto if self.similarity == "auto" else self.similarity
-        return attack_work(kind if name == "mine" else "l2", self.steps)
+        kind = self.similarity if name == "mine" else "l2"
+        if kind == "auto":
+            kind = "conv" if recipe_name(self.dataset, self.model) in CONVOLUTIONAL else "random"
+        return attacking.attack_work(kind, self.steps)
 
 
 def recipe_name(dataset: str, model: str) -> str:
@@ -219,7 +188,7 @@ def draw(job: Job[Config]) -> dict[str, Any]:
     if adds not in NOISE:
         return {}
     criterion = job.config.attack(job.model("original")).criterion
-    return attack_figures(x, z, uae.criterion_values(criterion, x, z) <= 0)
+    return attacking.attack_figures(x, z, uae.criterion_values(criterion, x, z) <= 0)
 
 
 def added(job: Job[Config], name: str) -> np.ndarray:
@@ -265,103 +234,6 @@ def follow(job: Job[Config]) -> None:
         find_uaes(job, job.config.attack(model), x, path=path, seed=seed, trace=True)
 
 
-def labels(config: Config) -> dict[str, str]:
-    """How the rows of a run are called, in the order of the work."""
-    short = short_labels(config)
-    return {
-        name: f"{short[ROWS[name].base]} {label}" if label.startswith("&") else label
-        for name, label in short.items()
-    }
-
-
-def short_labels(config: Config) -> dict[str, str]:
-    """The same where a row stands below the one that it builds on."""
-    name = uae_label(config.similarity)
-    return {row: ROWS[row].label.format(uae=name) for row in config.row_names}
-
-
-def summarize(records: Records) -> Summary:
-    """Rows of the table, by augmentation; only those of which there is something to say.
-
-    Every figure is `{"mean", "std", "count"}` over the seeds that have it (std as `numpy.std`
-    gives it, not divided by count − 1), or `None`. A row is compared with its base, as
-    `gain_original`, and with its control, as `gain_duplicate`.
-    """
-    summary = {}
-    for name, row in ROWS.items():
-        rows = by_seed(records, "training", name)
-        if rows:
-            first = next(iter(rows.values()))
-            budget = {"samples": first["samples"], "steps": first["steps"]}
-            control = None if row.adds in ("", "duplicate") else row.control
-            base = None if name == "original" else row.base
-            figures = statistics.errors(records, name, original=base, duplicate=control)
-            summary[name] = {**figures, **statistics.attack(records, name), **budget}
-    return summary
-
-
-TITLES = {
-    "uae": "Reconstruction error on the test images",
-    "conventional": "With conventional augmentation",
-    "rounds": "A second round of UAEs",
-}
-DETAILS = (
-    Column("ASR", "asr", ".1%"),
-    Column("paper's ASR", "paper.asr", ".1%"),
-    Column("L2 of δ", "l2", ".3f"),
-    Column("training error", "train_error", ".5f"),
-    Column("paper's training error", "paper.train_error", ".5f"),
-    Column("attack", "attack_seconds", ".1f", " s"),
-    Column("training", "seconds", ".1f", " s"),
-)
-
-
-def tables(config: Config, summary: Summary) -> list[Sheet]:
-    """What came out of every group of rows, then what all of it took."""
-    names = short_labels(config)
-    rows = {name: (names[name], row) for name, row in beside(config, summary).items()}
-    titles = {group: f"{TITLES[group]} · {config.where}" for group in config.rows}
-    shown = {group: [rows[name] for name in GROUPS[group] if name in rows] for group in titles}
-    outcomes = [sheet(title, OUTCOME, shown[group]) for group, title in titles.items()]
-    made = "Attack on the training images, training error, time for one seed"
-    return [*outcomes, sheet(made, DETAILS, list(rows.values()))]
-
-
-def beside(config: Config, summary: Summary) -> Summary:
-    """The rows of the summary, and what the paper prints in them."""
-    return {name: {**row, "paper": config.printed.get(name, {})} for name, row in summary.items()}
-
-
-def sentences(config: Config, summary: Summary) -> list[str]:
-    """A sentence for every row of the table, then the best row."""
-    names, lines = labels(config), []
-    for name, row in beside(config, summary).items():
-        base, control = ROWS[name].base, ROWS[name].control
-        called = {
-            "original": _called(base, names, "original", "the original"),
-            "duplicate": "the duplicate control"
-            if control == "duplicate"
-            else f"“{names[control]}”",
-        }
-        missing = verdicts.not_found(row, "images") if ROWS[name].attacks else ""
-        lines.append(f"**{names[name]}**: {verdicts.on_error(row, **called)}{missing}")
-    lines += verdicts.lowest(summary, names)
-    if not config.printed:
-        lines.append(
-            f"The paper has no figures for a {config.model} autoencoder on {config.dataset}."
-        )
-    return lines
-
-
-def _called(row: str, names: Mapping[str, str], usual: str, words: str) -> str:
-    return words if row == usual else f"“{names[row]}”"
-
-
-def errors_figure(job: Job[Config], path: Path) -> None:
-    """The test errors of all rows."""
-    drawing.errors(path, job.run.records, job.labels, job.config.printed)
-
-
 def examples_figure(job: Job[Config], path: Path) -> None:
     """UAEs of the first seed that has any."""
     seed, name = shown_seed(job), followed(job.config)
@@ -377,13 +249,20 @@ def trace_figure(job: Job[Config], path: Path) -> None:
         drawing.trace(path, uae.UAEs.load(job.path("trace.npz", seed)), job.config.similarity)
 
 
+def published(config: Config) -> dict[str, Any]:
+    """The paper's settings, nothing where it has no such data set and model."""
+    names = ("epochs", "retraining_epochs", "batch_size") if config.printed else ()
+    count = {"train_size": COUNTS[config.dataset][0]} if config.printed else {}
+    return {**count, **{name: getattr(config.recipe, name) for name in names}}
+
+
 EXPERIMENT = Experiment(
     name="reconstruction",
     config=Config,
     pieces=pieces,
-    labels=labels,
-    summarize=summarize,
-    tables=tables,
+    labels=rows.labels,
+    summarize=rows.summarize,
+    tables=rows.tables,
     legend="Error: mean squared error per pixel, mean ± std over the seeds. vs: + is a lower error "
     "than that of the original or the duplicate of the same seed, − a higher one, mean over the "
     "seeds. ASR: the fraction of training images that the original model reconstructs from the "
@@ -397,28 +276,22 @@ EXPERIMENT = Experiment(
         f"on another one adds {config.attack_size} more than that. The duplicate control adds the "
         "images as they are: what a perturbation itself brings is its difference to that row."
     ),
-    verdicts=sentences,
+    verdicts=rows.sentences,
     figures={
-        "errors": Figure("Test error of every augmentation, a dot for each seed", errors_figure),
+        "errors": Figure(
+            "Test error of every augmentation, a dot for each seed",
+            lambda job, path: drawing.errors(path, job.run.records, job.labels, job.config.printed),
+        ),
         "examples": Figure(
             "Originals, their UAEs, what the model makes of these, and the perturbation",
             examples_figure,
         ),
         "trace": Figure("The attack, iteration by iteration", trace_figure),
     },
-    published=lambda config: (
-        {
-            "train_size": COUNTS[config.dataset][0],
-            "epochs": config.recipe.epochs,
-            "retraining_epochs": config.recipe.retraining_epochs,
-            "batch_size": config.recipe.batch_size,
-        }
-        if config.printed
-        else {}
-    ),
+    published=published,
 )
 
 main = EXPERIMENT.main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -6,15 +6,13 @@ from typing import Any
 
 import keras
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 import keras_uae as uae
 from experiments.engine import plots
 from experiments.engine.attacking import MINE
-from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, RED, STYLE
-from experiments.engine.summary import by_seed
+from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, RED
+from experiments.engine.summary import by_seed, gains_over
 from experiments.reconstruction_rows import ROWS
 
 # by what a row adds; what is left is conventional augmentation
@@ -38,9 +36,8 @@ def examples(
     colour = x.shape[-1] == 3
     if colour:  # no colour map: a grey pixel is one that has not changed
         lines["perturbation"] = (0.5 + (z - x) / (2 * scale), {})
-    with rc_context(STYLE):
-        figure = Figure(figsize=(1.15 * len(rows) + 1.2, 5.1), layout="constrained")
-        grid = figure.subplots(len(lines), len(rows), squeeze=False)
+    shape = len(lines), len(rows)
+    with plots.canvas(path, (1.15 * len(rows) + 1.2, 5.1), *shape, squeeze=False) as (figure, grid):
         for line, (name, (images, settings)) in zip(grid, lines.items(), strict=True):
             for axes, image in zip(line, images, strict=True):
                 shown = axes.imshow(image, **settings)
@@ -55,7 +52,6 @@ def examples(
         if not colour:
             marks: dict[str, Any] = {"ticks": [-scale, 0, scale], "format": "%.2g"}
             figure.colorbar(shown, ax=grid[-1, :], fraction=0.02, pad=0.01, **marks)
-        plots.save(figure, path)
 
 
 def trace(path: Path, traced: uae.UAEs, similarity: str) -> None:
@@ -69,9 +65,7 @@ def trace(path: Path, traced: uae.UAEs, similarity: str) -> None:
     }
     steps = np.arange(1, traced.trace["gap"].shape[1] + 1)
     finite = ~traced.frozen
-    with rc_context(STYLE):
-        figure = Figure(figsize=(10, 6), layout="constrained")
-        grid = figure.subplots(2, 2, sharex=True)
+    with plots.canvas(path, (10, 6), 2, 2, sharex=True) as (figure, grid):
         for axes, (name, title) in zip(grid.flat, panels.items(), strict=True):
             if finite.any():
                 low, middle, high = np.percentile(traced.trace[name][finite], (10, 50, 90), axis=0)
@@ -91,36 +85,27 @@ def trace(path: Path, traced: uae.UAEs, similarity: str) -> None:
             axes.set_xlabel("iteration")
         title = f"{len(traced)} images, success rate {traced.success_rate:.1%}"
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)
-        plots.save(figure, path)
 
 
 def errors(
-    path: Path,
-    records: list[dict[str, Any]],
-    labels: Mapping[str, str],
-    printed: Mapping[str, Any],
+    path: Path, records: list[dict[str, Any]], labels: Mapping[str, str], printed: Mapping[str, Any]
 ) -> None:
     """Test errors with those of the paper, and the gain over the control, seed by seed."""
     values = {name: _errors(records, name) for name in labels}
     names = [n for n in labels if values[n] and ROWS[n].adds not in ("", "duplicate")]
     crowded = len(names) > 4
-    with rc_context(STYLE):
-        figure = Figure(figsize=(11, 5.4 if crowded else 4.6), layout="constrained")
-        left, right = figure.subplots(1, 2)
+    size = (11, 5.4 if crowded else 4.6)
+    with plots.canvas(path, size, 1, 2) as (figure, (left, right)):
         for position, name in enumerate(names):
             color = COLORS.get(ROWS[name].adds, GREY)
-            plots.dots(left, position, list(values[name].values()), color)
-            control = values[ROWS[name].control]
-            shared = sorted(values[name].keys() & control.keys())
-            gains = [1 - values[name][seed] / control[seed] for seed in shared]
-            if gains:
+            plots.dots(left, position, values[name], color)
+            if gains := gains_over(records, name, ROWS[name].control):
                 plots.dots(right, position, [100 * gain for gain in gains], color)
             if name in printed:
                 plots.paper_mark(left, position, printed[name]["error"])
         for name, dashes in (("original", ":"), ("duplicate", "--")):
             if values[name]:
-                seeds = list(values[name].values())
-                average, width = np.mean(seeds), np.std(seeds)
+                average, width = np.mean(values[name]), np.std(values[name])
                 plots.line(left, labels[name].lower(), average, width, dashes, GREY)
         if printed:
             plots.line(left, "original, paper", printed["original"]["error"], 0, ":", RED)
@@ -132,13 +117,12 @@ def errors(
             plots.name_positions(axes, [labels[name] for name in names], **turned)
         if left.get_legend_handles_labels()[1]:
             figure.legend(loc="outside lower left", ncols=4)
-        plots.save(figure, path)
 
 
-def _errors(records: list[dict[str, Any]], name: str) -> dict[int, float]:
-    """The finite test errors of an augmentation by seed."""
-    rows = by_seed(records, "training", name)
-    return {s: row["test_error"] for s, row in rows.items() if row["test_error"] is not None}
+def _errors(records: list[dict[str, Any]], name: str) -> list[float]:
+    """The finite test errors of an augmentation."""
+    errors = (row["test_error"] for row in by_seed(records, "training", name).values())
+    return [error for error in errors if error is not None]
 
 
 def _choose(classes: np.ndarray, success: np.ndarray, count: int) -> np.ndarray:

@@ -1,36 +1,36 @@
-"""The rows of a reconstruction run: what each adds to which, and what it is compared with.
+"""The rows of a reconstruction run: what each adds to which, what is tabulated and said of them.
 
 Conventional augmentation is that of Table 5: flips, rotations and noise by layers of Keras. One
-augmented copy of every image is drawn before the training, like the UAEs that it is compared with,
-so that all rows have samples and steps in equal number.
+augmented copy of every image is drawn before the training, like the UAEs that it is compared with.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import keras_uae as uae
+from experiments.engine import attacking, verdicts
+from experiments.engine import summary as statistics
+from experiments.engine.summary import Records, Summary, by_seed
+from experiments.engine.tables import OUTCOME, SECONDS, Column, Sheet, beside, sheet
 from models import ClippedNoise
 
 
 class Row(NamedTuple):
     """A training from scratch on the originals, on what its base has added, and on one thing more.
 
-    Attributes:
-        label: How the row is called below its base; `{uae}` stands for the name of the run's UAEs.
-        adds: What it adds: "duplicate" (the images as they are), "mine" or "l2" (UAEs of the base's
-            model), a name in `NOISE` or in `LAYERS`; "" of the original model.
-        base: The row that it builds on, and that "vs original" compares it with.
-        control: The row of as many samples and steps that adds duplicates in its place.
+    That is "duplicate" (the images as they are), "mine" or "l2" (UAEs of the base's model), a name
+    in `NOISE` or in `LAYERS`; "" of the original model.
     """
 
-    label: str
+    label: str  # below its base; `{uae}` stands for the name of the run's UAEs
     adds: str = ""
-    base: str = "original"
-    control: str = "duplicate"
+    base: str = "original"  # the row that it builds on, and that "vs original" compares it with
+    control: str = "duplicate"  # has as many samples and steps, and adds duplicates in its place
 
     @property
     def attacks(self) -> bool:
@@ -51,20 +51,16 @@ _UAE = {
 }
 
 # Table 5: conventional augmentation, alone and with UAEs of the model trained on it
-_CONVENTIONAL = {
-    "flip_rotation": "Flip + rotation",
-    "gaussian": "Gaussian noise",
-    "flip_rotation_gaussian": "Flip + rotation + noise",
-}
-_WITH = {
-    name: row
-    for kind, label in _CONVENTIONAL.items()
-    for name, row in {
-        kind: Row(label, kind),
-        f"{kind}+duplicate": Row("& duplicates", "duplicate", base=kind),
-        f"{kind}+mine": Row("& {uae}", "mine", base=kind, control=f"{kind}+duplicate"),
-    }.items()
-}
+_WITH = {}
+for _kind, _label in (
+    ("flip_rotation", "Flip + rotation"),
+    ("gaussian", "Gaussian noise"),
+    ("flip_rotation_gaussian", "Flip + rotation + noise"),
+):
+    _control = f"{_kind}+duplicate"
+    _WITH[_kind] = Row(_label, _kind)
+    _WITH[_control] = Row("& duplicates", "duplicate", base=_kind)
+    _WITH[f"{_kind}+mine"] = Row("& {uae}", "mine", base=_kind, control=_control)
 
 # Supplement 6.15: UAEs of the model that was trained on UAEs
 _ROUNDS = {
@@ -94,27 +90,17 @@ _SIGMA = 0.01
 _CHUNK = 1000  # images at once
 
 
-def _left_to_right(seed: int) -> keras.Layer:
-    return keras.layers.RandomFlip("horizontal", seed=seed)
-
-
-def _upside_down(seed: int) -> keras.Layer:
-    # a layer of its own: one for both directions draws once, so that it is a half turn or nothing
-    return keras.layers.RandomFlip("vertical", seed=seed)
-
-
-def _rotation(seed: int) -> keras.Layer:
-    return keras.layers.RandomRotation(_ANGLE, fill_mode="nearest", seed=seed)
-
-
-def _noise(seed: int) -> keras.Layer:
-    return ClippedNoise(_SIGMA, seed=seed)
-
-
-LAYERS: dict[str, tuple[Callable[[int], keras.Layer], ...]] = {
-    "flip_rotation": (_left_to_right, _upside_down, _rotation),
-    "gaussian": (_noise,),
-    "flip_rotation_gaussian": (_left_to_right, _upside_down, _rotation, _noise),
+_TURNED = (
+    # a layer for each direction: one for both draws once, so that it is a half turn or nothing
+    partial(keras.layers.RandomFlip, "horizontal"),
+    partial(keras.layers.RandomFlip, "vertical"),
+    partial(keras.layers.RandomRotation, _ANGLE, fill_mode="nearest"),
+)
+_NOISY = (partial(ClippedNoise, _SIGMA),)
+LAYERS: dict[str, tuple[Callable[..., keras.Layer], ...]] = {
+    "flip_rotation": _TURNED,
+    "gaussian": _NOISY,
+    "flip_rotation_gaussian": (*_TURNED, *_NOISY),
 }
 
 
@@ -122,7 +108,7 @@ def augmented(x: np.ndarray, name: str, seed: int) -> np.ndarray:
     """A copy of every image, changed by the layers of `name`: a function of images and seed."""
     # layers of one seed would draw the same numbers
     seeds = np.random.default_rng(seed).integers(2**31, size=len(LAYERS[name]))
-    layers = [make(int(each)) for make, each in zip(LAYERS[name], seeds, strict=True)]
+    layers = [make(seed=int(each)) for make, each in zip(LAYERS[name], seeds, strict=True)]
     parts = []
     for start in range(0, len(x), _CHUNK):
         images = tf.constant(x[start : start + _CHUNK])
@@ -139,3 +125,80 @@ def drawn(images: np.ndarray, adds: str, seed: int) -> np.ndarray:
     if adds in NOISE:
         return uae.gaussian_noise(images, NOISE[adds], seed=seed)
     return augmented(images, adds, seed)
+
+
+def labels(config: Any) -> dict[str, str]:
+    """How the rows of a run are called, in the order of the work."""
+    short = short_labels(config)
+    return {
+        name: f"{short[ROWS[name].base]} {label}" if label.startswith("&") else label
+        for name, label in short.items()
+    }
+
+
+def short_labels(config: Any) -> dict[str, str]:
+    """The same where a row stands below the one that it builds on."""
+    name = attacking.uae_label(config.similarity)
+    return {row: ROWS[row].label.format(uae=name) for row in config.row_names}
+
+
+def summarize(records: Records) -> Summary:
+    """Rows of the table, by augmentation; only those of which there is something to say.
+
+    Every figure is `{"mean", "std", "count"}` over the seeds that have it, or `None`. A row is
+    compared with its base, as `gain_original`, and with its control, as `gain_duplicate`.
+    """
+    summary = {}
+    for name, row in ROWS.items():
+        if rows := list(by_seed(records, "training", name).values()):
+            budget = {key: rows[0][key] for key in ("samples", "steps")}
+            control = None if row.adds in ("", "duplicate") else row.control
+            figures = statistics.errors(records, name, original=row.base, duplicate=control)
+            summary[name] = {**figures, **statistics.attack(records, name), **budget}
+    return summary
+
+
+TITLES = {
+    "uae": "Reconstruction error on the test images",
+    "conventional": "With conventional augmentation",
+    "rounds": "A second round of UAEs",
+}
+DETAILS = (
+    Column("ASR", "asr", ".1%"),
+    Column("paper's ASR", "paper.asr", ".1%"),
+    Column("L2 of δ", "l2", ".3f"),
+    Column("training error", "train_error", ".5f"),
+    Column("paper's training error", "paper.train_error", ".5f"),
+    *SECONDS,
+)
+
+
+def tables(config: Any, summary: Summary) -> list[Sheet]:
+    """What came out of every group of rows, then what all of it took."""
+    rows = beside(summary, config.printed, short_labels(config))
+    titles = {group: f"{TITLES[group]} · {config.where}" for group in config.rows}
+    shown = {group: [rows[name] for name in GROUPS[group] if name in rows] for group in titles}
+    outcomes = [sheet(title, OUTCOME, shown[group]) for group, title in titles.items()]
+    made = "Attack on the training images, training error, time for one seed"
+    return [*outcomes, sheet(made, DETAILS, list(rows.values()))]
+
+
+def sentences(config: Any, summary: Summary) -> list[str]:
+    """A sentence for every row of the table, then the best row."""
+    names, lines = labels(config), []
+    for name, (_, row) in beside(summary, config.printed, names).items():
+        base, control = ROWS[name].base, ROWS[name].control
+        called = {
+            "original": "the original" if base == "original" else f"“{names[base]}”",
+            "duplicate": (
+                "the duplicate control" if control == "duplicate" else f"“{names[control]}”"
+            ),
+        }
+        missing = verdicts.not_found(row, "images") if ROWS[name].attacks else ""
+        lines.append(f"**{names[name]}**: {verdicts.on_error(row, **called)}{missing}")
+    lines += verdicts.lowest(summary, names)
+    if not config.printed:
+        lines.append(
+            f"The paper has no figures for a {config.model} autoencoder on {config.dataset}."
+        )
+    return lines

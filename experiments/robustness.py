@@ -1,12 +1,8 @@
 """How well classifiers withstand perturbations: Figures 6 to 9, and 10 (a) with its control.
 
-For every seed, one part after the other:
-
-    standard     a classifier trained on the images, on these and as many duplicates, and on these
-                 and UAEs of a convolutional autoencoder; PGD over ε (Figure 10 a)
-    adversarial  the same with adversarial training (Figure 9)
-    madry        the adversarially trained one under PGD and MinMax (Figures 6 and 7)
-    trades       TRADES under PGD and MinMax (Figures 6 and 8): the published weights, or a training
+For every seed, classifiers are trained on the images alone, with as many duplicates, and with UAEs
+of a convolutional autoencoder, by standard and by adversarial training, or by TRADES, and attacked
+over ε: see `PARTS` of robustness_curves.py.
 
     python -m experiments.robustness
     python -m experiments.robustness --dataset mnist --parts trades --weights trades.npz
@@ -14,7 +10,7 @@ For every seed, one part after the other:
 
 import dataclasses
 import functools
-import sys
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +25,10 @@ from experiments.data import COUNTS, Split
 from experiments.engine import autoencoders, classifiers
 from experiments.engine.attacking import find_uaes, found_figures
 from experiments.engine.classifiers import ClassifierConfig
-from experiments.engine.config import Choice, size
-from experiments.engine.experiment import Experiment
-from experiments.engine.job import Job, Piece
-from experiments.engine.report import Figure
+from experiments.engine.config import Choice, Epsilons, size
+from experiments.engine.experiment import Experiment, Figure, Job, Piece
 from experiments.robustness_curves import PARTS, attacked, classifier, family, point
-from keras_uae._checks import check_number
+from keras_uae._checks import Number
 from keras_uae.attacks.base import Attack
 from models import ClassifierRecipe, get_recipe
 
@@ -54,7 +48,7 @@ class Config(ClassifierConfig):
 
     parts: tuple[Annotated[str, Choice(PARTS)], ...] = tuple(PARTS)
     """What to do, see Figures 7 to 10."""
-    epsilons: tuple[float, ...] = GREY_EPSILONS
+    epsilons: Epsilons = GREY_EPSILONS
     """ε of the attacks."""
     weights: Path | None = None
     """File of the published TRADES classifier for MNIST. Default: one is trained."""
@@ -68,7 +62,7 @@ class Config(ClassifierConfig):
     """Epochs of the robust trainings: as many as `epochs`, unless set."""
     robust_steps: int = 10
     """Iterations for each sample of a robust training."""
-    robust_epsilon: float = TRAINING_EPSILONS["digits"]
+    robust_epsilon: Annotated[float, Number(0)] = TRAINING_EPSILONS["digits"]
     """ε of the robust trainings."""
 
     @classmethod
@@ -85,14 +79,6 @@ class Config(ClassifierConfig):
         elif preset == "paper":
             mine |= {"autoencoder_epochs": get_recipe("conv").epochs, "robust_steps": 40}
         return dataclasses.replace(config, **{**mine, **settings})
-
-    def check(self) -> None:
-        """As of every experiment; and every ε is one."""
-        super().check()
-        owner = type(self).__name__
-        for epsilon in self.epsilons:
-            check_number(owner, "epsilons", epsilon, 0)
-        check_number(owner, "robust_epsilon", self.robust_epsilon, 0)
 
     def complete(self, data: Split) -> Self:
         """As of every classifier; and the weights are there and suit the data."""
@@ -137,13 +123,11 @@ class Config(ClassifierConfig):
         adam = functools.partial(keras.optimizers.Adam, learning_rate=rate)
         return dataclasses.replace(recipe, optimizer=adam)
 
-    def epochs_of(self, row: str) -> int:
-        """Epochs of the training of a row."""
-        return self.robust_epochs if family(row) in ROBUST else self.epochs
-
-    def weight_of(self, row: str) -> int:
-        """What a sample of a training step counts for, in the unit of `Piece.work`."""
-        return 1 + self.robust_steps if family(row) in ROBUST else 1
+    def effort(self, row: str) -> dict[str, int]:
+        """Epochs of the training of a row, and what a sample of a step counts for."""
+        if family(row) in ROBUST:
+            return {"epochs": self.robust_epochs, "weight": 1 + self.robust_steps}
+        return {"epochs": self.epochs, "weight": 1}
 
     def attack(self, row: str, method: str, model: keras.Model, epsilon: float) -> Attack:
         """The attack on the classifier of a row."""
@@ -174,7 +158,7 @@ def pieces(config: Config) -> Iterator[Piece]:
         for row, methods in config.rows.items():
             if row != "trades" or config.weights is None:
                 samples = count * (2 if "-" in row else 1)
-                work = samples * config.epochs_of(row) * config.weight_of(row)
+                work = samples * math.prod(config.effort(row).values())
                 yield Piece("training", seed, row, work, train)
             for method in methods:
                 work = config.attack_size * config.attack_steps(row, method)
@@ -194,8 +178,7 @@ def train(job: Job[Config]) -> dict[str, Any]:
     config, row = job.config, job.name
     added: Any = job.data.x_train if row.endswith("-duplicate") else []
     added = job.uaes("uae") if row.endswith("-uae") else added
-    settings = {"epochs": config.epochs_of(row), "weight": config.weight_of(row)}
-    return classifiers.train(job, config.recipe_of(row), added, **settings)
+    return classifiers.train(job, config.recipe_of(row), added, **config.effort(row))
 
 
 def attack(job: Job[Config], *, row: str, method: str, epsilon: float) -> dict[str, Any]:
@@ -241,4 +224,4 @@ EXPERIMENT = Experiment(
 main = EXPERIMENT.main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,20 +1,19 @@
 """What a robustness run shows of its success rates over ε."""
 
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import keras
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 
 from experiments.engine import classifiers, plots, verdicts
+from experiments.engine import summary as statistics
+from experiments.engine import tables as sheets
 from experiments.engine.classifiers import Attacked, one_of_each
 from experiments.engine.job import Job
-from experiments.engine.plots import BLUE, GREEN, GREY, ORANGE, STYLE
-from experiments.engine.summary import Records, curve, curve_differences, known_mean, spreads
-from experiments.engine.tables import Column, Sheet, sheet
+from experiments.engine.plots import BLUE, GREEN, GREY, ORANGE
+from experiments.engine.summary import Records, known_mean, spreads
+from experiments.engine.tables import Sheet
 
 ROWS = {
     "standard": "Standard",
@@ -91,28 +90,26 @@ def titles(config: Any) -> dict[str, str]:
 
 
 def summarize(records: Records) -> dict[str, Any]:
-    """Test accuracies and success rates as `{"mean", "std", "count"}` over the seeds.
+    """Test accuracies by row, "curves" of success rates by row and method, spreads over the seeds.
 
-    "accuracy" by row, "curves" by row and method a list over ε. "differences" is, for the rows with
-    UAEs, what they have more than the row without additions and than the duplicate control of the
-    same seed: for every ε the mean, and the number of seeds in which it is negative.
+    "differences" are, for the rows with UAEs, `curve_differences` from the row without additions
+    and from the duplicate control.
     """
-    rates: dict[str, dict[str, dict[float, dict[int, float]]]] = {}
-    for each in records:
-        if "epsilon" in each and "asr" in each:
-            by_epsilon = rates.setdefault(each["row"], {}).setdefault(each["method"], {})
-            by_epsilon.setdefault(each["epsilon"], {})[each["seed"]] = each["asr"]
-    rows = dict.fromkeys(each["name"] for each in records if each["stage"] == "training")
-    curves, differences = {}, {}
-    for row, methods in rates.items():
-        curves[row] = {method: curve(values) for method, values in methods.items()}
-        if row.endswith("-uae"):
-            differences[family(row)] = {
-                reference: curve_differences(
-                    methods["pgd"], rates.get(reference, {}).get("pgd", {})
-                )
-                for reference in (family(row), f"{family(row)}-duplicate")
-            }
+    rates = statistics.rates(records, "row", "method")
+    curves: dict[str, dict[str, Any]] = {}
+    for (row, method), values in rates.items():
+        curves.setdefault(row, {})[method] = statistics.curve(values)
+    differences = {
+        family(row): {
+            reference: statistics.curve_differences(
+                rates[row, "pgd"], rates.get((reference, "pgd"), {})
+            )
+            for reference in (family(row), f"{family(row)}-duplicate")
+        }
+        for row in curves
+        if row.endswith("-uae")
+    }
+    rows = statistics.names(records, "training")
     return {
         "accuracy": {n: spreads(records, "training", n, "accuracy")["accuracy"] for n in rows},
         "uae_asr": spreads(records, "attack", "uae", "asr")["asr"],
@@ -123,19 +120,14 @@ def summarize(records: Records) -> dict[str, Any]:
 
 def tables(config: Any, summary: dict[str, Any]) -> list[Sheet]:
     """One for each part: a row for each classifier and attack, a column for each ε."""
-    sheets = []
+    found = []
     for part, title in titles(config).items():
-        rows = {}
-        for row, method in PARTS[part]:
-            points = summary["curves"].get(row, {}).get(method, [])
-            if points:
-                rates = {f"ε = {each['epsilon']:.3g}": each["asr"] for each in points}
-                figures = {"accuracy": summary["accuracy"].get(row), **rates}
-                rows[f"{ROWS[row]}: {METHODS[method]}"] = figures
-        headings = dict.fromkeys(heading for figures in rows.values() for heading in figures)
-        columns = [Column(each, itemgetter(each), ".1%", std=True) for each in headings]
-        sheets.append(sheet(f"{title} · {config.where}", columns, list(rows.items())))
-    return sheets
+        names = {f"{ROWS[row]}: {METHODS[method]}": (row, method) for row, method in PARTS[part]}
+        rows = {n: summary["curves"].get(row, {}).get(how) for n, (row, how) in names.items()}
+        rows = {name: points for name, points in rows.items() if points}
+        accuracy = {name: summary["accuracy"].get(row) for name, (row, _) in names.items()}
+        found.append(sheets.curves(f"{title} · {config.where}", rows, accuracy=accuracy))
+    return found
 
 
 def sentences(config: Any, summary: dict[str, Any]) -> list[str]:
@@ -150,8 +142,8 @@ def sentences(config: Any, summary: dict[str, Any]) -> list[str]:
         methods = summary["curves"].get(row, {})
         if row in config.parts and METHODS.keys() <= methods.keys():
             lines.append(f"**{ROWS[row]}**: {_methods(methods)}")
+    rate = "" if config.preset == "paper" else ", with Adam at 1e-3 in place of 1e-4"
     if "madry" in config.rows:
-        rate = "" if config.preset == "paper" else ", with Adam at 1e-3 in place of 1e-4"
         lines.append(f"Adversarial training is not the published classifier, but ours{rate}.")
     if "trades" in config.rows and config.weights is None:
         lines.append("TRADES is not the published classifier, but ours.")
@@ -187,21 +179,17 @@ def draw_curves(job: Job[Any], path: Path) -> None:
     parts, found = titles(job.config), job.run.summary["curves"]
     columns = min(2, len(parts))
     lines = -(-len(parts) // columns)
-    with rc_context(STYLE):
-        figure = Figure(figsize=(5.6 * columns, 4 * lines), layout="constrained")
-        for place, (part, title) in enumerate(parts.items()):
-            axes = figure.add_subplot(lines, columns, place + 1)
+    with plots.canvas(path, (5.6 * columns, 4 * lines), lines, columns, squeeze=False) as (_, grid):
+        for axes in grid.flat[len(parts) :]:
+            axes.remove()
+        for axes, (part, title) in zip(grid.flat, parts.items(), strict=False):
             compare = len({row for row, _ in PARTS[part]}) > 1
             for row, method in PARTS[part]:
-                points = found.get(row, {}).get(method, [])
                 key, name = (row, ROWS[row]) if compare else (method, METHODS[method])
-                epsilons, rates = ([each[of] for each in points] for of in ("epsilon", "asr"))
-                if points:
-                    color = COLORS.get(key.rpartition("-")[2], GREY)
-                    plots.band(axes, epsilons, rates, name, color, "o-")
+                if points := found.get(row, {}).get(method):
+                    plots.curve(axes, points, name, COLORS.get(key.rpartition("-")[2], GREY))
             axes.set_title(title)
             plots.rates_over_epsilon(axes)
-        plots.save(figure, path)
 
 
 def draw_grid(job: Job[Any], path: Path) -> None:

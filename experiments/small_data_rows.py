@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import keras_uae as uae
+from experiments.engine.plots import BLUE, GREEN, ORANGE, RED
 from keras_uae.attacks.presets import PRESETS
 
 _FAR: dict[str, Any] = {"initial_radius": 0.02, "steps": 200}
@@ -16,19 +17,12 @@ _L2 = PRESETS["l2_uae"]
 
 @dataclass(frozen=True)
 class Setting:
-    """An attack, how many examples of an image it makes, and how often.
-
-    Attributes:
-        label: Its name in tables.
-        attack: Keyword arguments of the attack, where they are not those of the run.
-        examples: Examples of every image, each from a δ₀ of its own.
-        rounds: Equal parts of the training, each with examples of the model as it then is.
-    """
+    """An attack, how many examples of an image it makes, and how often."""
 
     label: str
-    attack: dict[str, Any] = field(default_factory=dict)
-    examples: int = 1
-    rounds: int = 1
+    attack: dict[str, Any] = field(default_factory=dict)  # what differs from the run
+    examples: int = 1  # of every image, each from a δ₀ of its own
+    rounds: int = 1  # parts of the training, each with examples of the model as it then is
 
 
 SETTINGS = {
@@ -64,18 +58,11 @@ SETTINGS = {
 
 
 class Row(NamedTuple):
-    """What a training adds to the images of its set.
+    """What a training adds to the images of its set."""
 
-    Attributes:
-        setting: Name of the attack, in `SETTINGS`.
-        target: What the model restores of x + δ: "self" (x + δ) or "clean" (x).
-        kind: "uae", "duplicate", or one of `KINDS`: noise of the size of the UAEs of the same
-            setting.
-    """
-
-    setting: str
-    target: str
-    kind: str
+    setting: str  # name of the attack, in `SETTINGS`
+    target: str  # what the model restores of x + δ: "self" (x + δ) or "clean" (x)
+    kind: str  # "uae", "duplicate", or one of `KINDS`: noise of the size of the UAEs
 
     @property
     def name(self) -> str:
@@ -95,8 +82,6 @@ class Row(NamedTuple):
 DUPLICATE = Row("default", "self", "duplicate")
 
 
-Draw = Callable[[np.random.Generator, np.ndarray, np.ndarray], np.ndarray]
-
 _HALVINGS = 30  # of the interval in which the scale lies: far below the precision of float32
 
 
@@ -114,12 +99,23 @@ def shuffled(rng: np.random.Generator, x: np.ndarray, delta: np.ndarray) -> np.n
     return moved
 
 
-# Draws of (rng, images, perturbations), both flat. "signs" is as even as noise can be.
-KINDS: dict[str, Draw] = {
-    "gaussian": lambda rng, x, delta: rng.standard_normal(x.shape),
-    "uniform": lambda rng, x, delta: rng.uniform(-1, 1, x.shape),
-    "signs": lambda rng, x, delta: rng.choice([-1.0, 1.0], x.shape),
-    "shuffled": shuffled,
+class Kind(NamedTuple):
+    """A kind of noise: its name, in short too, and its draw of (rng, images, δ), both flat."""
+
+    label: str
+    heading: str
+    color: str
+    draw: Callable[[np.random.Generator, np.ndarray, np.ndarray], np.ndarray]
+
+
+KINDS = {
+    "gaussian": Kind(
+        "Gaussian noise", "Gaussian", BLUE, lambda r, x, _: r.standard_normal(x.shape)
+    ),
+    "uniform": Kind("uniform noise", "uniform", ORANGE, lambda r, x, _: r.uniform(-1, 1, x.shape)),
+    # as even as noise can be
+    "signs": Kind("random signs", "signs", GREEN, lambda r, x, _: r.choice([-1.0, 1.0], x.shape)),
+    "shuffled": Kind("shuffled δ", "shuffled", RED, shuffled),
 }
 
 
@@ -128,16 +124,10 @@ def noise_like(x: np.ndarray, z: np.ndarray, kind: str, seed: int | Sequence[int
 
     Clipping takes some of the noise away, so its scale is the one that is right after it. A norm
     that no scale reaches is come as near to as can be.
-
-    Args:
-        x: Array `(n, ...)`.
-        z: Array like it, the perturbed images that the noise is compared with.
-        kind: One of `KINDS`.
-        seed: Integer, or several.
     """
     flat, other = (each.reshape(len(x), -1).astype(np.float64) for each in (x, z))
     norms = np.linalg.norm(other - flat, axis=1)
-    direction = KINDS[kind](np.random.default_rng(seed), flat, other - flat)
+    direction = KINDS[kind].draw(np.random.default_rng(seed), flat, other - flat)
     low, high = np.zeros(len(x)), np.full(len(x), 1e3)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

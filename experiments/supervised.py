@@ -1,20 +1,14 @@
 """Supervised adversarial examples of greatest mutual information: Tables 2, 3, 8, Figures 1 to 4.
 
 For every seed: train a classifier, take test images that it gets right, and find examples that it
-gets wrong and that share as much information with their originals as can be:
-
-    minmax      Algorithm 1, T iterations, MINE on the feature maps of the first convolution
-    penalty     Algorithm 3 with as many iterations: B values of c, T/B for each
-    conv        as minmax, with fewer iterations, for the comparison with
-    random-K    MINE on K random projections, for several K
-
-and both MinMax and PGD for several ε, on an image of each class.
+gets wrong and that share as much information with their originals as can be, by MinMax and by the
+penalty method, by MINE on feature maps and on K random projections; and both MinMax and PGD for
+several ε, on an image of each class.
 
     python -m experiments.supervised
     python -m experiments.supervised --dataset mnist --preset paper
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -29,13 +23,12 @@ from experiments.data import Split
 from experiments.engine import classifiers
 from experiments.engine.attacking import SAMPLING_WORK, find_uaes, found_figures
 from experiments.engine.classifiers import ClassifierConfig, one_of_each
-from experiments.engine.config import Choice, size
-from experiments.engine.experiment import Experiment
+from experiments.engine.config import Choice, Epsilons, Seeds, size
+from experiments.engine.experiment import Experiment, Job, Piece
 from experiments.engine.information import information, mutual_information
-from experiments.engine.job import Job, Piece
 from experiments.supervised_figures import FIGURE_EPSILONS, FIGURES, images_of
 from experiments.supervised_rows import METHODS, comparison, distances, grid_row, random_row
-from keras_uae._checks import check_integer, check_number
+from keras_uae._checks import Integer
 from keras_uae.attacks import geometry
 from keras_uae.attacks.base import Attack
 from keras_uae.similarity import MINE, BivariateSampling, Convolution, RandomSampling
@@ -46,20 +39,20 @@ CONV = MINE(features=Convolution())
 SAMPLINGS = {"random": RandomSampling, "bivariate": BivariateSampling}
 PROJECTIONS = 500  # K of the unit in which the work of sampling is counted
 EPSILONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of Figure 3
+PUBLISHED = (50, 96, 100, 200, 300, 400, 500, 600, 700, 800)  # K of Tables 2 and 8
 PRESETS: dict[str, dict[str, Any]] = {
     "smoke": {"steps": 180, "sampling_steps": 20, "projections": (8, 16), "grid_steps": 40},
     "quick": {},
-    "paper": {"steps": 9000, "sampling_steps": 1000, "grid_steps": 1000},
+    "paper": {"steps": 9000, "sampling_steps": 1000, "grid_steps": 1000, "projections": PUBLISHED},
 }
 PRESETS["smoke"]["epsilons"] = (0.1, 0.3, 1.0)
-PRESETS["paper"]["projections"] = (50, 96, 100, 200, 300, 400, 500, 600, 700, 800)
 
 
 @dataclass(frozen=True)
 class Config(ClassifierConfig):
     """Adversarial examples of greatest mutual information: MinMax, penalty, PGD."""
 
-    seeds: tuple[int, ...] = (0,)
+    seeds: Seeds = (0,)
     """One run for each, a classifier of its own; tables show mean ± std."""
     epsilon: float = 1.0
     """Largest change ε of any value of an image, but for the grids."""
@@ -76,11 +69,11 @@ class Config(ClassifierConfig):
     """δ₀ is uniform in ± so much; 0 starts at the image itself, as in the paper."""
     sampling_steps: int = 200
     """Iterations of the comparison of samplings."""
-    projections: tuple[int, ...] = (50, 96, 200, 500)
+    projections: tuple[Annotated[int, Integer(2)], ...] = (50, 96, 200, 500)
     """Random projections K to compare; preset paper has those of Tables 2 and 8."""
     sampling: Annotated[str, Choice(SAMPLINGS)] = "bivariate"
     """How random projections are drawn; bivariate is random by its exact law."""
-    epsilons: tuple[float, ...] = EPSILONS
+    epsilons: Epsilons = EPSILONS
     """ε of the grid of MinMax and PGD."""
     grid_size: int = 10
     """Images of the grids, one of each class as far as there are."""
@@ -97,18 +90,11 @@ class Config(ClassifierConfig):
         return super().for_preset(preset, dataset, **{**mine, **settings})
 
     def check(self) -> None:
-        """As of every experiment; and T is a multiple of B, and projections and ε can be."""
+        """As of every experiment; and T is a multiple of B."""
         super().check()
-        owner = type(self).__name__
         if self.steps % self.search_steps:
-            raise ValueError(
-                f"`steps` of {owner} must be a multiple of search_steps={self.search_steps}, so "
-                f"that all c have as many. Received: steps={self.steps}."
-            )
-        for count in self.projections:
-            check_integer(owner, "projections", count, 2)
-        for epsilon in self.epsilons:
-            check_number(owner, "epsilons", epsilon, 0)
+            multiple = f"be a multiple of search_steps={self.search_steps}"
+            self.refuse("steps", f"{multiple}, so that all c have as many")
 
     def complete(self, data: Split) -> Self:
         """As of every classifier; and what the attacks themselves refuse."""
@@ -201,7 +187,7 @@ def compare(job: Job[Config]) -> dict[str, Any]:
     model, x = job.model("classifier"), images_of(job).x
     minmax, penalty = (job.uaes(name) for name in METHODS)
     again = [mutual_information(model, CONV, x, each.x) for each in (minmax, penalty)]
-    return comparison(minmax, penalty, again[0], again[1])
+    return comparison(minmax, penalty, *again)
 
 
 def fill(job: Job[Config], *, make: Make, epsilon: float) -> dict[str, Any]:
@@ -245,4 +231,4 @@ EXPERIMENT = Experiment(
 main = EXPERIMENT.main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -4,13 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.figure import Figure as Canvas
 
 from experiments.engine import plots
 from experiments.engine.classifiers import Attacked, attacked, one_of_each, panel
 from experiments.engine.job import Job
-from experiments.engine.plots import BLUE, ORANGE, STYLE
+from experiments.engine.plots import BLUE, ORANGE
 from experiments.engine.report import Figure
 from experiments.supervised_rows import best_so_far, grid_row
 
@@ -26,9 +24,7 @@ def images_of(job: Job[Any], seed: int | None = None) -> Attacked:
 
 def iterations(job: Job[Any], path: Path) -> None:
     """Figure 2: the best mutual information so far, mean ± std over the images with an example."""
-    with rc_context(STYLE):
-        figure = Canvas(figsize=(10.5, 4.2), layout="constrained")
-        left, right = figure.subplots(1, 2)
+    with plots.canvas(path, (10.5, 4.2), 1, 2) as (_, (left, right)):
         for name, color in COLORS.items():
             best = best_so_far(job.uaes(name, job.config.seeds[0]))
             there = ~np.isnan(best)
@@ -44,9 +40,7 @@ def iterations(job: Job[Any], path: Path) -> None:
         for axes in (left, right):
             axes.set_xlabel("iteration")
             axes.grid(axis="y")
-        if left.get_legend_handles_labels()[1]:
-            left.legend(loc="best")
-        plots.save(figure, path)
+        plots.legend(left, "best")
 
 
 def grid(job: Job[Any], path: Path) -> None:

@@ -1,7 +1,6 @@
 """What the benchmark times: models, inputs, and the attacks on them that are compared."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import keras
@@ -67,8 +66,7 @@ PRESETS = {
 }
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """Methods that are compared: one model, one batch, the reference among them."""
 
     model: str
@@ -106,12 +104,12 @@ def batch_cases(scale: Scale) -> list[Case]:
     """PGD and MINE-UAE at every batch size; the one that "auto" means is marked."""
     model, shape = build(scale.model)
     attack = mine_attacks(model, scale)[CONV]
-    reference = uae.PGDAttack(model, steps=scale.steps)
     chosen = attack.auto_batch_size(shape)
+    both = {REFERENCE: uae.PGDAttack(model, steps=scale.steps), CONV: attack}
     cases = []
     for batch in scale.batches:
         x = images(shape, batch)
-        methods = [search(REFERENCE, reference, x), search(CONV, attack, x)]
+        methods = [search(name, each, x) for name, each in both.items()]
         cases.append(Case(scale.model, batch, methods, auto=batch == chosen))
     return cases
 

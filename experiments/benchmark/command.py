@@ -40,11 +40,7 @@ class Config:
     """No progress on stderr."""
 
     def scale(self) -> Scale:
-        """What the preset stands for.
-
-        Raises:
-            ValueError: A name is unknown, or a number is out of range.
-        """
+        """What the preset stands for; a `ValueError` of a setting that cannot be."""
         check_settings(self)
         if self.json not in (None, "-") and not Path(self.json).absolute().parent.is_dir():
             raise ValueError(
@@ -65,7 +61,17 @@ def main(args: Sequence[str] | None = None) -> int:
     except ValueError as error:
         errors.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         return 2
-    content = head(config, scale)
+    # not at rest? the ratios stand it better than the times
+    load = {"before": psutil.getloadavg()}
+    content: dict[str, Any] = {
+        "experiment": "benchmark",
+        "settings": {"preset": config.preset, "sections": config.sections, **scale._asdict()},
+        "versions": versions(),
+        "processors": os.cpu_count(),
+        "memory": psutil.virtual_memory().total,
+        "devices": [device.device_type for device in tf.config.list_logical_devices()],
+        "load_average": load,
+    }
     code = 0
     try:
         with JobProgress(len(config.sections) * WORK, errors, config.quiet) as progress:
@@ -75,24 +81,9 @@ def main(args: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         errors.print("interrupted: what follows are the sections that are finished")
         code = 130
-    content["load_average"]["after"] = psutil.getloadavg()
+    load["after"] = psutil.getloadavg()
     report(config, content)
     return code
-
-
-def head(config: Config, scale: Scale) -> dict[str, Any]:
-    """What the numbers depend on."""
-    settings = {"preset": config.preset, "sections": config.sections, **scale._asdict()}
-    return {
-        "experiment": "benchmark",
-        "settings": settings,
-        "versions": versions(),
-        "processors": os.cpu_count(),
-        "memory": psutil.virtual_memory().total,
-        "devices": [device.device_type for device in tf.config.list_logical_devices()],
-        # not at rest? the ratios stand it better than the times
-        "load_average": {"before": psutil.getloadavg()},
-    }
 
 
 def report(config: Config, content: dict[str, Any]) -> None:

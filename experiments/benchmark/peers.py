@@ -1,11 +1,10 @@
 """Projected gradient descent of other libraries, on the model and with the settings of ours.
 
-Both know classifiers only and ascend on a loss. So the clean samples stand where they expect
-labels, and the loss is minus the squared error of the reconstruction: like ours, they make it
-small. Both loop over the steps in Python, evaluate a Keras model operation by operation, and
-compute the gradients of its weights only to throw them away. So they are timed twice: with the
-Keras model as it is, as their users do, and with the best that can be done for them without
-touching their code, a `tf.function` with the weights as constants, which spares them both.
+Both know classifiers only and ascend on a loss: the clean samples stand where they expect labels,
+and the loss is minus the squared error of the reconstruction. Both loop in Python, and compute the
+gradients of the weights only to throw them away. So they are timed twice: with the Keras model as
+it is, and with the best that can be done for them without touching their code, one graph with the
+weights as constants.
 """
 
 import importlib
@@ -39,10 +38,7 @@ class Task:
     def as_is(self) -> Callable[..., tf.Tensor]:
         """The Keras model, its output flattened."""
 
-        def forward(x: tf.Tensor, training: bool = False) -> tf.Tensor:
-            return _rows(self.model(x, training=training))
-
-        return forward
+        return lambda x, training=False: _rows(self.model(x, training=training))
 
     def frozen(self) -> Callable[..., tf.Tensor]:
         """The model as one graph with its weights as constants, its output flattened."""
@@ -68,17 +64,11 @@ FORMS: dict[str, Callable[[Task], Callable[..., tf.Tensor]]] = {
 
 
 class Peer(NamedTuple):
-    """An attack of another library.
+    """An attack of another library: `run` does all of the task, from NumPy to NumPy arrays."""
 
-    Attributes:
-        package: Name and version, and the form of the model.
-        run: Function that attacks all of the task, from NumPy arrays to NumPy arrays.
-        gradients: One entry for each gradient that it has asked for.
-    """
-
-    package: str
+    package: str  # name and version, and the form of the model
     run: Callable[[], np.ndarray]
-    gradients: list[None]
+    gradients: list[None]  # an entry for each that it has asked for
 
 
 def art(task: Task, model: Callable[..., tf.Tensor]) -> Peer:
@@ -171,9 +161,8 @@ def prepare(task: Task, ours: np.ndarray) -> tuple[list[Peer], list[dict[str, An
 def check(task: Task, peer: Peer, ours: np.ndarray) -> dict[str, Any]:
     """What the peer did in one run.
 
-    Raises:
-        ValueError: It was not T steps inside the ball and the bounds, or it did not change the
-            loss as ours did.
+    A `ValueError` says that it was not T steps inside the ball and the bounds, or that it did not
+    change the loss as ours did.
     """
     before = len(peer.gradients)
     z = peer.run()

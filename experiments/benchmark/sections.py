@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import keras_uae as uae
-from experiments.benchmark import peers, tables
+from experiments.benchmark import peers, tables, timing
 from experiments.benchmark.cases import (
     CONV,
     REFERENCE,
@@ -18,14 +18,7 @@ from experiments.benchmark.cases import (
     images,
     mine_attacks,
 )
-from experiments.benchmark.timing import (
-    Method,
-    compare,
-    quartiles,
-    resident_memory,
-    round_robin,
-    timed,
-)
+from experiments.benchmark.timing import Method, compare, quartiles, round_robin, timed
 from experiments.engine.progress import JobProgress
 from experiments.engine.tables import Sheet
 
@@ -144,18 +137,12 @@ def repeat(attack: uae.MinMaxAttack, x: np.ndarray, calls: int) -> Figures:
     memory = []
     for _ in range(calls):
         attack.generate(x, batch_size=len(x), verbose=0)
-        memory.append(resident_memory())
+        memory.append(timing.resident_memory())
     return {"memory": memory, "first": sum(memory[:5]) / 5, "last": sum(memory[-5:]) / 5}
 
 
 class Section(NamedTuple):
-    """A part of the benchmark.
-
-    Attributes:
-        measure: Function that times it and returns the figures; they are `WORK` in the progress.
-        sheets: Function that makes tables of all that was found, which has the figures by section.
-        notes: Function that makes lines of the same, to stand below.
-    """
+    """A part: what times it, and tables and lines of all figures, which are by section."""
 
     measure: Callable[[Scale, JobProgress], Figures]
     sheets: Callable[[Figures], list[Sheet]]

@@ -1,9 +1,7 @@
 """How fast is the concrete selector? Next to the published package, in one process.
 
-Both get the same training samples, number of features, decoder and batch size. First their steps
-are timed, in turns. Then the published package trains once with all its epochs, ours with few and
-fewer, and each is judged on the test samples: reconstruction error of its network, accuracy of
-extremely randomised trees on the features it has selected.
+First their steps are timed, in turns. Then the published package trains once with all its epochs,
+ours with few and fewer, and each is judged on the test samples.
 
     pip install tf_keras && pip install --no-deps concrete-autoencoder
     python -m experiments.selector_benchmark
@@ -13,7 +11,7 @@ The package is written for Keras 2, which tf_keras is; without it, ours alone is
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,7 +30,7 @@ from experiments.data import Split, load, names
 from experiments.engine.config import Choice, check_settings
 from experiments.engine.records import versions, write_json
 from experiments.engine.tables import Column, Sheet, sheet
-from keras_uae._checks import check_integer
+from keras_uae._checks import Integer, check_integer
 from keras_uae.evaluation import extra_trees_accuracy
 from keras_uae.selection import ConcreteFeatureSelector
 
@@ -51,7 +49,7 @@ class Config:
     """Features to select."""
     published_epochs: int = 100
     """Epochs of the published package; Hsu et al. took 800."""
-    epochs: tuple[int, ...] = (10, 30, 100)
+    epochs: tuple[Annotated[int, Integer(1)], ...] = (10, 30, 100)
     """Epochs of ours, one training for each."""
     rounds: int = 3
     """Rounds in which steps are timed, an epoch of each method a round."""
@@ -71,9 +69,7 @@ def main(args: Sequence[str] | None = None) -> int:
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         check_settings(config)
-        for epochs in config.epochs:
-            check_integer("Config", "epochs", epochs, 1)
-        data = flat(load(config.dataset, data_dir=config.data_dir))
+        data = load(config.dataset, data_dir=config.data_dir).flat()
         check_integer("Config", "features", config.features, 1, data.x_train.shape[1])
     except (ValueError, OSError) as error:
         errors.print(f"error: {error}", style="red", markup=False)
@@ -103,14 +99,6 @@ def main(args: Sequence[str] | None = None) -> int:
     return 0
 
 
-def flat(data: Split) -> Split:
-    """The data with a sample as a row of features."""
-    return data._replace(
-        x_train=data.x_train.reshape(len(data.x_train), -1),
-        x_test=data.x_test.reshape(len(data.x_test), -1),
-    )
-
-
 def time_steps(
     config: Config, data: Split, with_published: bool, console: Console
 ) -> dict[str, Figures]:
@@ -118,20 +106,16 @@ def time_steps(
     x, epochs = data.x_train, 3
 
     def ours(preset: str) -> list[float]:
-        settings = {"epochs": epochs, "tryouts": 1, "random_state": 0}
-        selector = ConcreteFeatureSelector.from_preset(preset, config.features, **settings)
         ticks = Ticks()
         clock = keras.callbacks.LambdaCallback(on_epoch_begin=ticks, on_train_end=ticks)
-        with silence():
-            selector.fit(x, callbacks=[clock])
+        fit(x, config.features, preset, [clock], epochs=epochs, tryouts=1)
         return ticks.seconds
 
-    methods: dict[str, Callable[[], list[float]]] = {
-        OURS: lambda: ours("default"),
-        LIKE_PUBLISHED: lambda: ours("published"),
-    }
+    methods: dict[str, Any]
+    methods = {OURS: partial(ours, "default"), LIKE_PUBLISHED: partial(ours, "published")}
     if with_published:
-        methods[PUBLISHED] = lambda: published.fit(x, config.features, epochs=epochs, seed=0).epochs
+        settings = {"epochs": epochs, "seed": 0}
+        methods[PUBLISHED] = lambda: published.fit(x, config.features, **settings).epochs
     steps = -(-len(x) // max(len(x) // 256, 16))
     found: dict[str, list[float]] = {name: [] for name in methods}
     for index in turns(len(methods), config.rounds):
@@ -162,23 +146,23 @@ def trainings(config: Config, data: Split, with_published: bool) -> Iterator[Fig
             **{"accuracy": accuracy.mean, "accuracy_std": accuracy.std},
         }
 
-    def ours(epochs: int) -> ConcreteFeatureSelector:
-        selector = ConcreteFeatureSelector(config.features, epochs=epochs, random_state=0)
-        with silence():
-            return selector.fit(data.x_train)
-
+    x = data.x_train
     for epochs in config.epochs:
-        selector, seconds, _ = timed(partial(ours, epochs))
+        selector, seconds, _ = timed(partial(fit, x, config.features, epochs=epochs))
         yield row(OURS, epochs, seconds, selector.model_, selector.indices_)
     if with_published:
-        x, settings = data.x_train, {"epochs": config.published_epochs, "seed": 0}
+        settings = {"epochs": config.published_epochs, "seed": 0}
         result, seconds, _ = timed(lambda: published.fit(x, config.features, **settings))
         yield row(PUBLISHED, config.published_epochs, seconds, result.model, result.indices)
 
 
-def silence() -> warnings.catch_warnings:
-    """A context without warnings that the units have not settled: so few epochs do not do it."""
-    return warnings.catch_warnings(action="ignore", category=ConvergenceWarning)
+def fit(
+    x: np.ndarray, features: int, preset: str = "default", callbacks: Any = (), **settings: Any
+) -> ConcreteFeatureSelector:
+    """Our selector, without a warning that units have not settled: few epochs do not do it."""
+    selector = ConcreteFeatureSelector.from_preset(preset, features, random_state=0, **settings)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        return selector.fit(x, callbacks=list(callbacks))
 
 
 def sheets(config: Config, content: Figures) -> list[Sheet]:
@@ -188,9 +172,6 @@ def sheets(config: Config, content: Figures) -> list[Sheet]:
     reference = PUBLISHED if PUBLISHED in steps else OURS
     theirs = next((row for row in rows if row["name"] == PUBLISHED), rows[-1])
 
-    def speed(row: Mapping[str, Any]) -> float:
-        return theirs["seconds"] / row["seconds"]
-
     of_steps = (
         Column("ms", "ms_per_step.median", ".2f"),
         Column(f"× {reference}", "ratio.median", ".2f"),
@@ -198,7 +179,7 @@ def sheets(config: Config, content: Figures) -> list[Sheet]:
     of_trainings = (
         Column("epochs", "epochs", "d"),
         Column("seconds", "seconds", ".0f"),
-        Column("times as fast", speed, ".1f"),
+        Column("times as fast", lambda row: theirs["seconds"] / row["seconds"], ".1f"),
         Column("test error", "test_error", ".5f"),
         Column("ExtraTrees accuracy", "accuracy", ".2%"),
         Column("unique", "unique", "d"),

@@ -24,17 +24,12 @@ LEGEND = (
 
 def print_sheets(sheets: Sequence[Sheet], notes: Sequence[str] = (), *, markdown: bool) -> None:
     """Print tables, and below them a line for each note."""
-    console = Console()
-    for sheet in sheets:
-        if markdown:
+    if markdown:
+        for sheet in sheets:
             print(f"**{sheet.title}**\n\n{tables.markdown(sheet)}")
-        else:
-            tables.print_sheet(console, sheet)
-    for line in notes:
-        if markdown:
-            print(line, end="\n\n")
-        else:
-            console.print(line, style="dim", highlight=False, markup=False)
+        print(*notes, sep="\n\n", end="\n\n" * bool(notes))
+    else:
+        tables.show(Console(), sheets, *notes)
 
 
 def median(row: Row) -> float:
@@ -87,32 +82,32 @@ SIZES = (
 )
 
 
-def attack_sheets(content: Content) -> list[Sheet]:
+def attack_sheets(
+    content: Content, section: str = "attacks", title: str = "Attacks"
+) -> list[Sheet]:
     """One table for each model and batch."""
-    return [_case("Attacks", content, case) for case in content["attacks"]["cases"]]
+    steps = content["settings"]["steps"]
+    return [
+        tables.sheet(
+            f"{title} · {case['model']} · batch {case['batch']} · T = {steps}",
+            METHODS,
+            [(row["name"], row) for row in case["methods"]],
+        )
+        for case in content[section]["cases"]
+    ]
 
 
 def peer_sheets(content: Content) -> list[Sheet]:
     """PGD of other libraries beside ours, if there is any."""
-    return [_case("PGD", content, case) for case in content["peers"]["cases"]]
-
-
-def _case(title: str, content: Content, case: Row) -> Sheet:
-    steps = content["settings"]["steps"]
-    title = f"{title} · {case['model']} · batch {case['batch']} · T = {steps}"
-    return tables.sheet(title, METHODS, [(row["name"], row) for row in case["methods"]])
+    return attack_sheets(content, "peers", "PGD")
 
 
 def batch_sheets(content: Content) -> list[Sheet]:
     """One row for each batch size."""
-    part = content["batches"]
-    rows = [
-        (
-            f"{case['batch']}{' (auto)' if case['auto'] else ''}",
-            {row["name"]: row for row in case["methods"]},
-        )
-        for case in part["cases"]
-    ]
+    part, rows = content["batches"], []
+    for case in part["cases"]:
+        name = f"{case['batch']}{' (auto)' if case['auto'] else ''}"
+        rows.append((name, {row["name"]: row for row in case["methods"]}))
     return [tables.sheet(f"Batch sizes · {part['model']}", BATCHES, rows)]
 
 
@@ -127,19 +122,17 @@ def size_notes(content: Content) -> list[str]:
     """Whether memory grows."""
     calls = content["sizes"]["calls"]
     first, last = megabytes(calls["first"]), megabytes(calls["last"])
-    count = len(calls["memory"])
-    return [f"Resident memory over {count} calls: first five {first} MB, last five {last} MB."]
+    return [
+        f"Resident memory over {len(calls['memory'])} calls: first five {first} MB, last five "
+        f"{last} MB."
+    ]
 
 
 def peer_notes(content: Content) -> list[str]:
     """What the peers were checked for, and which are missing."""
+    text = (
+        "{name} checked: {steps} steps, |δ| ≤ {largest_change:.3f}, reconstruction error "
+        "{loss_clean:.5f} → {loss:.5f}, ours → {loss_ours:.5f}."
+    )
     part = content["peers"]
-    return [
-        *(
-            f"{one['name']} checked: {one['steps']} steps, |δ| ≤ {one['largest_change']:.3f}, "
-            f"reconstruction error {one['loss_clean']:.5f} → {one['loss']:.5f}, "
-            f"ours → {one['loss_ours']:.5f}."
-            for one in part["checks"]
-        ),
-        *part["skipped"],
-    ]
+    return [*(text.format(**figures) for figures in part["checks"]), *part["skipped"]]

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import psutil
@@ -19,15 +19,10 @@ INTERVAL = 0.005
 
 
 class PeakMemory:
-    """Highest resident memory of this process, in bytes, while the context is open.
+    """Resident memory of this process, in bytes: `before` the context was opened, and its `peak`.
 
-    Attributes:
-        before: Resident memory when it opened.
-        peak: The highest that a thread saw, looking every `INTERVAL` seconds.
+    A thread looks every `INTERVAL` seconds.
     """
-
-    before: int
-    peak: int
 
     def __enter__(self) -> Self:
         self.before = self.peak = resident_memory()
@@ -39,14 +34,12 @@ class PeakMemory:
     def __exit__(self, *error: Any) -> None:
         self._done.set()
         self._thread.join()
-        self._look()
 
     def _watch(self) -> None:
-        while not self._done.wait(INTERVAL):
-            self._look()
-
-    def _look(self) -> None:
-        self.peak = max(self.peak, resident_memory())
+        over = False
+        while not over:
+            over = self._done.wait(INTERVAL)
+            self.peak = max(self.peak, resident_memory())
 
 
 class Ticks:
@@ -72,15 +65,8 @@ def resident_memory() -> int:
 _PROCESS = psutil.Process()
 
 
-@dataclass(frozen=True)
-class Method:
-    """Something to time.
-
-    Attributes:
-        name: How the table calls it.
-        samples: Samples that one call treats.
-        run: Function that does it and returns when the result is there.
-    """
+class Method(NamedTuple):
+    """Something to time: `run` treats so many samples and returns when the result is there."""
 
     name: str
     samples: int
@@ -104,13 +90,14 @@ def round_robin(
 
     `tick` is called before every call with the place of its method.
     """
-    timings = []
-    for index, method in enumerate(methods):
+
+    def call(index: int) -> tuple[float, PeakMemory]:
         tick(index)
-        timings.append(Timing(timed(method.run)[1]))
+        return timed(methods[index].run)[1:]
+
+    timings = [Timing(call(index)[0]) for index in range(len(methods))]
     for index in turns(len(methods), rounds):
-        tick(index)
-        _, seconds, memory = timed(methods[index].run)
+        seconds, memory = call(index)
         timings[index].seconds.append(seconds)
         timings[index].memory_before.append(memory.before)
         timings[index].memory_peak.append(memory.peak)
@@ -136,24 +123,17 @@ def compare(
     methods: Sequence[Method], timings: Sequence[Timing], reference: str
 ) -> list[dict[str, Any]]:
     """Every repetition of every method, and its time as a multiple of `reference` in that round."""
-    names = [method.name for method in methods]
-    base = _ms_per_sample(methods[names.index(reference)], timings[names.index(reference)])
     rows = []
     for method, timing in zip(methods, timings, strict=True):
-        ms = _ms_per_sample(method, timing)
-        ratio = [one / other for one, other in zip(ms, base, strict=True)]
-        rows.append(
-            {
-                **{"name": method.name, "samples": method.samples, **vars(timing)},
-                **{"ms_per_sample": ms, "ratio": ratio},
-                "summary": {"ms_per_sample": quartiles(ms), "ratio": quartiles(ratio)},
-            }
-        )
+        ms = [1000 * seconds / method.samples for seconds in timing.seconds]
+        row = {"name": method.name, "samples": method.samples, **vars(timing)}
+        rows.append({**row, "ms_per_sample": ms})
+    base = next(row["ms_per_sample"] for row in rows if row["name"] == reference)
+    for row in rows:
+        ms = row["ms_per_sample"]
+        row["ratio"] = [one / other for one, other in zip(ms, base, strict=True)]
+        row["summary"] = {key: quartiles(row[key]) for key in ("ms_per_sample", "ratio")}
     return rows
-
-
-def _ms_per_sample(method: Method, timing: Timing) -> list[float]:
-    return [1000 * seconds / method.samples for seconds in timing.seconds]
 
 
 def quartiles(values: Sequence[float]) -> dict[str, float]:

@@ -5,7 +5,7 @@ default the directory in the environment variable TFDS_DATA_DIR, or else ~/tenso
 What is prepared there is read without the network; the rest is downloaded. Those of `TABULAR` are
 also read from the files of their publishers, if these are in `data_dir`.
 
-Another tabular data set is a file like isolet.py here, and a name in `TABULAR`.
+Another tabular data set is an entry of `TABULAR` in sets.py.
 """
 
 import os
@@ -15,11 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.datasets import load_digits
 
-from experiments.data.activity import ACTIVITY
-from experiments.data.coil20 import COIL20
-from experiments.data.isolet import ISOLET
-from experiments.data.mice_protein import MICE_PROTEIN
 from experiments.data.preparation import PROTOCOLS, prepare
+from experiments.data.sets import TABULAR
 from experiments.data.tabular import Raw
 from keras_uae._checks import check_choice, check_integer
 
@@ -35,8 +32,6 @@ COUNTS = {
     "cifar10_first5k": (4_000, 1_000),
     "tiny_imagenet200": (100_000, 10_000),
 }
-# Those of Table 6, which come as files.
-TABULAR = {data.name: data for data in (ISOLET, COIL20, MICE_PROTEIN, ACTIVITY)}
 
 
 def names() -> tuple[str, ...]:
@@ -55,6 +50,11 @@ class Split(NamedTuple):
     x_test: np.ndarray
     y_test: np.ndarray
 
+    def flat(self) -> "Split":
+        """The same with each sample as a row of features."""
+        x_train, x_test = (x.reshape(len(x), -1) for x in (self.x_train, self.x_test))
+        return self._replace(x_train=x_train, x_test=x_test)
+
 
 def load(
     name: str,
@@ -69,19 +69,14 @@ def load(
     Args:
         name: One of `names()`, or any image data set of tensorflow-datasets whose images have one
             size; `name/config` and `name:version` work too.
-        data_dir: Directory of tensorflow-datasets, or of the files of a tabular data set. See the
-            top of this file for the default.
-        train_size: Keep the first so many training samples, in the order of the data set: a smaller
-            set is the beginning of a larger one. Defaults to all.
-        seed: Fixes the split of data sets that come without one, stratified by label: `digits`,
-            `coil20`, `mice_protein`, and `isolet` where the file is the one of 1560 samples.
-        protocol: `"clean"`, where nothing of the test samples is used to fill in or to scale, or
-            `"published"`, the way of the paper's code; see preparation.py. All the same for the
-            image data sets except `coil20`.
+        data_dir: Where the files are; the top of this file tells the default.
+        train_size: Keep the first so many training samples: a smaller set is the beginning of a
+            larger one. Defaults to all.
+        seed: Fixes the split of data sets that come without one, stratified by label.
+        protocol: `"clean"`, or `"published"`, the way of the paper's code; see preparation.py.
 
     Raises:
-        ValueError: The name is unknown, the data set is not one of labelled images in a training
-            and a test part, it has not as many as it should, or less than `train_size`.
+        ValueError: The name is unknown, or the data are not what they should be.
         FileNotFoundError: The data set is not in `data_dir` and cannot be downloaded.
         OSError: Its files are damaged.
     """
@@ -90,7 +85,9 @@ def load(
     folder = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
     folder = folder.expanduser()
     if name == "digits":
-        raw, protocol = _read_digits(), "clean"
+        digits, protocol = load_digits(), "clean"
+        x, y = (digits.images[..., None] / 16).astype(np.float32), digits.target
+        raw = Raw(x, y.astype(np.int64), 0)
     elif isinstance(name, str) and name in TABULAR:
         raw = TABULAR[name].read(folder) or _read_prepared(name, folder)
     else:
@@ -100,12 +97,7 @@ def load(
     return split._replace(x_train=split.x_train[:size], y_train=split.y_train[:size])
 
 
-def _read_digits() -> Raw:
-    data = load_digits()
-    return Raw((data.images[..., None] / 16).astype(np.float32), data.target.astype(np.int64), 0)
-
-
-# The modules are imported where they are needed: tensorflow-datasets is an extra, and takes seconds
+# tensorflow-datasets is an extra, and takes seconds: it is imported where it is needed
 
 
 def _read_prepared(name: str, folder: Path) -> Raw:

@@ -7,6 +7,7 @@ copy was at hand when it was written: the CSV of mice_protein and the two MATLAB
 of UCI and Columbia were not: they are taken as they come, and what they hold is counted.
 """
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,36 +74,28 @@ class TabularBuilder(  # the base class itself is no data set
 
     def _fetch(self, dl_manager: tfds.download.DownloadManager) -> list[Path]:
         source = self.source
-        try:
+        with contextlib.suppress(AssertionError):  # there is no such directory, or nothing in it
             manual = Path(dl_manager.manual_dir)
-            paths = source.find(manual, manual / self.name, manual / source.folder)
-        except AssertionError:  # there is no such directory, or nothing in it
-            paths = None
-        if paths:
-            return paths
+            if paths := source.find(manual, manual / self.name, manual / source.folder):
+                return paths
         got = [Path(path) for path in dl_manager.download_and_extract(list(source.urls))]
-        if len(got) < len(source.files):
-            found = source.find(got[0], got[0] / source.folder)
-            if not found:
-                raise FileNotFoundError(f"{source.urls[0]} holds no {source.files[0]}")
-            return found
-        return got
+        if len(got) == len(source.files):
+            return got
+        if paths := source.find(got[0], got[0] / source.folder):
+            return paths
+        raise FileNotFoundError(f"{source.urls[0]} holds no {source.files[0]}")
 
 
 def _builder(data: DataSet) -> type[TabularBuilder]:
     """The class of a data set, whose name is that of tensorflow-datasets in capitals."""
     files = {source.variant: ", ".join(source.files[:4]) for source in data.sources}
-    members = {
-        "__doc__": data.description,
-        "__module__": __name__,
-        "BUILDER_CONFIGS": [
-            tfds.core.BuilderConfig(name=variant, description=f"from {names}")
-            for variant, names in files.items()
-        ],
-        "MANUAL_DOWNLOAD_INSTRUCTIONS": (
-            f"Needed only without a network: {' or '.join(files.values())}. See {data.homepage}."
-        ),
-    }
+    configs = [
+        tfds.core.BuilderConfig(name=variant, description=f"from {names}")
+        for variant, names in files.items()
+    ]
+    wanted = f"Needed only without a network: {' or '.join(files.values())}. See {data.homepage}."
+    members: dict[str, Any] = {"__doc__": data.description, "__module__": __name__}
+    members |= {"BUILDER_CONFIGS": configs, "MANUAL_DOWNLOAD_INSTRUCTIONS": wanted}
     return type(data.name.title().replace("_", ""), (TabularBuilder,), members)
 
 
@@ -110,12 +103,7 @@ BUILDERS = {name: _builder(data) for name, data in TABULAR.items()}
 
 
 def read_prepared(name: str, folder: Path) -> Raw:
-    """Return the data set that tensorflow-datasets has prepared in `folder`, or prepare it.
-
-    Raises:
-        FileNotFoundError: It is not prepared and cannot be downloaded.
-        OSError: The files are damaged.
-    """
+    """Return the data set that tensorflow-datasets has prepared in `folder`, or prepare it."""
     sources = TABULAR[name].sources
     builders = [BUILDERS[name](config=each.variant, data_dir=str(folder)) for each in sources]
     builder = next((each for each in builders if each.data_path.exists()), None)

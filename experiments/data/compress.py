@@ -1,6 +1,7 @@
 """The .Z files of the Unix program `compress`: UCI has ISOLET only so, Python cannot read them."""
 
-_HEADER = 24  # bits: two that tell the format, and a byte of settings
+MAGIC = b"\x1f\x9d"
+_HEADER = 24  # bits: two bytes that tell the format, and one of settings
 _CLEAR = 256
 
 
@@ -10,7 +11,7 @@ def decompress(data: bytes) -> bytes:
     Raises:
         ValueError: It is not of this format, or damaged.
     """
-    if data[:2] != b"\x1f\x9d" or len(data) < 3 or not 10 <= data[2] & 0x1F <= 16:
+    if data[:2] != MAGIC or len(data) < 3 or not 10 <= data[2] & 0x1F <= 16:
         raise ValueError("not a file of compress (.Z)")
     widest, clears = data[2] & 0x1F, bool(data[2] & 0x80)
     table = _first_table(clears)

@@ -1,5 +1,6 @@
 """Labelled images by way of tensorflow-datasets: find or download, check, read into arrays."""
 
+import contextlib
 import difflib
 import re
 
@@ -78,12 +79,7 @@ def _download_images(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
 
 
 def download(builder: tfds.core.DatasetBuilder, name: str, data_dir: str, url: str | None) -> None:
-    """Download and prepare a data set, if there is an answer from `url`, where it comes from.
-
-    Raises:
-        FileNotFoundError: It cannot be downloaded; the message says what to do.
-        OSError: What came has not the registered checksum.
-    """
+    """Download and prepare a data set, if there is an answer from `url`, where it comes from."""
     settings = tfds.download.DownloadConfig(try_download_gcs=False)
     try:
         _check_network(url)
@@ -96,12 +92,10 @@ def download(builder: tfds.core.DatasetBuilder, name: str, data_dir: str, url: s
 
 def _check_network(url: str | None) -> None:
     """Raise at once where the download would fail: tensorflow-datasets retries for minutes."""
-    if url is None:
-        return
     try:
-        requests.head(url, timeout=_PATIENCE)
-    except requests.ReadTimeout:
-        return  # somebody is there
+        with contextlib.suppress(requests.ReadTimeout):  # somebody is there
+            if url is not None:
+                requests.head(url, timeout=_PATIENCE)
     except requests.ConnectionError:
         raise ConnectionError(f"no answer from {url}") from None
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.io import loadmat
 
+from experiments.data.compress import MAGIC, decompress
+
 
 class Raw(NamedTuple):
     """All samples of a data set, as they are in its files."""
@@ -36,7 +38,7 @@ class Source:
     """What the folder is called that the archive unpacks to."""
 
     def find(self, *folders: Path) -> list[Path] | None:
-        """Return the files in the first of the folders that has any of them, plain or as `.Z`.
+        """The files in the first of the folders that has any of them, plain or as `.Z`.
 
         Raises:
             FileNotFoundError: The folder has some of the files, but not all.
@@ -44,21 +46,15 @@ class Source:
         for parent in folders:
             paths = [_plain_or_packed(parent / file) for file in self.files]
             there = [path.is_file() for path in paths]
-            if any(there):
-                if not all(there):
-                    missing = paths[there.index(False)]
-                    raise FileNotFoundError(
-                        f"{missing} is missing, though {paths[there.index(True)].name} is there"
-                    )
+            if any(there) and not all(there):
+                missing, found = paths[there.index(False)], paths[there.index(True)]
+                raise FileNotFoundError(f"{missing} is missing, though {found.name} is there")
+            if all(there):
                 return paths
         return None
 
     def load(self, paths: Sequence[Path]) -> Raw:
-        """Read the files and count what is in them.
-
-        Raises:
-            OSError: A file is damaged; the message names it.
-        """
+        """Read the files and count what is in them; an `OSError` names one that is damaged."""
         raw = self.read(paths)
         rows = (raw.train, len(raw.x) - raw.train) if raw.train else (len(raw.x), 0)
         for count, expected, path in zip(rows, self.rows, (paths[0], paths[-1]), strict=True):
@@ -80,7 +76,7 @@ class DataSet:
     sources: tuple[Source, ...]
 
     def read(self, folder: Path) -> Raw | None:
-        """Return what the files of the first source that is in `folder` hold; `None` if none is.
+        """What the files of the first source that is in `folder` hold; `None` if none is.
 
         They may be in the folder itself, in its subfolder `name`, where tensorflow-datasets expects
         files downloaded by hand, and in what the archive unpacks to in any of these.
@@ -99,23 +95,15 @@ def _plain_or_packed(path: Path) -> Path:
 
 
 def damaged(path: Path, why: object) -> OSError:
-    """The error of a file that is not what it should be."""
+    """The error of a file that is not what it should be; all that read one raise it."""
     return OSError(f"{path} is damaged: {why}; get the file again")
 
 
-def read_table(path: Path, columns: int, text: str | None = None) -> np.ndarray:
-    """Return the numbers of a text file, separated by commas or blanks, `(rows, columns)`.
-
-    Args:
-        path: The file; named in errors.
-        columns: Numbers a row must have.
-        text: Its contents, if they have been read already.
-
-    Raises:
-        OSError: It is damaged.
-    """
+def read_table(path: Path, columns: int) -> np.ndarray:
+    """The numbers `(rows, columns)` of a text, or of a `.Z` of one, between commas or blanks."""
     try:
-        text = path.read_text(encoding="utf-8") if text is None else text
+        content = path.read_bytes()
+        text = (decompress(content) if content.startswith(MAGIC) else content).decode()
         lines = [line for line in text.splitlines() if line.strip()]
         comma = "," if lines and "," in lines[0] else None
         table = np.loadtxt(lines, delimiter=comma, comments=None, ndmin=2) if lines else None
@@ -131,11 +119,7 @@ def read_table(path: Path, columns: int, text: str | None = None) -> np.ndarray:
 
 
 def read_matlab(path: Path, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return `X`, `(rows, columns)`, and `Y`, `(rows,)`, of a MATLAB file.
-
-    Raises:
-        OSError: It is damaged.
-    """
+    """`X`, `(rows, columns)`, and `Y`, `(rows,)`, of a MATLAB file."""
     try:
         content = loadmat(path)
         x, y = content["X"], np.ravel(content["Y"])
@@ -155,11 +139,7 @@ def read_matlab(path: Path, columns: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def class_indices(path: Path, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Return labels that count from 1 as int64 from 0 on.
-
-    Raises:
-        OSError: A label is not an integer from 1 to `classes`.
-    """
+    """Labels that are integers from 1 to `classes` as int64 from 0 on."""
     numbers = labels.astype(np.float64)
     wrong = ~np.isin(numbers, np.arange(1, classes + 1))
     if wrong.any():

@@ -6,6 +6,7 @@ data directory), and downloaded otherwise. The images of its own test part have 
 everywhere, the validation part serves for the test.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,10 +70,9 @@ class TinyImagenet200(tfds.core.GeneratorBasedBuilder):
             yield path.name, {"image": str(path), "label": classes.index(name)}
 
     def _fetch(self, dl_manager: tfds.download.DownloadManager) -> Path:
-        try:
+        found = None
+        with contextlib.suppress(AssertionError):  # there is no such directory, or nothing in it
             found = _by_hand(Path(dl_manager.manual_dir))
-        except AssertionError:  # there is no such directory, or nothing in it
-            found = None
         if found is None:
             found = Path(dl_manager.download_and_extract(ADDRESS))
         elif found.is_file():

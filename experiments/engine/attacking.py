@@ -58,11 +58,7 @@ class AttackConfig(ExperimentConfig):
         return super().for_preset(preset, **{"steps": steps, **settings})
 
     def complete(self, data: Split) -> Self:
-        """This configuration with the sizes that "all samples" stands for.
-
-        Raises:
-            ValueError: A setting does not suit the data, the model or the others.
-        """
+        """As of every experiment, and the number of samples that "all" stands for."""
         count = len(data.x_train)
         added = count if self.attack_size is None else self.attack_size
         check_integer(type(self).__name__, "attack_size", added, 1, count)
@@ -112,18 +108,9 @@ def find_uaes(
 ) -> uae.UAEs:
     """The examples of `x`, from the file of an earlier session as far as it goes.
 
-    Args:
-        job: A piece of it is under way.
-        attack: How to find them.
-        x: The samples.
-        y: Their labels, if the attack takes any.
-        path: The file. Defaults to the one of the piece, which `job.uaes` reads.
-        seed: Fixes what the attack draws. Defaults to that of the piece.
-        work: What a sample counts for. Defaults to its share of the work of the piece.
-        trace: Boolean, whether to keep all iterations.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C; what was done by then is in the file.
+    The file at `path`, what the attack draws by `seed`, and the `work` that a sample counts for are
+    those of the piece, unless given; `job.uaes` reads its file. `trace` keeps all iterations. What
+    is done by the time of a Ctrl-C is in the file.
     """
     path = job.path(f"{job.name}_uae.npz") if path is None else path
     parts = [_earlier(path, attack)] if path.exists() else []
@@ -133,6 +120,10 @@ def find_uaes(
     if done == len(x):
         return parts[0]
     saved = time.monotonic()
+
+    def save() -> None:
+        uae.UAEs.concatenate(parts).save(path, overwrite=True)
+
     batches = attack.batches(
         x[done:],
         None if y is None else y[done:],
@@ -148,11 +139,11 @@ def find_uaes(
             done += len(found)
             job.progress.advance(len(found) * work, f"{job.label} · {done}/{len(x)}")
             if time.monotonic() - saved > SAVE_EVERY:
-                uae.UAEs.concatenate(parts).save(path, overwrite=True)
+                save()
                 saved = time.monotonic()
     finally:
         if parts:
-            uae.UAEs.concatenate(parts).save(path, overwrite=True)
+            save()
     return uae.UAEs.concatenate(parts)
 
 

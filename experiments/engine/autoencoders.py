@@ -1,14 +1,14 @@
 """How experiments train the autoencoder that they attack in many ways, and on which images."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import keras_uae as uae
 from experiments.data import Split
 from experiments.engine import training
 from experiments.engine.config import ExperimentConfig
 from experiments.engine.job import Job
-from keras_uae._checks import check_integer, check_number
+from keras_uae._checks import Number, check_integer
 from models import get_recipe
 
 # 8×8 images and 1437 of them: smaller batches, and as many epochs as it takes to train for real
@@ -25,7 +25,7 @@ class AutoencoderConfig(ExperimentConfig):
     """Attack the first so many training images."""
     steps: int = 40
     """Iterations T of an attack."""
-    epsilon: float = 1.0
+    epsilon: Annotated[float, Number(0)] = 1.0
     """Largest change ε of any value of an image."""
 
     @classmethod
@@ -44,10 +44,8 @@ class AutoencoderConfig(ExperimentConfig):
 
     def complete(self, data: Split) -> Self:
         """As of every experiment; and the data are images, as many as are attacked."""
-        owner = type(self).__name__
-        check_number(owner, "epsilon", self.epsilon, 0)
         self.check_images(data)
-        check_integer(owner, "attack_size", self.attack_size, 1, len(data.x_train))
+        check_integer(type(self).__name__, "attack_size", self.attack_size, 1, len(data.x_train))
         return super().complete(data)
 
 
@@ -56,10 +54,10 @@ def train(job: Job[Any], added: Any, *, epochs: int) -> dict[str, Any]:
     data = uae.UAEAugmentation(
         job.data.x_train, added, batch_size=job.config.batch_size, seed=job.seed
     )
-    return training.train_and_keep(
-        job,
-        get_recipe("conv"),
-        data,
-        epochs=epochs,
-        measure=lambda model: training.errors(model, job.data),
-    )
+    recipe, errors = get_recipe("conv"), lambda model: training.errors(model, job.data)
+    return training.train_and_keep(job, recipe, data, epochs=epochs, measure=errors)
+
+
+def train_original(job: Job[Any]) -> dict[str, Any]:
+    """The autoencoder that is attacked."""
+    return train(job, [], epochs=job.config.epochs)

@@ -45,8 +45,7 @@ class ClassifierConfig(ExperimentConfig):
         """As of every experiment, and how the data set is trained and attacked."""
         model = settings.get("model") or _NETWORKS.get(dataset, "cifar")
         recipe = get_classifier(model)
-        mine: dict[str, Any] = {"dataset": dataset, "model": model}
-        mine |= {"epochs": recipe.epochs, "batch_size": recipe.batch_size}
+        mine = {"dataset": dataset, "epochs": recipe.epochs, "batch_size": recipe.batch_size}
         mine["attack_size"] = {"smoke": 20, "quick": 200}.get(preset, 1000)
         if dataset == "digits":
             mine |= {"batch_size": 32, "epochs": DIGITS_EPOCHS}
@@ -58,14 +57,11 @@ class ClassifierConfig(ExperimentConfig):
 
     def complete(self, data: Split) -> Self:
         """As of every experiment; and the data are images that the classifier takes."""
-        owner = type(self).__name__
         self.untrained(data.x_train.shape[1:])
-        check_integer(owner, "attack_size", self.attack_size, 1, len(data.x_test))
-        if data.y_train.max() >= CLASSES:
-            raise ValueError(
-                f"`dataset` of {owner} must have {CLASSES} classes at most. "
-                f"Received: dataset={self.dataset!r} with {data.y_train.max() + 1}."
-            )
+        check_integer(type(self).__name__, "attack_size", self.attack_size, 1, len(data.x_test))
+        if (count := data.y_train.max() + 1) > CLASSES:
+            received = f"dataset={self.dataset!r} with {count}"
+            self.refuse("dataset", f"have {CLASSES} classes at most", received)
         return super().complete(data)
 
     def recipe(self) -> ClassifierRecipe:
@@ -106,11 +102,7 @@ def classes(model: keras.Model, x: np.ndarray) -> np.ndarray:
 
 
 def attacked(data: Split, model: keras.Model, count: int) -> Attacked:
-    """The first `count` test images that `model` gets right.
-
-    Raises:
-        ValueError: There are none.
-    """
+    """The first `count` test images that `model` gets right."""
     x, y = data.x_test, data.y_test
     right = np.flatnonzero(classes(model, x) == y)[:count]
     if not len(right):

@@ -5,31 +5,26 @@ override, so that `--help` shows the values that will really run.
 """
 
 import dataclasses
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, NoReturn, Self, TypeVar, get_args, get_type_hints
 
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
 from experiments.data import COUNTS, Split, load
-from keras_uae._checks import check_choice, check_integer
+from keras_uae._checks import Check, Integer, Number, check_choice, check_integer
 
 PRESETS = ("smoke", "quick", "paper")
 
 
 class Choice(PrimitiveConstructorSpec[str]):
-    """A setting that is a name in a table: help and the check of the name read it there.
+    """A setting that is a name in a table: `model: Annotated[str, Choice(RECIPES)] = "conv"`.
 
-    Args:
-        names: The names, of a table or a list.
-        others: Boolean, whether there are more, which something else checks.
-
-    Example:
-
-        >>> model: Annotated[str, Choice(RECIPES)] = "conv"
-        >>> rows: tuple[Annotated[str, Choice(GROUPS)], ...] = ("uae",)
+    Help and the check of the name read it there; `others` says that there are more names, which
+    something else checks.
     """
 
     def __init__(self, names: Iterable[str], *, others: bool = False):
@@ -43,39 +38,39 @@ class Choice(PrimitiveConstructorSpec[str]):
         )
         object.__setattr__(self, "known", None if others else names)
 
-    def check(self, owner: str, name: str, value: Any) -> None:
-        """Setting `name` of `owner` is a known name, or one or more different ones of them."""
+    def __call__(self, owner: str, name: str, value: Any) -> Any:
+        """`value` of the setting `name` of `owner`, if it is a known name."""
         known: tuple[str, ...] | None = getattr(self, "known", None)
-        several = isinstance(value, tuple)
-        for each in value if several else (value,):
-            if known is not None:
-                check_choice(owner, name, each, known)
-        if several:
-            check_different(owner, name, value, "names")
+        return value if known is None else check_choice(owner, name, value, known)
 
 
 def check_settings(settings: Any) -> None:
-    """Names in a dataclass of settings are known, and what counts something is at least 1.
-
-    Raises:
-        ValueError: Of a setting that cannot be.
-    """
-    owner, kinds = type(settings).__name__, get_type_hints(type(settings), include_extras=True)
-    for name in (each.name for each in dataclasses.fields(settings)):
-        kind, value = kinds[name], getattr(settings, name)
-        for choice in _choices(kind):
-            choice.check(owner, name, value)
-        if kind in (int, int | None) and value is not None:
-            check_integer(owner, name, value, 1)
-
-
-def check_different(owner: str, name: str, values: Sequence[Any], things: str) -> None:
-    """Setting `name` of `owner` has one or more values, all of them different."""
-    if not values or len(set(values)) < len(values):
-        raise ValueError(
-            f"`{name}` of {owner} must be one or more different {things}. "
-            f"Received: {name}={values}."
+    """The checks in the annotations of a dataclass hold; what counts something is at least 1."""
+    kinds = get_type_hints(type(settings), include_extras=True)
+    for field in dataclasses.fields(settings):
+        _check(
+            type(settings).__name__, field.name, kinds[field.name], getattr(settings, field.name)
         )
+
+
+def _check(owner: str, name: str, kind: Any, value: Any) -> None:
+    checks, several = _checks(kind), isinstance(value, tuple)
+    for check in checks:
+        for each in value if several else (value,):
+            check(owner, name, each)
+    if kind in (int, int | None) and value is not None:
+        check_integer(owner, name, value, 1)
+    names = any(isinstance(check, Choice) for check in checks)
+    if several and (names or name == "seeds") and not len(value) == len(set(value)) > 0:
+        raise ValueError(
+            f"`{name}` of {owner} must be one or more different "
+            f"{'names' if names else 'integers'}. Received: {name}={value}."
+        )
+
+
+# settings that several experiments have
+Seeds = tuple[Annotated[int, Integer(0, 2**31 - 1)], ...]
+Epsilons = tuple[Annotated[float, Number(0)], ...]
 
 
 @dataclass(frozen=True)
@@ -93,7 +88,7 @@ class ExperimentConfig:
     preset: Annotated[str, Choice(PRESETS)] = "quick"
     """smoke: see it run, in a minute or two. quick: 10 000 samples (digits: all). paper: all
     samples and the paper's epochs. Every other flag overrides the preset."""
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: Seeds = (0, 1, 2)
     """One run for each; the tables show mean ± standard deviation."""
     output: Path | None = None
     """Directory of the run; one that holds a part of it is continued. Default: a directory in
@@ -123,44 +118,31 @@ class ExperimentConfig:
         return f"{self.dataset}, {self.preset} preset · seeds {', '.join(map(str, self.seeds))}"
 
     def check(self) -> None:
-        """Names are known, and what counts something is at least 1.
-
-        Raises:
-            ValueError: Of a setting that cannot be.
-        """
+        """The settings can be, whatever the data; else a `ValueError`."""
         check_settings(self)
-        owner = type(self).__name__
-        for seed in self.seeds:
-            check_integer(owner, "seeds", seed, 0, 2**31 - 1)
-        check_different(owner, "seeds", self.seeds, "integers")
 
     def load(self) -> Split:
         """The data set."""
         return load(self.dataset, data_dir=self.data_dir, train_size=self.train_size)
 
     def complete(self, data: Split) -> Self:
-        """This configuration with what only the data can tell.
-
-        Raises:
-            ValueError: A setting does not suit the data.
-        """
+        """This configuration with what only the data can tell; a `ValueError` if they disagree."""
         return dataclasses.replace(self, train_size=len(data.x_train))
+
+    def refuse(self, name: str, must: str, received: str = "") -> NoReturn:
+        """Raise a `ValueError` that says what a setting must be, and what came."""
+        received = received or f"{name}={getattr(self, name)!r}"
+        raise ValueError(f"`{name}` of {type(self).__name__} must {must}. Received: {received}.")
 
     def check_images(self, data: Split) -> None:
         """The data are images."""
         if data.x_train.ndim != 4:
-            raise ValueError(
-                f"`dataset` of {type(self).__name__} must hold images. Received: "
-                f"dataset={self.dataset!r} with samples of shape {data.x_train.shape[1:]}."
-            )
+            shape = f"with samples of shape {data.x_train.shape[1:]}"
+            self.refuse("dataset", "hold images", f"dataset={self.dataset!r} {shape}")
 
     def as_json(self) -> dict[str, Any]:
         """The settings by name, as JSON would give them back."""
-        values = dataclasses.asdict(self)
-        plain = {Path: str, tuple: list}
-        for kind, convert in plain.items():
-            values.update({k: convert(v) for k, v in values.items() if isinstance(v, kind)})
-        return values
+        return json.loads(json.dumps(dataclasses.asdict(self), default=str))
 
 
 def size(value: int | None) -> int:
@@ -176,9 +158,7 @@ Config = TypeVar("Config", bound=ExperimentConfig)
 def parse(kind: type[Config], args: Sequence[str], program: str) -> Config:
     """The settings of a command line: its flags in place of those of its preset.
 
-    Raises:
-        ValueError: A setting cannot be.
-        SystemExit: Flags do not parse, with code 2; or help was asked for.
+    A `ValueError` says which cannot be; flags that do not parse, and help, end the program.
     """
     kinds = get_type_hints(kind, include_extras=True)
     fields: list[Any] = [(name, kinds[name] | None, None) for name in kind.choosing]
@@ -187,8 +167,7 @@ def parse(kind: type[Config], args: Sequence[str], program: str) -> Config:
     found, _ = tyro.cli(first, **settings, add_help=False, return_unknown_args=True)
     chosen = {name: value for name, value in vars(found).items() if value is not None}
     for name, value in chosen.items():
-        for choice in _choices(kinds[name]):
-            choice.check(kind.__name__, name, value)
+        _check(kind.__name__, name, kinds[name], value)
     flags = (tyro.conf.FlagCreatePairsOff,)
     default = kind.for_preset(**chosen)
     config: Config = tyro.cli(kind, **settings, default=default, config=flags)
@@ -196,8 +175,8 @@ def parse(kind: type[Config], args: Sequence[str], program: str) -> Config:
     return config
 
 
-def _choices(kind: Any) -> list[Choice]:
-    """The tables that a setting of this type has its names from."""
+def _checks(kind: Any) -> list[Check]:
+    """The checks in an annotation."""
     parts = [kind, *get_args(kind)]
     marks = [mark for part in parts for mark in getattr(part, "__metadata__", ())]
-    return list(dict.fromkeys(mark for mark in marks if isinstance(mark, Choice)))
+    return list(dict.fromkeys(filter(callable, marks)))

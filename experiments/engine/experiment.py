@@ -22,43 +22,27 @@ from experiments.engine.work import perform
 class Experiment:
     """An experiment as data; `main` is its command line.
 
-    All functions but `summarize` and those that draw are functions of the settings, some of the
-    summary too.
-
-    Attributes:
-        name: Its module in `experiments`, and the folder of its runs in `out`.
-        config: Class of its settings, which are its flags; its docstring is the first line of help.
-        pieces: All of its work, in order. The time left is the sum of their `work`.
-        labels: Names of the rows in the files → in tables, reports and on the bar.
-        summarize: Function of the records of a run that gives its summary, ready for JSON.
-        tables: The final tables.
-        legend: What their columns mean.
-        title, introduction: Of the report.
-        verdicts: What came out, a sentence for each claim.
-        figures: Pictures of the report by name.
-        published: The paper's settings, by their names in `config`: the report says which are not
-            those of the run.
+    All but `summarize` are functions of the settings; tables and verdicts of the summary too.
     """
 
-    name: str
-    config: type[ExperimentConfig]
-    pieces: Callable[[Any], Iterable[Piece]]
-    labels: Callable[[Any], Mapping[str, str]]
-    summarize: Callable[[Records], Any]
+    name: str  # its module in `experiments`, and the folder of its runs in `out`
+    config: type[ExperimentConfig]  # its flags; the docstring is the first line of help
+    pieces: Callable[[Any], Iterable[Piece]]  # all of its work, in order
+    labels: Callable[[Any], Mapping[str, str]]  # names of rows in the files → in tables, on the bar
+    summarize: Callable[[Records], Any]  # the records of a run → its summary, ready for JSON
     tables: Callable[[Any, Any], Sequence[Sheet]]
-    legend: str
+    legend: str  # what their columns mean
     title: Callable[[Any], str]
     introduction: Callable[[Any], str]
-    verdicts: Callable[[Any, Any], list[str]]
+    verdicts: Callable[[Any, Any], list[str]]  # what came out, a sentence for each claim
     figures: Mapping[str, Figure] = field(default_factory=dict)
+    # the paper's settings by their names in `config`: the report says which are not those of a run
     published: Callable[[Any], Mapping[str, Any]] = lambda config: {}
 
     def main(self, args: Sequence[str] | None = None) -> int:
-        """Run the experiment as the command line says.
+        """Run it as the command line says: 0, 2 for settings that cannot be, 130 for Ctrl-C.
 
-        Returns:
-            The exit code: 0, 2 for settings that cannot be, 130 for Ctrl-C. Flags that do not parse
-            exit with code 2 at once.
+        Flags that do not parse exit with code 2 at once.
         """
         args = sys.argv[1:] if args is None else args
         program = f"python -m experiments.{self.name}"
@@ -98,11 +82,7 @@ class Experiment:
         return replace(config, output=Path("out", self.name, name))
 
     def open(self, config: ExperimentConfig) -> Run:
-        """The directory of the run.
-
-        Raises:
-            ValueError: It holds something else.
-        """
+        """The directory of the run; a `ValueError` if it holds something else."""
         settings = {"experiment": self.name, **config.as_json()}
         directory = self.located(config).output or Path()
         return Run(directory, settings, self.summarize, incidental=config.incidental)

@@ -24,13 +24,9 @@ def information(model: keras.Model, mine: Similarity, x: np.ndarray) -> Measure:
         figures: dict[str, Any] = {"pairs": pairs(model, mine, x), "images": len(x)}
         rows = found.success
         if rows.any():
-            again, itself = (
-                mutual_information(model, mine, x[rows], z[rows]) for z in (found.x, x)
-            )
-            figures |= {
-                "mi_again": float(again.mean()),
-                "mi_self": float(itself.mean()),
-            }
+            for name, z in (("mi_again", found.x), ("mi_self", x)):
+                estimates = mutual_information(model, mine, x[rows], z[rows])
+                figures[name] = float(estimates.mean())
             if found.measure == MUTUAL_INFORMATION:  # not of an attack on a distance
                 figures["mi"] = float(found.similarity[rows].mean())
         return figures

@@ -22,22 +22,16 @@ Value = TypeVar("Value")
 class Piece:
     """A piece of work that is done once, whatever stops the job before and after.
 
-    Attributes:
-        stage, seed, name: The key of its record; a seed of `None` serves all of them. `name` is one
-            of the experiment's labels.
-        work: How much it is, in samples of a training step or of an iteration of an attack.
-        run: Function of the `Job` that does it and returns the figures of the record.
-        mark: The figure without which a record is that of an interrupted piece, which goes on in
-            the middle. Defaults to `"seconds"`: what is interrupted is done anew.
-        recorded: Boolean, whether it has a record. If not, it is for the report, and done again
-            until that is written.
+    Stage, seed and name are the key of its record. One without `mark` is that of a piece that was
+    interrupted and goes on in the middle; by default all is done anew. A piece that is not
+    `recorded` is for the report, and done again until that is written.
     """
 
     stage: str
-    seed: int | None
-    name: str
-    work: int
-    run: "Callable[[Job[Any]], Mapping[str, Any] | None]"
+    seed: int | None  # `None` serves all of them
+    name: str  # one of the experiment's labels
+    work: int  # in samples of a training step, or of an iteration of an attack
+    run: "Callable[[Job[Any]], Mapping[str, Any] | None]"  # returns the figures of the record
     mark: str = "seconds"
     recorded: bool = True
 
@@ -54,13 +48,7 @@ class Piece:
 
 
 class Job(Generic[Config]):
-    """A run under way: its settings, its data, its files, and the piece that is being done.
-
-    Attributes:
-        config, data, run, progress: What the pieces need.
-        labels: Names of the rows in the files → in tables and on the bar.
-        piece: The piece that is being done.
-    """
+    """A run under way: its settings, its data, its files, and the `piece` that is being done."""
 
     def __init__(
         self,

@@ -3,7 +3,8 @@
 Only this and the functions that draw a figure use matplotlib.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +34,17 @@ STYLE: dict[Any, Any] = {
     "xtick.color": "#555555",
     "ytick.color": "#555555",
 }
+
+
+@contextlib.contextmanager
+def canvas(
+    path: Path, size: tuple[float, float], *grid: int, **settings: Any
+) -> Iterator[tuple[Figure, Any]]:
+    """A figure and its axes, `grid` of them, in our style; it is written in the end."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        yield figure, figure.subplots(*grid, **settings)
+        save(figure, path)
 
 
 def dots(axes: Axes, position: int, values: Sequence[float], color: str) -> None:
@@ -70,8 +82,19 @@ def rates_over_epsilon(axes: Axes) -> None:
     axes.set(xlabel="ε", ylim=(-0.03, 1.03))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.grid(axis="y")
+    legend(axes, "lower right")
+
+
+def legend(axes: Axes, place: Any) -> None:
+    """Explain what is drawn, if there is anything."""
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(loc="lower right")
+        axes.legend(loc=place)
+
+
+def curve(axes: Axes, points: Sequence[Any], name: str, color: str) -> None:
+    """Success rates over ε: a `summary.curve`."""
+    epsilons, rates = ([each[of] for each in points] for of in ("epsilon", "asr"))
+    band(axes, epsilons, rates, name, color, "o-")
 
 
 def name_positions(axes: Axes, names: Sequence[str], **settings: Any) -> None:

@@ -17,15 +17,10 @@ from rich.progress import (
 
 
 class JobProgress:
-    """The bar, and a line for everything that is finished.
+    """The bar, and a line for everything that is finished; nothing at all where it is `quiet`.
 
     Work is counted in samples: one sample in one training step or one iteration of the attack,
     which take about as long. That is good enough for the time left.
-
-    Args:
-        total: All the work of the job.
-        console: Where to print.
-        quiet: Boolean, whether to print nothing at all.
     """
 
     def __init__(self, total: int, console: Console, quiet: bool = False):
@@ -81,15 +76,10 @@ class JobProgress:
 
     def callback(self, label: str, samples: int) -> keras.callbacks.Callback:
         """A callback for `fit` that counts every epoch of `samples` samples."""
-        return _EpochProgress(self, label, samples)
 
+        def tell(epoch: int, logs: dict[str, float] | None = None) -> None:
+            loss, epochs = (logs or {}).get("loss", float("nan")), callback.params["epochs"]
+            self.advance(samples, f"{label} · epoch {epoch + 1}/{epochs} · loss {loss:.4f}")
 
-class _EpochProgress(keras.callbacks.Callback):
-    def __init__(self, progress: JobProgress, label: str, samples: int):
-        super().__init__()
-        self.progress, self.label, self.samples = progress, label, samples
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        loss = (logs or {}).get("loss", float("nan"))
-        place = f"epoch {epoch + 1}/{self.params['epochs']}"
-        self.progress.advance(self.samples, f"{self.label} · {place} · loss {loss:.4f}")
+        callback = keras.callbacks.LambdaCallback(on_epoch_end=tell)
+        return callback

@@ -18,18 +18,8 @@ class Run:
 
     `config.json` is written once. `metrics.json` holds a record for every finished piece of work
     and the summary of all of them; it is replaced, all or nothing, whenever a record is added.
-
-    Args:
-        directory: Where the run is kept.
-        settings: The settings of the run, as JSON gives them back.
-        summarize: Function of the records that gives the summary, ready for JSON.
-        incidental: Settings without influence on the numbers, which may differ next time.
-
-    Attributes:
-        records: The records so far, in the order in which they were added.
-
-    Raises:
-        ValueError: The directory holds something else than a part of this run.
+    `incidental` settings may differ next time; a `ValueError` says that the directory holds
+    something else than a part of this run.
     """
 
     def __init__(
@@ -59,12 +49,11 @@ class Run:
 
     def add(self, key: dict[str, Any], **values: Any) -> None:
         """Keep a record, in place of the one with the same key if there is one, and save."""
-        record = {**key, **values}
         place = self.find(**key)
         if place is None:
-            self.records.append(record)
+            self.records.append({**key, **values})
         else:
-            self.records[self.records.index(place)] = record
+            self.records[self.records.index(place)] = {**key, **values}
         self.save()
 
     @property
@@ -85,34 +74,33 @@ class Run:
 
     def _is_new(self) -> bool:
         if self.directory.exists() and not self.directory.is_dir():
-            raise ValueError(self._refusal("is a file"))
+            raise self._refusal("is a file")
         if (self.directory / "config.json").exists():
             return False
         files = self.directory.iterdir() if self.directory.exists() else ()
         if any(file.suffix != TEMPORARY for file in files):
-            raise ValueError(self._refusal("holds files, but none is the config.json of a run"))
+            raise self._refusal("holds files, but none is the config.json of a run")
         return True
 
     def _read(self, name: str) -> dict[str, Any]:
         try:
             return json.loads((self.directory / name).read_text(encoding="utf-8"))
         except ValueError as error:
-            raise ValueError(self._refusal(f"holds a {name} that is damaged ({error})")) from None
+            raise self._refusal(f"holds a {name} that is damaged ({error})") from None
 
     def _check_same(
         self, stored: Mapping[str, Any], wanted: Mapping[str, Any], incidental: Collection[str]
     ) -> None:
-        names = [name for name in {**stored, **wanted} if name not in incidental]
         changes = [
             f"{name} {stored.get(name)!r} there, {wanted.get(name)!r} here"
-            for name in names
-            if stored.get(name) != wanted.get(name)
+            for name in {**stored, **wanted}
+            if name not in incidental and stored.get(name) != wanted.get(name)
         ]
         if changes:
-            raise ValueError(self._refusal(f"holds another run ({'; '.join(changes)})"))
+            raise self._refusal(f"holds another run ({'; '.join(changes)})")
 
-    def _refusal(self, reason: str) -> str:
-        return (
+    def _refusal(self, reason: str) -> ValueError:
+        return ValueError(
             f"`output` of Run must be a new directory or one that holds a part of this run. "
             f"Received: output={str(self.directory)!r}, which {reason}."
         )

@@ -1,6 +1,6 @@
 """The report of a run, `report.md`: tables, what they say, figures, and how it was made."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,15 +12,10 @@ from keras_uae._files import atomic_write
 
 
 class Figure(NamedTuple):
-    """A picture of the report.
-
-    Attributes:
-        caption: What it shows.
-        draw: Function of the job and the path of a PNG; it may find that there is nothing to draw.
-    """
+    """A picture of the report."""
 
     caption: str
-    draw: Callable[[Job[Any], Path], None]
+    draw: Callable[[Job[Any], Path], None]  # writes a PNG, unless there is nothing to draw
 
 
 def write_report(experiment: Any, job: Job, command: str) -> None:
@@ -51,16 +46,11 @@ def compose(experiment: Any, job: Job, command: str) -> list[str]:
         *(text for sheet in sheets for text in (f"## {sheet.title}", markdown(sheet))),
         experiment.legend,
         "## What it says",
-        bullets([*experiment.verdicts(config, summary), *others]),
+        "\n".join(f"- {line}" for line in [*experiment.verdicts(config, summary), *others]),
         *["## Figures"][: len(pictures)],
         *pictures,
         *provenance(job, command),
     ]
-
-
-def bullets(lines: Iterable[str]) -> str:
-    """The lines as a list."""
-    return "\n".join(f"- {line}" for line in lines)
 
 
 def provenance(job: Job, command: str) -> list[str]:

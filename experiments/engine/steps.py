@@ -23,11 +23,7 @@ _MAX_ITER = 500
 class Trainer:
     """A new model of a recipe and its training, which can go on with other images.
 
-    Args:
-        recipe: One whose loss is a Keras loss by name.
-        shape: Of an image.
-        batch_size: Images a step.
-        seed: Integer: of the initial weights and of the order of the images.
+    `seed` is that of the initial weights and of the order of the images.
     """
 
     def __init__(self, recipe: Recipe, shape: tuple[int, ...], *, batch_size: int, seed: int):

@@ -6,6 +6,7 @@ Their trainings are records of the stage "training", their attacks of the stage 
 """
 
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,11 @@ def known_mean(spread: dict[str, float] | None) -> float:
     return spread["mean"]
 
 
+def names(records: Records, stage: str) -> list[str]:
+    """The rows of a stage, in the order of the work."""
+    return list(dict.fromkeys(row["name"] for row in records if row["stage"] == stage))
+
+
 def by_seed(records: Records, stage: str, name: str) -> dict[int, dict[str, Any]]:
     """The records of a stage and a row."""
     return {row["seed"]: row for row in records if (row["stage"], row["name"]) == (stage, name)}
@@ -56,26 +62,20 @@ def errors(
 ) -> dict[str, Any]:
     """The reconstruction errors of a row, and how they compare with its controls.
 
-    `gain_original` and `gain_duplicate` are the fractions by which the test error is lower than
-    that of the rows `original` and `duplicate` in the same seed; negative where it is higher,
-    `None` where there is no such row, as for the two themselves. `wins` counts the seeds in which
-    it is lower than the duplicate's, `diverged` those without a finite error.
+    The gains are the fractions by which the test error is lower than that of the rows `original`
+    and `duplicate` in the same seed; `wins` counts the seeds in which it is lower than the
+    duplicate's, `diverged` those without a finite error.
     """
-    rows = by_seed(records, "training", name)
-    original = None if name == "original" else original
-    duplicate = None if name in CONTROLS else duplicate
-    gains, beyond = (
-        gains_over(records, name, reference) if reference else []
-        for reference in (original, duplicate)
-    )
+    rows = by_seed(records, "training", name).values()
+    references = {} if name == "original" else {"gain_original": original}
+    references |= {} if name in CONTROLS else {"gain_duplicate": duplicate}
+    gains = {key: gains_over(records, name, other or "") for key, other in references.items()}
     return {
-        "test_error": spread(row["test_error"] for row in rows.values()),
-        "train_error": spread(row["train_error"] for row in rows.values()),
-        "gain_original": spread(gains),
-        "gain_duplicate": spread(beyond),
-        "wins": sum(gain > 0 for gain in beyond),
-        "diverged": sum(row["test_error"] is None for row in rows.values()),
-        "seconds": spread(row["seconds"] for row in rows.values()),
+        **spreads(records, "training", name, "test_error", "train_error"),
+        **{key: spread(gains.get(key, [])) for key in ("gain_original", "gain_duplicate")},
+        "wins": sum(gain > 0 for gain in gains.get("gain_duplicate", [])),
+        "diverged": sum(row["test_error"] is None for row in rows),
+        **spreads(records, "training", name, "seconds"),
     }
 
 
@@ -101,6 +101,16 @@ def paired(
     rows, others = (by_seed(records, stage, each) for each in (name, reference))
     pairs = [(rows[seed].get(figure), others[seed].get(figure)) for seed in rows if seed in others]
     return [(one, other) for one, other in pairs if one is not None and other is not None]
+
+
+def rates(records: Records, *keys: str) -> dict[Any, dict[float, dict[int, float]]]:
+    """Success rates over ε by ε and seed: a curve for each value, or values, of `keys`."""
+    curves: dict[Any, dict[float, dict[int, float]]] = {}
+    for each in records:
+        if "epsilon" in each and "asr" in each:
+            found = curves.setdefault(itemgetter(*keys)(each), {})
+            found.setdefault(each["epsilon"], {})[each["seed"]] = each["asr"]
+    return curves
 
 
 def curve(rates: dict[float, dict[int, float]]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from rich import box
@@ -24,20 +25,15 @@ class Sheet(NamedTuple):
 class Column:
     """A column of a table.
 
-    Attributes:
-        heading: What stands above it.
-        figure: The figure of a row: its key, or keys with dots between them (`"paper.error"`); or a
-            function of the row. It may be a number, text, `{"mean", "std", "count"}`, or missing.
-        form: How the number is written. One with a sign (`"+.1%"`) is shown in the colour of it.
-        unit: What stands behind it.
-        std: Boolean, whether ± the standard deviation is shown, if there are several values.
+    A figure is found by its key, by keys with dots between them (`"paper.error"`), or by a function
+    of the row. It may be a number, text, `{"mean", "std", "count"}`, or missing.
     """
 
     heading: str
     figure: str | Callable[[Mapping[str, Any]], Any]
-    form: str = ".3g"
+    form: str = ".3g"  # one with a sign (`"+.1%"`) is shown in the colour of it
     unit: str = ""
-    std: bool = False
+    std: bool = False  # whether ± is shown, if there are several values
 
     def cell(self, row: Mapping[str, Any]) -> str:
         """The figure of a row of the summary in writing."""
@@ -56,6 +52,20 @@ def sheet(
     cells = {each.heading: [each.cell(row) for _, row in rows] for each in columns}
     used = {heading: column for heading, column in cells.items() if set(column) != {NONE}}
     return Sheet(title, {"": [name for name, _ in rows], **used})
+
+
+def curves(title: str, rows: Mapping[str, Sequence[Mapping[str, Any]]], **first: Any) -> Sheet:
+    """The success rates of each row over ε; before them `first`, a rate by row each."""
+    found = {
+        name: {
+            **{heading: each.get(name) for heading, each in first.items()},
+            **{f"ε = {point['epsilon']:.3g}": point["asr"] for point in points},
+        }
+        for name, points in rows.items()
+    }
+    headings = dict.fromkeys(heading for figures in found.values() for heading in figures)
+    columns = [Column(each, itemgetter(each), ".1%", std=True) for each in headings]
+    return sheet(title, columns, list(found.items()))
 
 
 def written(value: Any, form: str, unit: str = "", *, std: bool = False) -> str:
@@ -81,6 +91,11 @@ def error(row: Mapping[str, Any]) -> str:
     return written(row["test_error"], ".5f", std=True) + diverged
 
 
+# what attack and training of a row took
+SECONDS = (
+    Column("attack", "attack_seconds", ".1f", " s"),
+    Column("training", "seconds", ".1f", " s"),
+)
 # test errors next to their controls; `paper` of a row is what the paper prints in it
 OUTCOME = (
     Column("test error", error),
@@ -91,11 +106,22 @@ OUTCOME = (
 )
 
 
-def show(console: Console, sheets: Iterable[Sheet], legend: str) -> None:
-    """Print tables: gains in green, losses in red."""
+def beside(
+    summary: Mapping[str, Mapping[str, Any]], printed: Mapping[str, Any], labels: Mapping[str, str]
+) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The rows of a summary by name, with their labels and what the paper prints in them."""
+    return {
+        name: (labels[name], {**row, "paper": printed.get(name, {})})
+        for name, row in summary.items()
+    }
+
+
+def show(console: Console, sheets: Iterable[Sheet], *legend: str) -> None:
+    """Print tables: gains in green, losses in red; then lines on them."""
     for sheet in sheets:
         print_sheet(console, sheet)
-    console.print(legend, style="dim", highlight=False)
+    for line in legend:
+        console.print(line, style="dim", highlight=False, markup=False)
 
 
 def print_sheet(console: Console, sheet: Sheet) -> None:

@@ -26,9 +26,8 @@ def train(
 ) -> tuple[keras.Model, dict[str, Any]]:
     """A new model of the recipe, trained on `data`, and of how many samples and steps it is.
 
-    Initial weights and the order of the samples depend on the seed of the piece alone, so that two
-    trainings with one seed differ in their data only. A sample of a step counts for `weight` in the
-    progress. A training whose loss is no longer finite ends early.
+    Initial weights and the order of the samples depend on the seed of the piece alone. A sample of
+    a step counts for `weight` in the progress. A training ends early if its loss is not finite.
     """
     rows = len(data.x) + sum(map(len, data.found))
     keras.utils.set_random_seed(job.seed)
@@ -51,10 +50,9 @@ def train_and_keep(
     measure: Callable[[keras.Model], Mapping[str, Any]],
     weight: int = 1,
 ) -> dict[str, Any]:
-    """The figures of a new model, of which later pieces have `job.model`.
+    """What `measure` gives of a new model, samples and steps; later pieces have `job.model`.
 
-    They are what `measure` gives of it, samples and steps. Of a robust training the classifier is
-    kept.
+    Of a robust training the classifier is kept.
     """
     model, took = train(job, recipe, data, epochs=epochs, weight=weight)
     model = getattr(model, "classifier", model)

@@ -27,20 +27,15 @@ def on_error(
     original: str = "the original",
     duplicate: str = "the duplicate control",
 ) -> str:
-    """The test error of a row of the summary next to those of its controls, and the paper's gain.
-
-    `original` and `duplicate` are what the controls are called; `paper` of the row is what the
-    paper prints in it.
-    """
+    """The test error of a row next to its controls, as they are called, and the paper's gain."""
     if row["test_error"] is None:
         return "every training diverged: the loss is not finite."
     parts = []
-    if row["gain_original"] is not None:
+    if row["gain_original"]:
         parts.append(than(row["gain_original"]["mean"], original))
-    if row["gain_duplicate"] is not None:
-        beyond, wins = row["gain_duplicate"], row["wins"]
+    if beyond := row["gain_duplicate"]:
         seeds = f"{beyond['count']} seed{'s' * (beyond['count'] > 1)}"
-        parts.append(f"{than(beyond['mean'], duplicate)} (lower in {wins} of {seeds})")
+        parts.append(f"{than(beyond['mean'], duplicate)} (lower in {row['wins']} of {seeds})")
     text = "error " + (", ".join(parts) or f"{row['test_error']['mean']:.5f}")
     gain = row.get("paper", {}).get("gain_original")
     if gain is not None:

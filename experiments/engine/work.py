@@ -10,11 +10,7 @@ from experiments.engine.job import Job, Piece
 
 
 def perform(job: Job, pieces: Sequence[Piece]) -> None:
-    """Do what is not done yet and record what it came to.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C; all that is finished is recorded.
-    """
+    """Do what is not done yet and record what it came to."""
     with _no_tracing_warnings():
         for piece in pieces:
             if piece.is_done(job.run):

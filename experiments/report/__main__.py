@@ -1,7 +1,5 @@
 """`python -m experiments.report`."""
 
-import sys
-
 from experiments.report.command import main
 
-sys.exit(main())
+raise SystemExit(main())

@@ -24,11 +24,9 @@ class Config:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Make the page as the command line says.
+    """Make the page: returns 0, 1 if runs were damaged (the page holds all others and names these).
 
-    Returns:
-        The exit code: 0, 1 if runs were damaged (the page holds all others and names these), 2 if
-        there is none at all or the page cannot be written.
+    2 says that there is none at all, or that the page cannot be written.
     """
     config = tyro.cli(Config, args=args, prog="python -m experiments.report")
     errors = Console(stderr=True, soft_wrap=True, highlight=False)

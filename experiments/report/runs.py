@@ -24,11 +24,7 @@ class DamagedRun(NamedTuple):
 
 
 def find(directory: Path) -> tuple[list[FoundRun], list[DamagedRun]]:
-    """All runs below a directory, by name, and those that are damaged.
-
-    Raises:
-        ValueError: It is no directory, or holds no run.
-    """
+    """All runs below a directory, by name, and those that are damaged."""
     received = f"Received: directory={str(directory)!r}"
     if not directory.is_dir():
         raise ValueError(f"`directory` of find must be a directory. {received}.")
@@ -48,12 +44,7 @@ def find(directory: Path) -> tuple[list[FoundRun], list[DamagedRun]]:
 
 
 def read(directory: Path, name: str) -> FoundRun:
-    """The run in a directory.
-
-    Raises:
-        ValueError: A file is damaged; the message says which.
-        OSError: A file cannot be read.
-    """
+    """The run in a directory; a `ValueError` names a file that is damaged."""
     config = _json(directory / "config.json")
     settings, versions = (_mapping(config, key, "config.json") for key in ("config", "versions"))
     seconds = 0.0
@@ -69,10 +60,9 @@ def read(directory: Path, name: str) -> FoundRun:
 
 
 def _mapping(content: dict[str, Any], key: str, file: str) -> dict[str, Any]:
-    value = content.get(key)
-    if not isinstance(value, dict):
+    if not isinstance(content.get(key), dict):
         raise ValueError(f"{file} is not that of a run: it has no {key}")
-    return value
+    return content[key]
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -38,11 +38,33 @@ def _small_encoder():
         yield
 
 
+def stopping(legs: list):
+    """`fit` that is stopped in the third leg, amid the training on duplicates."""
+    fit = SimCLR.fit
+
+    def fit_thrice(self, data, **settings):
+        legs.append((len(data.found), settings["initial_epoch"], settings["epochs"]))
+        if len(legs) == 3:
+            raise KeyboardInterrupt
+        return fit(self, data, **settings)
+
+    return fit_thrice
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """The directory of a run that nothing has disturbed."""
-    output = tmp_path_factory.mktemp("runs") / "contrastive"
-    run_undisturbed(main, [*SMALL, "--output", str(output)])
+    """The directory of a run that was stopped amid a training, and then went on."""
+    output, legs = tmp_path_factory.mktemp("runs") / "contrastive", []
+    args = [*SMALL, "--output", str(output)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SimCLR, "fit", stopping(legs))
+        assert main(args) == 130
+        assert legs == [(0, 0, 2), (1, 0, 2), (1, 2, 3)]
+        assert (output / "seed-0" / "duplicate-after-2.keras").exists()
+        assert "test_loss" not in records(output, "training", 0)["duplicate"]
+        run_undisturbed(main, args)
+    assert legs[3:] == [(1, 2, 3), *2 * [(1, 0, 2), (1, 2, 3)], (1, 0, 2), (1, 2, 3)]
+    assert metrics(output)["summary"]["rows"].keys() == LABELS.keys()
     return output
 
 
@@ -120,30 +142,16 @@ def test_finished_run_is_shown_again_and_not_repeated(finished, monkeypatch, cap
 def test_run_that_is_stopped_amid_a_training_goes_on_to_the_same_numbers(
     finished, tmp_path, monkeypatch
 ):
-    args, fit, legs = [*SMALL, "--output", str(tmp_path / "run")], SimCLR.fit, []
+    def never_mind(job):
+        raise KeyboardInterrupt
 
-    def fit_thrice(self, data, **settings):
-        legs.append((len(data.found), settings["initial_epoch"], settings["epochs"]))
-        if len(legs) == 3:
-            raise KeyboardInterrupt
-        return fit(self, data, **settings)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(SimCLR, "fit", fit_thrice)
-        assert main(args) == 130
-        assert legs == [(0, 0, 2), (1, 0, 2), (1, 2, 3)]
-        assert (tmp_path / "run" / "seed-0" / "duplicate-after-2.keras").exists()
-        assert "test_loss" not in records(tmp_path / "run", "training", 0)["duplicate"]
-    with monkeypatch.context() as patch:
-        legs.append(None)
-        patch.setattr(SimCLR, "fit", fit_thrice)
-        run_undisturbed(main, args)
-    assert legs[4:] == [(1, 2, 3), *2 * [(1, 0, 2), (1, 2, 3)], (1, 0, 2), (1, 2, 3)]
-    for stage in ("training", "attack"):
-        assert records(tmp_path / "run", stage, 0) == records(finished, stage, 0)
+    monkeypatch.setattr(contrastive, "find", never_mind)  # what comes after the duplicates
+    assert main([*SMALL, "--output", str(tmp_path / "run")]) == 130
+    rows, undisturbed = (records(each, "training", 0) for each in (finished, tmp_path / "run"))
+    assert undisturbed.keys() == {"untrained", "original", "duplicate"}
+    assert undisturbed == {name: rows[name] for name in undisturbed}
     names = {path.name for path in contents(tmp_path / "run")}
-    assert names == {path.name for path in contents(finished)}
-    assert metrics(tmp_path / "run")["summary"]["rows"].keys() == LABELS.keys()
+    assert names <= {path.name for path in contents(finished)}
 
 
 def test_paper_preset_is_the_published_training():

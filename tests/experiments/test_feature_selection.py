@@ -9,8 +9,8 @@ import pytest
 
 import keras_uae as uae
 from experiments import feature_selection
-from experiments.feature_selection import Config, flat, labels, main
-from experiments.feature_selection_rows import FIXED, NETWORKS, SEEDED
+from experiments.feature_selection import Config, flat, main
+from experiments.feature_selection_rows import FIXED, NETWORKS, SEEDED, labels
 from keras_uae import evaluation
 from keras_uae.attacks.base import Attack
 from keras_uae.selection import ConcreteFeatureSelector

@@ -11,27 +11,21 @@ from sklearn.decomposition import PCA
 from experiments import feature_selection_figures as figures
 from experiments import paper
 from experiments.data import Split
+from experiments.engine import plots
 from experiments.engine.config import parse as parsed
 from experiments.engine.summary import spread
 from experiments.engine.tables import show
 from experiments.engine.verdicts import departures
-from experiments.feature_selection import (
-    EXPERIMENT,
-    Config,
-    labels,
-    main,
-    pieces,
-    published,
-    selector,
-    sentences,
-    summarize,
-    tables,
-)
+from experiments.feature_selection import EXPERIMENT, Config, main, pieces, published, selector
 from experiments.feature_selection_rows import (
     ROWS,
     greatest_loadings,
     greatest_variance,
+    labels,
     random_features,
+    sentences,
+    summarize,
+    tables,
 )
 from tests.experiments.runs import check_refused
 
@@ -231,9 +225,9 @@ def test_final_tables_fit_into_80_columns():
 def test_all_data_sets_of_the_paper_are_found():
     for dataset in ("mnist", "fashion_mnist", "isolet", "coil20", "mice_protein", "activity"):
         assert paper.feature_selection(dataset).keys() == {"original", "mine"}
-        assert paper.feature_selection_setting(dataset)["samples"][0] > 800
+        assert paper.printed("feature_selection", dataset)["samples"][0] > 800
     assert paper.feature_selection("coil20")["mine"]["gain_original"] == pytest.approx(-0.983, 0.01)
-    assert paper.feature_selection("digits") == paper.feature_selection_setting("digits") == {}
+    assert paper.feature_selection("digits") == paper.printed("feature_selection", "digits") == {}
 
 
 def test_sentences_compare_with_the_controls_and_the_paper():
@@ -290,16 +284,24 @@ def test_figures_are_drawn(tmp_path):
             (tmp_path / "figure.png").unlink()
 
 
-def test_pixels_are_those_of_the_seed_or_of_all_seeds():
+@pytest.fixture
+def drawn(monkeypatch) -> list:
+    """The figures, which are not written."""
+    kept = []
+    monkeypatch.setattr(plots, "save", lambda figure, path: kept.append(figure))
+    return kept
+
+
+def test_pixels_are_those_of_the_seed_or_of_all_seeds(drawn, tmp_path):
     made = records()
     for row in made:
         if row["stage"] == "features":
             row["features"] = [0] if row["seed"] is None else [row["seed"]]
     job = made_job(np.zeros((5, 2, 2, 1)), made, seeds=(1, 0))
-    drawn = figures.pixels(job, figures.found(job, "features"))
+    figures.features(job, tmp_path)
     corners = {
         axes.get_title(): [patch.get_xy() for patch in axes.patches]
-        for axes in drawn.axes
+        for axes in drawn[0].axes
         if axes.get_title()
     }
     assert list(corners) == [f"{row.label} (1)" for row in ROWS.values()]
@@ -307,12 +309,12 @@ def test_pixels_are_those_of_the_seed_or_of_all_seeds():
     assert corners["Greedy linear (1)"] == [(-0.5, -0.5)]
 
 
-def test_frequencies_are_shares_of_the_seeds():
+def test_frequencies_are_shares_of_the_seeds(drawn, tmp_path):
     made = records()
     next(row for row in made if row["name"] == "mine" and row["stage"] == "features")[
         "features"
     ] = [0]
     job = made_job(np.zeros((5, 12)), made)
-    drawn = figures.frequencies(job, figures.found(job, "features"))
-    heights = [bar.get_height() for bar in drawn.axes[list(ROWS).index("mine")].patches]
+    figures.features(job, tmp_path)
+    heights = [bar.get_height() for bar in drawn[0].axes[list(ROWS).index("mine")].patches]
     assert [heights[place] for place in (0, 1, 5, 11)] == [1, 0, 0.5, 0.5]

@@ -8,13 +8,16 @@ import pytest
 
 import keras_uae as uae
 from experiments.engine import training
-from experiments.reconstruction import Config, labels, main
+from experiments.reconstruction import Config, main
+from experiments.reconstruction_rows import labels
 from keras_uae.attacks.base import Attack
 from tests.experiments.runs import contents, metrics, records, run_undisturbed
 
-LABELS = labels(Config())
+# the quickest to train and to attack
+LABELS = labels(Config(similarity="gaussian"))
 SIZES = {"train-size": 40, "attack-size": 24, "epochs": 1, "retraining-epochs": 1}
-SMALL = [f"--{name}={value}" for name, value in {**SIZES, "batch-size": 32, "steps": 3}.items()]
+SIZES |= {"batch-size": 32, "steps": 3, "model": "dense", "similarity": "gaussian"}
+SMALL = [f"--{name}={value}" for name, value in SIZES.items()]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -47,7 +50,7 @@ def test_everything_is_written(finished):
         "seed-0/trace.npz",
     }
     config = json.loads((finished / "config.json").read_text())
-    settings = {"dataset": "digits", "model": "conv", "preset": "quick", "seeds": [0, 1]}
+    settings = {"dataset": "digits", "model": "dense", "preset": "quick", "seeds": [0, 1]}
     settings |= {"train_size": 40, "attack_size": 24, "steps": 3, "epsilon": 1.0}
     assert settings.items() <= config["config"].items()
     assert {"keras_uae", "tensorflow", "keras", "numpy"} <= config["versions"].keys()
@@ -154,7 +157,7 @@ def test_interrupted_run_goes_on_to_the_same_numbers(finished, tmp_path, monkeyp
         patch.setattr(training, "train", no_noise)
         patch.setattr(Attack, "batches", watched)
         assert main(args) == 130
-    assert taken == [8, 24]  # the rest of MINE-UAE, then L2-UAE
+    assert taken == [8, 24]  # the rest of the UAEs, then L2-UAE
     assert not (output / "report.md").exists()
 
     run_undisturbed(main, args)

@@ -6,19 +6,19 @@ import pytest
 import keras_uae as uae
 from experiments import paper
 from experiments.engine import training
-from experiments.reconstruction import (
-    EXPERIMENT,
-    VARIANTS,
-    Config,
+from experiments.reconstruction import EXPERIMENT, VARIANTS, Config, main, pieces
+from experiments.reconstruction_rows import (
+    GROUPS,
+    LAYERS,
+    ROWS,
+    augmented,
+    chain,
     labels,
-    main,
-    pieces,
     sentences,
     short_labels,
     summarize,
     tables,
 )
-from experiments.reconstruction_rows import GROUPS, LAYERS, ROWS, augmented, chain
 from models import RECIPES
 from tests.experiments.runs import check_refused, metrics, records, run_undisturbed
 

@@ -13,7 +13,8 @@ from experiments import reconstruction_figures as figures
 from experiments.engine.summary import spread
 from experiments.engine.tables import Sheet, print_sheet, show
 from experiments.engine.verdicts import departures, difference
-from experiments.reconstruction import EXPERIMENT, Config, labels, sentences, summarize, tables
+from experiments.reconstruction import EXPERIMENT, Config
+from experiments.reconstruction_rows import labels, sentences, summarize, tables
 from models import RECIPES
 
 LABELS = labels(Config())

@@ -13,7 +13,7 @@ import pytest
 from scipy.io import savemat
 from sklearn.preprocessing import MinMaxScaler
 
-from experiments.data import TABULAR, coil20, isolet, load, mice_protein
+from experiments.data import TABULAR, load, sets
 from experiments.data.compress import decompress
 from experiments.data.preparation import MARKER, fill_as_published, prepare, split
 from experiments.data.tabular import Raw, Source
@@ -42,7 +42,7 @@ def shorten(monkeypatch):
 
 def write_mice(folder, count=1080, missing=0.02):
     """Write the CSV file; return what it holds, NaN where a value is missing."""
-    x = RNG.uniform(0.1, 5, (count, mice_protein.FEATURES)).round(6)
+    x = RNG.uniform(0.1, 5, (count, sets.PROTEINS)).round(6)
     x[RNG.uniform(size=x.shape) < missing] = np.nan
     y = np.sort(np.arange(count) % 7)  # unequal shares: class 7 has as many as class 0 lacks
     y[:10] = 7
@@ -54,7 +54,7 @@ def write_mice(folder, count=1080, missing=0.02):
     lines = [",".join(header)]
     for index, (row, label) in enumerate(zip(x, y, strict=True)):
         values = ["" if np.isnan(value) else str(value) for value in row]
-        groups = ["Control", "Saline", "C/S", mice_protein.CLASSES[label]]
+        groups = ["Control", "Saline", "C/S", sets.MICE[label]]
         lines.append(",".join([f"{index // 15}_{index % 15}", *values, *groups]))
     (folder / "Data_Cortex_Nuclear.csv").write_text("\n".join(lines) + "\n")
     return x.astype(np.float32), y
@@ -372,16 +372,16 @@ def test_damaged_activity_is_named(tmp_path, shorten):
 def test_pixels_are_means_over_areas():
     images = RNG.uniform(size=(2, 40, 40))
     blocks = images.reshape(2, 20, 2, 20, 2).mean(axis=(2, 4))
-    np.testing.assert_allclose(coil20.shrink(images), blocks, atol=1e-12)
+    np.testing.assert_allclose(sets.shrink(images), blocks, atol=1e-12)
     # 3 to 2: (1 · a + ½ · b) / 1½ along each side
     row = np.array([[0.3, 0.6, 0.9]])
     expected = np.array([(0.3 + 0.3) / 1.5, (0.3 + 0.9) / 1.5])
-    small = coil20.shrink(np.repeat(row, 3, axis=0)[None], 2)[0]
+    small = sets.shrink(np.repeat(row, 3, axis=0)[None], 2)[0]
     np.testing.assert_allclose(small, [expected, expected], atol=1e-12)
     for size in (32, 128):
         images = RNG.uniform(size=(2, size, size))
-        np.testing.assert_allclose(coil20.shrink(images).mean(), images.mean(), atol=1e-12)
-        np.testing.assert_allclose(coil20.shrink(np.ones((1, size, size))), 1, atol=1e-12)
+        np.testing.assert_allclose(sets.shrink(images).mean(), images.mean(), atol=1e-12)
+        np.testing.assert_allclose(sets.shrink(np.ones((1, size, size))), 1, atol=1e-12)
 
 
 def test_coil20_of_matlab_is_upright(tmp_path):
@@ -406,18 +406,18 @@ def test_coil20_is_read_from_images(tmp_path):
     for file, image in zip(files, images, strict=True):
         (tmp_path / file).write_bytes(tf.io.encode_png(image).numpy())
     paths = [tmp_path / file for file in files]
-    raw = coil20.read_images(paths)
+    raw = sets.read_objects(paths)
     assert raw.x.shape == (20, 20, 20, 1)
-    np.testing.assert_allclose(raw.x[..., 0], coil20.shrink(images[..., 0] / 255), atol=1e-6)
+    np.testing.assert_allclose(raw.x[..., 0], sets.shrink(images[..., 0] / 255), atol=1e-6)
     np.testing.assert_array_equal(raw.y, np.arange(20))
     with pytest.raises(FileNotFoundError, match=r"obj1__1\.png is missing, though obj1__0"):
         load("coil20", data_dir=tmp_path)
     paths[3].write_bytes(paths[3].read_bytes()[:1000])
     with pytest.raises(OSError, match=r"obj4__0\.png is damaged"):
-        coil20.read_images(paths)
+        sets.read_objects(paths)
     paths[3].write_bytes(tf.io.encode_png(images[3, :64]).numpy())
     with pytest.raises(OSError, match=r"obj4__0\.png is damaged: \(64, 128\) pixels"):
-        coil20.read_images(paths)
+        sets.read_objects(paths)
 
 
 def test_coil20_out_of_range_is_named(tmp_path):
@@ -517,7 +517,7 @@ def test_builder_reads_the_manual_directory_and_load_what_it_wrote(tmp_path, no_
         download_config=tfds.download.DownloadConfig(manual_dir=str(manual))
     )
     assert builder.info.splits["train"].num_examples == 1080
-    assert builder.info.features["label"].names == list(mice_protein.CLASSES)
+    assert builder.info.features["label"].names == list(sets.MICE)
     rows = [(row["features"], row["label"]) for row in tfds.as_numpy(builder.as_dataset("train"))]
     np.testing.assert_array_equal([row for row, _ in rows], x)
     np.testing.assert_array_equal([label for _, label in rows], y)
@@ -643,4 +643,4 @@ def test_sources_say_what_they_need():
         assert data.homepage.startswith("https://")
         for source in data.sources:
             assert len(source.urls) in (1, len(source.files))
-    assert Source("v", ("a",), isolet.read_uci, (1, 0), ("u",)).find(Path("nowhere")) is None
+    assert Source("v", ("a",), sets.read_letters, (1, 0), ("u",)).find(Path("nowhere")) is None
