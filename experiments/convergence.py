@@ -57,7 +57,8 @@ class Config(AutoencoderConfig):
     multiplier_step_size: float = 0.1
     """Step β of c."""
     similarity: Annotated[str, Choice(similarity_names())] = "auto"
-    """What the attack minimises; auto, conv, random and bivariate are estimates of MINE."""
+    """What the attack minimises; conv, random and bivariate are estimates of MINE; auto is conv
+    where the input meets a convolution, and otherwise gaussian."""
     step_rule: Annotated[str, Choice(STEP_RULES, others=True)] = "raw"
     """What a step follows: raw is the gradient as it is, as the theorem has it."""
     initial_radius: float = 0.2
@@ -111,7 +112,7 @@ def attack(job: Job[Config]) -> dict[str, Any]:
     attack = job.config.attack(job.model("original"), *job.config.runs[job.name])
     found = find_uaes(job, attack, x, trace=True)
     finite = ~found.frozen
-    curves = {"curve": curve(found.trace["gap"][finite])} if finite.any() else {}
+    curves = {"curve": curve(found.trace["gap"][finite, :-1])} if finite.any() else {}
     return {**found_figures(x, found), **curves}
 
 

@@ -117,11 +117,6 @@ class Config(AttackConfig):
         if self.similarity in SAMPLINGS:
             sampling = SAMPLINGS[self.similarity](samples=self.projections)
             settings["similarity"] = similarities.MINE(features=sampling)
-        if self.similarity in ("gaussian", "l2"):
-            # Both pull at all features alike, and the network sees K of them: from c = 0 on, δ is
-            # far off in these K before c has grown. On the digits the attack succeeds for 16 % and
-            # 3 % of the samples that way, and for 95 % with this start.
-            settings["initial_multiplier"] = 10.0
         return super().attack(model, **settings)
 
 

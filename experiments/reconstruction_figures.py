@@ -63,7 +63,7 @@ def trace(path: Path, traced: uae.UAEs, similarity: str) -> None:
         "multiplier": "multiplier c",
         "gap": "stationarity gap ‖L(δ, c)‖",
     }
-    steps = np.arange(1, traced.trace["gap"].shape[1] + 1)
+    steps = np.arange(traced.trace["gap"].shape[1])
     finite = ~traced.frozen
     with plots.canvas(path, (10, 6), 2, 2, sharex=True) as (figure, grid):
         for axes, (name, title) in zip(grid.flat, panels.items(), strict=True):
@@ -75,7 +75,7 @@ def trace(path: Path, traced: uae.UAEs, similarity: str) -> None:
             axes.set_title(title)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(axis="y")
-            axes.set_xlim(1, max(2, len(steps)))
+            axes.set_xlim(0, max(1, len(steps) - 1))
             if name == "criterion":
                 axes.axhline(0, color=GREY, lw=1.2, ls="--")
             elif name in ("multiplier", "gap"):

@@ -81,7 +81,9 @@ def comparison(
 
 def best_so_far(found: uae.UAEs) -> np.ndarray:
     """The greatest mutual information of an example by each iteration, `(n, T)`; NaN before any."""
-    value = np.where(found.trace["criterion"] <= 0, found.trace["similarity"], -np.inf)
+    # δ₀, the first column, is no example
+    criterion, similarity = (found.trace[name][:, 1:] for name in ("criterion", "similarity"))
+    value = np.where(criterion <= 0, similarity, -np.inf)
     best = np.maximum.accumulate(value, axis=1)
     return np.where(np.isfinite(best), best, np.nan)
 

@@ -39,23 +39,28 @@ ATTACK_PRESETS = tuple(name for name, each in PRESETS.items() if "similarity" no
 class AttackConfig(ExperimentConfig):
     """Settings of experiments that attack a model to augment its training samples."""
 
+    choosing = (*ExperimentConfig.choosing, "attack_preset")
+
     attack_size: int | None = None
     """Augment the first so many training samples. Every augmentation adds exactly these, so does
     the duplicate control. Default: all."""
     attack_preset: Annotated[str, Choice(ATTACK_PRESETS)] = "default"
-    """Settings of the attack; paper is the letter of Algorithm 1."""
+    """Settings of the attack; paper is the letter of Algorithm 1, augmentation has a small ε."""
     steps: int = 40
     """Iterations T of the attack."""
     epsilon: float = 1.0
     """Largest change ε of any value of a sample."""
     similarity: Annotated[str, Choice(similarities.names())] = "auto"
-    """What the attack minimises; auto, conv, random and bivariate are estimates of MINE."""
+    """What the attack minimises; conv, random and bivariate are estimates of MINE; auto is conv
+    where the input meets a convolution, and otherwise gaussian."""
 
     @classmethod
     def for_preset(cls, preset: str = "quick", **settings: Any) -> Self:
-        """As of every experiment, and the iterations."""
+        """As of every experiment, the iterations, and what the preset of the attack says of ε."""
+        attack = PRESETS[settings.get("attack_preset", cls.attack_preset)]
         steps = 10 if preset == "smoke" else 40
-        return super().for_preset(preset, **{"steps": steps, **settings})
+        mine = {"steps": steps, "epsilon": attack.get("epsilon", cls.epsilon)}
+        return super().for_preset(preset, **{**mine, **settings})
 
     def complete(self, data: Split) -> Self:
         """As of every experiment, and the number of samples that "all" stands for."""
@@ -87,6 +92,8 @@ def attack_work(similarity: str, steps: int) -> int:
 
 def uae_label(similarity: str) -> str:
     """How the UAEs of an attack that minimises `similarity` are called."""
+    if similarity == "auto":
+        return "UAE"
     return "MINE-UAE" if similarity in MINE else f"UAE ({similarity})"
 
 

@@ -171,10 +171,11 @@ np.savez(
 
 def test_its_network_can_be_attacked(selected):
     selector, x = selected
-    settings = {"bounds": "features"}
+    # it restores x nearly perfectly, so that few examples are found: PGD finds one for 0 to 8 %
+    settings = {"similarity": "l2", "bounds": "features"}
     attack = uae.MinMaxAttack(selector.model_, **settings)
     before = [variable.numpy() for variable in selector.model_.variables]
-    assert attack.generate(x[:16], verbose=0).success.any()
+    assert attack.generate(x[:64], verbose=0).success.mean() > 0.05
     for variable, value in zip(selector.model_.variables, before, strict=True):
         np.testing.assert_array_equal(variable, value)
 
