@@ -193,6 +193,8 @@ def _in_parts(
 ) -> list[tf.Tensor]:
     """`train` on parts of the batch, which run side by side."""
     sizes = _part_sizes(batched)
+    if len(sizes) < 2:
+        return list(train(*batched, *shared))
     # a single row is one that all samples share
     split = [[x] * len(sizes) if x.shape[0] == 1 else tf.split(x, sizes) for x in batched]
     done = [train(*part, *shared) for part in zip(*split, strict=True)]
@@ -205,8 +207,8 @@ def _part_sizes(batched: tuple[tf.Tensor, ...]) -> list[int]:
     XLA compiles a part anew for every size.
     """
     batches = [each.shape[0] for each in batched]
-    if None in batches:  # while a pipeline is traced
-        return [-1]
+    if None in batches:  # while a pipeline is traced, where no size is known
+        return []
     size = sum(each.shape.num_elements() * each.dtype.size for each in batched)
     batch = max(batches)
     wanted = min(math.ceil(max(os.cpu_count() or 1, size / _CACHE)), batch)

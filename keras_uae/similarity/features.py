@@ -15,9 +15,12 @@ from keras_uae._draws import PROJECTION, normal, stream
 from keras_uae._model_layers import example, first_that_sees, flat_layers, output_of
 from keras_uae._settings import Settings, register
 from keras_uae._tensors import flatten, l2_norm
+from keras_uae.similarity.gradients import WithGradient, by_hand
 
 # Where δ₀ is drawn at least if the gradient at z = x is 0: from there δ would never leave
 FLAT = 1e-3
+_LARGEST_MATRIX = 2**30  # bytes of projections that are kept
+_ROWS = 512  # of them that are there at a time, if they are not
 _CONVOLUTIONS = (
     keras.layers.Conv1D,
     keras.layers.Conv1DTranspose,
@@ -154,6 +157,10 @@ class RandomSampling(FeatureMap):
         samples: Number of projections K. Defaults to `500`.
         dimension: Dimension d' of each. Defaults to `128`.
 
+    All of them together are d·d'·K numbers. Where these take more than 1 GiB, from inputs of 4 195
+    values on with the defaults, they are drawn anew in parts in every pass: slow, but in bounded
+    memory. `BivariateSampling` has the same law and needs none of them.
+
     Example:
 
         >>> uae.similarity.MINE(features=uae.similarity.RandomSampling(samples=200))
@@ -166,11 +173,51 @@ class RandomSampling(FeatureMap):
         return self.dimension * self.samples
 
     def draw(self, seed: tf.Tensor, captured: tf.Tensor) -> Any:
-        size = (captured.shape[1:].num_elements(), self.dimension * self.samples)
-        return normal(stream(seed, PROJECTION), size, captured.dtype) / self.dimension
+        key, width = stream(seed, PROJECTION), self.dimension * self.samples
+        count = captured.shape[1:].num_elements()
+        if count * width * captured.dtype.size > _LARGEST_MATRIX:
+            return key  # as a whole it is never there
+        return normal(key, (count, width), captured.dtype) / self.dimension
 
     def __call__(self, drawn: Any, captured: tf.Tensor) -> tf.Tensor:
-        return tf.reshape(flatten(captured) @ drawn, [-1, self.dimension, self.samples])
+        x, width = flatten(captured), self.dimension * self.samples
+        if drawn.shape.rank == 2:
+            product = x @ drawn
+        else:
+            product = projected(x, drawn, tf.constant(width)) / self.dimension
+        return tf.reshape(product, [-1, self.dimension, self.samples])
+
+
+@by_hand
+def projected(x: tf.Tensor, key: tf.Tensor, width: tf.Tensor) -> WithGradient:
+    """x·M, `(batch, width)`, for a matrix M of normal draws of which a part exists at a time."""
+    size, dtype = x.shape[1], x.dtype
+
+    def rows(start: tf.Tensor) -> tf.Tensor:
+        """Rows `start` to `start` + _ROWS of M."""
+        return normal(tf.random.fold_in(key, start, alg="philox"), (_ROWS, width), dtype)
+
+    starts = tf.range(0, size, _ROWS)
+    count = -(-size // _ROWS)
+    padded = tf.pad(x, [[0, 0], [0, -size % _ROWS]])
+
+    def add(i: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return i + 1, total + padded[:, starts[i] : starts[i] + _ROWS] @ rows(starts[i])
+
+    zero = tf.zeros([tf.shape(x)[0], width], dtype)
+    _, value = tf.while_loop(lambda i, _: i < count, add, (0, zero), parallel_iterations=1)
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None, None]:
+        parts = tf.map_fn(
+            lambda start: tf.matmul(upstream, rows(start), transpose_b=True),
+            starts,
+            fn_output_signature=dtype,
+            parallel_iterations=1,
+        )
+        on_x = tf.reshape(tf.transpose(parts, [1, 0, 2]), tf.shape(padded))
+        return on_x[:, :size], None, None
+
+    return value, gradient
 
 
 class Plane(NamedTuple):

@@ -136,3 +136,16 @@ def test_labels_that_the_attack_cannot_take_are_refused_before_the_training():
     data = uae.UAEAugmentation(x, x, np.eye(3)[np.arange(6) % 3])
     with pytest.raises(ValueError, match="`y` of RefreshUAEs must hold one integer a sample"):
         uae.RefreshUAEs(data, attack)
+
+
+@pytest.mark.parametrize("similarity", ["conv", "bivariate", "gaussian"])
+def test_a_pipeline_whose_batch_size_is_unknown(similarity):
+    """And two batch sizes in one trace."""
+    x = tiny_models.images(20)
+    attack = uae.MinMaxAttack(tiny_models.convolutional(), similarity=similarity, steps=3)
+    pairs = tf.data.Dataset.from_tensor_slices(x).batch(8).map(lambda z: (attack(z), attack(z[:3])))
+    whole, first = zip(*pairs, strict=True)
+    assert [len(each) for each in whole] == [8, 8, 4]
+    for one, other in zip(whole, first, strict=True):
+        np.testing.assert_allclose(one[:3], other, atol=1e-4)
+    np.testing.assert_allclose(whole[0], attack(x[:8]), atol=1e-4)

@@ -22,6 +22,7 @@ from keras_uae.similarity import (
     RandomSampling,
     ReconstructionLoss,
 )
+from keras_uae.similarity import features as feature_maps
 from keras_uae.similarity.features import first_convolution
 from tests import tiny_models
 from tests.tiny_models import KINDS, MAPS, SHAPE
@@ -386,3 +387,22 @@ def test_gradients_are_finite_at_the_original_and_at_zero(each):
         _, value = each.estimate((), x, z, tf.constant(0))
     assert np.isfinite(value).all()
     assert np.isfinite(tape.gradient(value, z)).all()
+
+
+def test_projections_too_large_to_keep_are_drawn_in_parts(monkeypatch):
+    monkeypatch.setattr(feature_maps, "_LARGEST_MATRIX", 1000)
+    sampling = RandomSampling(samples=5, dimension=4)
+    x = tf.constant(np.random.default_rng(0).uniform(size=(3, 1200)))
+    key = sampling.draw(tf.constant(0, tf.int64), x)
+    assert key.shape == (2,)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        u = sampling(key, x)
+        total = tf.reduce_sum(u**2)
+    # the matrix as a whole, from what it does to unit vectors
+    matrix = np.reshape(sampling(key, tf.eye(1200, dtype=tf.float64)), (1200, 20))
+    np.testing.assert_allclose(np.reshape(u, (3, 20)), x @ matrix, rtol=1e-10)
+    gradient = 2 * (x @ matrix) @ matrix.T
+    np.testing.assert_allclose(tape.gradient(total, x), gradient, rtol=1e-9, atol=1e-12)
+    assert 4 * matrix.std() == pytest.approx(1, rel=0.03)
+    assert np.abs(np.corrcoef(matrix.T)[np.triu_indices(20, 1)]).max() < 5 / 1200**0.5

@@ -263,7 +263,7 @@ def test_parts_occupy_all_cores_and_fit_their_caches(batch, a_sample, cores, par
 
 
 def test_a_batch_of_unknown_size_is_one_part():
-    assert ascent._part_sizes((tf.TensorSpec((None, 3), tf.float32),)) == [-1]
+    assert ascent._part_sizes((tf.TensorSpec((None, 3), tf.float32),)) == []
 
 
 def test_features_that_are_all_zero_carry_no_information():
