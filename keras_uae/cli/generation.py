@@ -175,6 +175,8 @@ def generate(
                 shard_size=sizes[1],
                 on_samples=progress.advance,
             )
+            for note in attack.notes:
+                outcome.say(note)
             manifest = open_directory(out, manifest, resume=resume, any_environment=any_environment)
             numbers = range(manifest.shards)[chosen]
             progress.begin("attacking", sum(len(manifest.rows(number)) for number in numbers))

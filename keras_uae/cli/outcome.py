@@ -39,7 +39,7 @@ class Outcome:
     def say(self, content: Any) -> None:
         """Something for people."""
         if not self.as_json and not self.quiet:
-            self.results.print(content)
+            self.results.print(content, markup=False)  # a name may look like markup
 
     def finish(self, values: dict[str, Any], code: ExitCode = ExitCode.DONE) -> None:
         """The result for programs, and the end."""
