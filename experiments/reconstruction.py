@@ -146,10 +146,14 @@ class Config(AttackConfig):
 
     def attack_work(self, name: str = "mine") -> int:
         """What attacking one image takes, in the unit of `Piece.work`, and roughly."""
-        kind = self.similarity if name == "mine" else "l2"
-        if kind == "auto":
-            kind = "conv" if recipe_name(self.dataset, self.model) in CONVOLUTIONAL else "random"
-        return attacking.attack_work(kind, self.steps)
+        return attacking.attack_work(self.minimised if name == "mine" else "l2", self.steps)
+
+    @property
+    def minimised(self) -> str:
+        """The similarity, also where it is left to the attack."""
+        if self.similarity != "auto":
+            return self.similarity
+        return "conv" if recipe_name(self.dataset, self.model) in CONVOLUTIONAL else "gaussian"
 
 
 def recipe_name(dataset: str, model: str) -> str:

@@ -138,7 +138,7 @@ def labels(config: Any) -> dict[str, str]:
 
 def short_labels(config: Any) -> dict[str, str]:
     """The same where a row stands below the one that it builds on."""
-    name = attacking.uae_label(config.similarity)
+    name = attacking.uae_label(config.minimised)
     return {row: ROWS[row].label.format(uae=name) for row in config.row_names}
 
 

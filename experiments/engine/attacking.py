@@ -92,8 +92,6 @@ def attack_work(similarity: str, steps: int) -> int:
 
 def uae_label(similarity: str) -> str:
     """How the UAEs of an attack that minimises `similarity` are called."""
-    if similarity == "auto":
-        return "UAE"
     return "MINE-UAE" if similarity in MINE else f"UAE ({similarity})"
 
 

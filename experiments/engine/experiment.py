@@ -16,6 +16,7 @@ from experiments.engine.records import Records, Run
 from experiments.engine.report import Figure, write_report
 from experiments.engine.tables import Sheet, show
 from experiments.engine.work import perform
+from keras_uae import __version__
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,14 @@ class Experiment:
         try:
             pieces = list(self.pieces(config))
             total = sum(piece.work for piece in pieces)
+            begun = run.versions.get("keras_uae", __version__)
+            if begun != __version__ and not all(piece.is_done(run) for piece in pieces):
+                errors.print(
+                    f"warning: {run.directory} was begun with keras_uae {begun}; what is missing "
+                    f"is made with {__version__}, whose defaults may differ (see CHANGELOG)",
+                    style="yellow",
+                    markup=False,
+                )
             with JobProgress(total, console, config.quiet) as progress:
                 job = Job(config, data, run, progress, self.labels(config))
                 perform(job, pieces)

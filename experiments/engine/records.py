@@ -40,6 +40,7 @@ class Run:
         else:
             stored = self._read("config.json").get("config", {})
             self._check_same(stored, settings, incidental)
+        self.versions = self._read("config.json").get("versions", {})
         if (self.directory / "metrics.json").exists():
             self.records = self._read("metrics.json")["records"]
 

@@ -118,7 +118,8 @@ def test_rows_differ_from_the_default_in_what_they_say():
     assert attacks["start_glorot-sign"].step_rule == "sign"
     assert attacks["kappa_0.05"].criterion.kappa == 0.05
     assert attacks["l2"].objective == "maximize"
-    assert attacks["penalty_4x2"].iterations == default.iterations == 8
+    penalty = attacks["penalty_4x2"]
+    assert penalty.steps * penalty.search_steps == default.iterations == 8
 
 
 def made_up(rows: dict[str, tuple[float, float]]) -> list[dict]:

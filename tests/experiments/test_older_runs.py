@@ -31,7 +31,7 @@ def test_a_finished_run_is_shown_and_not_repeated(experiment, tmp_path, monkeypa
     assert "ASR" in capsys.readouterr().out
 
 
-def test_an_unfinished_run_is_continued(tmp_path, monkeypatch):
+def test_an_unfinished_run_is_continued(tmp_path, monkeypatch, capsys):
     run = shutil.copytree(FOLDER / "convergence", tmp_path / "run")
     path = run / "metrics.json"
     content = json.loads(path.read_text())
@@ -44,9 +44,9 @@ def test_an_unfinished_run_is_continued(tmp_path, monkeypatch):
     assert convergence.main([*SMOKE, str(run)]) == 0
     records = {row["name"]: row for row in json.loads(path.read_text())["records"]}
     assert records.keys() == {"original", "horizon-10", "horizon-40", *ALPHAS}
-    # another processor rounds in its own way, and an attack makes more of it
-    assert records["alpha-0.1"]["asr"] == pytest.approx(lost["asr"], abs=0.2)
-    assert records["alpha-0.1"]["l2"] == pytest.approx(lost["l2"], rel=0.1)
+    # c started at 0 then, and it is said that defaults have changed
+    assert records["alpha-0.1"]["asr"] >= lost["asr"]
+    assert "begun with keras_uae 0.1.0" in capsys.readouterr().err
     assert (run / "report.md").exists()
 
 

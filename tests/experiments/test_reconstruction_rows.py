@@ -191,7 +191,7 @@ def test_tables_5_and_10_and_the_second_round_stand_beside_ours():
     assert gains["flip_rotation+mine"] == "+62.5%"
     assert gains["gaussian+mine"] == "+11.2%"
     assert "0.00140" in details.columns["paper's training error"]
-    run = config("rounds", model="sparse", preset="paper")
+    run = config("rounds", model="sparse", preset="paper", similarity="bivariate")
     summary = summarize(errors(0.003, *GROUPS["rounds"]))
     (line,) = (line for line in sentences(run, summary) if line.startswith("**MINE-UAE, second"))
     assert "lower than “MINE-UAE”, " in line

@@ -82,10 +82,12 @@ def test_everything_is_written(finished):
 def test_images_that_the_classifier_gets_right_are_attacked(finished, classifier, digits):
     right = np.flatnonzero(classes(classifier, digits.x_test) == digits.y_test)[:20]
     x, y = digits.x_test[right], digits.y_test[right]
-    rows = records(finished, "attack", 0)
+    rows, config = records(finished, "attack", 0), Config(steps=18)
     for name in ("minmax", "penalty"):
         found = uae.UAEs.load(finished / "seed-0" / f"{name}_uae.npz")
-        assert found.trace["similarity"].shape == (20, 18)
+        # δ₀ and 18 steps; the penalty method starts anew with every weight
+        starts = 1 if name == "minmax" else config.search_steps
+        assert found.trace["similarity"].shape == (20, 18 + starts)
         assert rows[name]["asr"] == found.success_rate > 0
         np.testing.assert_array_equal(found.x[~found.success], x[~found.success])
         given = classes(classifier, found.x[found.success])
@@ -151,17 +153,23 @@ def made_up(similarity: list, criterion: list) -> uae.UAEs:
 
 def test_comparison_is_image_by_image():
     nan = np.nan
-    minmax = made_up([[9, 1, 3, 2], [1, 2, 3, 4], [5, 5, 5, 5]], [[1, 0, 0, 0], [0] * 4, [1] * 4])
-    penalty = made_up([[0, 0, 0, 2], [8, 0, 0, 0], [1, 1, 1, 1]], [[1, 1, 1, 0], [0] * 4, [0] * 4])
+
+    def history(values, criterion):  # after δ₀
+        return made_up([[0, *row] for row in values], [[1, *row] for row in criterion])
+
+    minmax = history([[9, 1, 3, 2], [1, 2, 3, 4], [5, 5, 5, 5]], [[1, 0, 0, 0], [0] * 4, [1] * 4])
+    penalty = history([[0, 0, 0, 2], [8, 0, 0, 0], [1, 1, 1, 1]], [[1, 1, 1, 0], [0] * 4, [0] * 4])
     expected = [[nan, 1, 3, 3], [1, 2, 3, 4], [nan] * 4]
     np.testing.assert_array_equal(best_so_far(minmax), expected)
+    start = made_up([[99, 1]], [[-1, -1]])  # δ₀ is no example, however good it is
+    np.testing.assert_array_equal(best_so_far(start), [[1]])
     figures = comparison(minmax, penalty, np.array([1.0, 2.0, 9.0]), np.array([2.0, 1.0, 0.0]))
     assert figures["both"] == pytest.approx(2 / 3)
     assert figures["ratio"] == pytest.approx((3 + 4) / (2 + 8))
     assert (figures["higher"], figures["ratio_again"]) == (0.5, 1.0)
     assert (figures["best_early"], figures["best"]) == (1.0, 3.5)
     assert figures["curves"]["minmax"] == [1.0, 1.5, 3.0, 3.5]
-    failed = made_up([[1.0]], [[1.0]])
+    failed = history([[1.0]], [[1.0]])
     none = comparison(failed, failed, np.ones(1), np.ones(1))
     assert none["ratio"] is none["higher_again"] is none["best"] is None
     json.dumps(none, allow_nan=False)
