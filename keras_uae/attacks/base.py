@@ -38,17 +38,10 @@ from keras_uae.results import GenerationInterrupted, UAEs
 # Values of features and input that a batch may hold; see `auto_batch_size`.
 _BATCH_VALUES = 2**23
 _LARGEST_BATCH = 512
-
-
-def _check_attacked(owner: str, name: str, value: Any) -> int | str | None:
-    return (
-        value if value is None or isinstance(value, str) else check_integer(owner, name, value, 0)
-    )
+_CHUNK = 4096  # samples whose bounds are read at once
 
 
 # Settings of all attacks
-_CHUNK = 4096  # samples whose bounds are read at once
-
 AnyCriterion = Annotated[Any, By(criteria.check_criterion)]
 Epsilon = Annotated[float, Number(0)]
 Steps = Annotated[int, Integer(1)]
@@ -207,15 +200,12 @@ class Attack(keras.layers.Layer):
             GenerationInterrupted: Ctrl-C; carries what was done by then.
         """
         x, held, y = self._arrays(x, y)  # here, so that a data set is not read twice
-        batches = self.batches(
-            held_inputs.joined(x, held, self.attacked),
-            y,
-            batch_size=batch_size,
-            seed=seed,
-            index=index,
-            trace=trace,
-        )
-        total = len(x)
+        inputs, total = held_inputs.joined(x, held, self.attacked), len(x)
+        settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "index": index}
+        attack = self.located(_chunks(x))
+        if attack is not self:
+            return attack.generate(inputs, y, **settings, trace=trace, verbose=verbose)
+        batches = self.batches(inputs, y, **settings, trace=trace)
         progress = None
         if verbose:
             for note in self.notes:
@@ -278,17 +268,11 @@ class Attack(keras.layers.Layer):
         """
         owner = f"{type(self).__name__}.generate"
         x, held, y = self._arrays(x, y)
-        if isinstance(self.bounds, str):
-            chunks = (np.asarray(x[start : start + _CHUNK]) for start in range(0, len(x), _CHUNK))
-            return self.located(chunks).batches(
-                held_inputs.joined(x, held, self.attacked),
-                y,
-                batch_size=batch_size,
-                seed=seed,
-                index=index,
-                trace=trace,
-                exact=exact,
-            )
+        attack = self.located(_chunks(x))
+        if attack is not self:
+            inputs = held_inputs.joined(x, held, self.attacked)
+            settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "index": index}
+            return attack.batches(inputs, y, **settings, trace=trace, exact=exact)
         limits = self.space(x.shape[1:]).limits()
         x = check_samples(owner, x, bounds=limits)
         behaviour = self.check_model_takes(x, owner, held)
@@ -382,17 +366,23 @@ class Attack(keras.layers.Layer):
         margin = self._learned.margin
         if margin is None:
             return self.criterion.value(reference, x, z)
-        x, z = (tf.repeat(each, SEARCH_DRAWS, axis=0) for each in (x, z))
-        value = tf.reshape(self.criterion.value(reference, x, z), [-1, SEARCH_DRAWS])
+        x, z = self._repeated(x), self._repeated(z)
+        with self._held_repeated():
+            value = tf.reshape(self.criterion.value(reference, x, z), [-1, SEARCH_DRAWS])
         return tf.reduce_mean(value, axis=1) + margin
 
     def f_reference(self, x: tf.Tensor, y: tf.Tensor | None) -> Any:
         """What `f` needs to know of x."""
-        if self._learned.margin is not None:
-            x, y = (
-                None if each is None else tf.repeat(each, self.draws, axis=0) for each in (x, y)
-            )
-        return self.criterion.reference(x, y)
+        with self._held_repeated():
+            return self.criterion.reference(self._repeated(x), self._repeated(y))
+
+    def _repeated(self, rows: Any) -> Any:
+        """Every row as often as it is drawn for."""
+        return rows if rows is None or self.draws == 1 else tf.repeat(rows, self.draws, axis=0)
+
+    def _held_repeated(self) -> contextlib.AbstractContextManager:
+        held = getattr(self.single_input, "held", None)
+        return self.holding(held and {name: self._repeated(each) for name, each in held.items()})
 
     @property
     def draws(self) -> int:
@@ -635,10 +625,12 @@ def _isolated(
 ) -> Found:
     """`attack.run`, with no effect on the model nor on a gradient tape around it."""
     attack._learned.margin = margin
-    # the model's losses, metrics and seed generators must not pick up tensors of this graph
-    with keras.StatelessScope(), attack.holding(held):
-        results = attack.run(x, index, seed, y, trace)
-    attack._learned.margin = None
+    try:
+        # the model's losses, metrics and seed generators must not pick up tensors of this graph
+        with keras.StatelessScope(), attack.holding(held):
+            results = attack.run(x, index, seed, y, trace)
+    finally:
+        attack._learned.margin = None
     # stopped in here, or the tape would make the loop keep all of its intermediates
     return tf.nest.map_structure(tf.stop_gradient, results)
 
@@ -660,6 +652,11 @@ def _judged(
 def _two(x: tf.Tensor) -> tf.Tensor:
     """Zeros like two of the samples `x`, which may be symbolic."""
     return tf.zeros([2, *(size or 1 for size in x.shape[1:])], x.dtype)
+
+
+def _chunks(x: np.ndarray) -> Iterator[np.ndarray]:
+    """The samples, some at a time."""
+    return (np.asarray(x[start : start + _CHUNK]) for start in range(0, len(x), _CHUNK))
 
 
 def _check_index(owner: str, index: Any, count: int) -> np.ndarray:
