@@ -200,12 +200,12 @@ class Attack(keras.layers.Layer):
             GenerationInterrupted: Ctrl-C; carries what was done by then.
         """
         x, held, y = self._arrays(x, y)  # here, so that a data set is not read twice
-        inputs, total = held_inputs.joined(x, held, self.attacked), len(x)
+        inputs = held_inputs.joined(x, held, self.attacked)
         settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "index": index}
         attack = self.located(_chunks(x))
         if attack is not self:
             return attack.generate(inputs, y, **settings, trace=trace, verbose=verbose)
-        batches = self.batches(inputs, y, **settings, trace=trace)
+        batches, total = self.batches(inputs, y, **settings, trace=trace), len(x)
         progress = None
         if verbose:
             for note in self.notes:
@@ -656,7 +656,8 @@ def _two(x: tf.Tensor) -> tf.Tensor:
 
 def _chunks(x: np.ndarray) -> Iterator[np.ndarray]:
     """The samples, some at a time."""
-    return (np.asarray(x[start : start + _CHUNK]) for start in range(0, len(x), _CHUNK))
+    for start in range(0, len(x), _CHUNK):
+        yield np.asarray(x[start : start + _CHUNK])
 
 
 def _check_index(owner: str, index: Any, count: int) -> np.ndarray:
