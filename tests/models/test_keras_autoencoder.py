@@ -112,11 +112,12 @@ def test_denoising_training_restores_noisy_digits(digits):
 
 
 def test_unet_learns_masks_of_digits_by_dice(digits):
-    x = digits.x_train[:40]
+    x = digits.x_train[:10]
     mask = (x > 0.5).astype(np.float32)
     recipe = get_recipe("unet")
     model = eager(recipe.compile(recipe.build((8, 8, 1))))
-    loss = model.fit(x, mask, batch_size=10, epochs=5, verbose=0).history["loss"]
+    loss = model.fit(x, mask, batch_size=10, epochs=8, verbose=0).history["loss"]
+    # 0.828 ± 0.008 over 5 seeds
     assert loss[-1] < 0.9 * loss[0]
 
 
