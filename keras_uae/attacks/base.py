@@ -374,6 +374,9 @@ class Attack(keras.layers.Layer):
         margin = self._learned.margin
         if margin is None:
             return self.criterion.value(reference, x, z)
+        if self._draws_apart:
+            values = [self.criterion.value(each, x, z) for each in reference]
+            return tf.reduce_mean(values, axis=0) + margin
         x, z = (tf.repeat(each, SEARCH_DRAWS, axis=0) for each in (x, z))
         value = tf.reshape(self.criterion.value(reference, x, z), [-1, SEARCH_DRAWS])
         return tf.reduce_mean(value, axis=1) + margin
@@ -381,10 +384,19 @@ class Attack(keras.layers.Layer):
     def f_reference(self, x: tf.Tensor, y: tf.Tensor | None) -> Any:
         """What `f` needs to know of x."""
         if self._learned.margin is not None:
+            if self._draws_apart:
+                return [self.criterion.reference(x, y) for _ in range(SEARCH_DRAWS)]
             x, y = (
                 None if each is None else tf.repeat(each, self.draws, axis=0) for each in (x, y)
             )
         return self.criterion.reference(x, y)
+
+    @property
+    def _draws_apart(self) -> bool:
+        """Whether each draw is a pass of its own: a batch several times as long suits no model
+        that takes one number of samples, or that holds other inputs."""
+        behaviour = self._learned.behaviour
+        return self.attacked is not None or (behaviour is not None and behaviour.batch is not None)
 
     @property
     def draws(self) -> int:
