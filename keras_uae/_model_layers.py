@@ -73,7 +73,11 @@ def flat_layers(model: keras.Model) -> list[keras.Layer]:
 
 
 def example(model: keras.Model) -> tf.Tensor | None:
-    """Zeros of the shape that the model takes, as far as it knows one; two of them."""
+    """Zeros of the shape that the model takes, as far as it knows one.
+
+    They are two, or the one number of samples that it runs with: a size of the batch that it
+    states may be one that it only remembers, and large.
+    """
     if isinstance(model, (CallableModel, HeldInputs)):
         return None
     shape = getattr(model, "input_shape", None)
@@ -83,7 +87,19 @@ def example(model: keras.Model) -> tf.Tensor | None:
         size is None or isinstance(size, int) for size in shape
     ):
         return None
-    return tf.zeros([2, *(size or _GUESSED_SIZE for size in shape[1:])], keras.config.floatx())
+    x = tf.zeros([2, *(size or _GUESSED_SIZE for size in shape[1:])], keras.config.floatx())
+    if shape[0] not in (None, 2) and not _runs(model, x):
+        x = tf.zeros([shape[0], *x.shape[1:]], x.dtype)
+    return x
+
+
+def _runs(model: keras.Model, x: tf.Tensor) -> bool:
+    try:
+        with keras.StatelessScope():
+            model(x, training=False)
+    except Exception:  # whatever the model raises
+        return False
+    return True
 
 
 @contextlib.contextmanager

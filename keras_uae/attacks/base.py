@@ -366,27 +366,19 @@ class Attack(keras.layers.Layer):
         margin = self._learned.margin
         if margin is None:
             return self.criterion.value(reference, x, z)
-        x, z = self._repeated(x), self._repeated(z)
-        with self._held_repeated():
-            value = tf.reshape(self.criterion.value(reference, x, z), [-1, SEARCH_DRAWS])
-        return tf.reduce_mean(value, axis=1) + margin
+        # a pass for each draw: a longer batch suits not every model, nor inputs that are held
+        values = [self.criterion.value(each, x, z) for each in reference]
+        return tf.reduce_mean(values, axis=0) + margin
 
     def f_reference(self, x: tf.Tensor, y: tf.Tensor | None) -> Any:
         """What `f` needs to know of x."""
-        with self._held_repeated():
-            return self.criterion.reference(self._repeated(x), self._repeated(y))
-
-    def _repeated(self, rows: Any) -> Any:
-        """Every row as often as it is drawn for."""
-        return rows if rows is None or self.draws == 1 else tf.repeat(rows, self.draws, axis=0)
-
-    def _held_repeated(self) -> contextlib.AbstractContextManager:
-        held = getattr(self.single_input, "held", None)
-        return self.holding(held and {name: self._repeated(each) for name, each in held.items()})
+        if self._learned.margin is None:
+            return self.criterion.reference(x, y)
+        return [self.criterion.reference(x, y) for _ in range(SEARCH_DRAWS)]
 
     @property
     def draws(self) -> int:
-        """Draws of a model's noise over which the graph that is traced takes the mean of f."""
+        """Passes of the model in which the graph that is traced evaluates f."""
         return 1 if self._learned.margin is None else SEARCH_DRAWS
 
     def evaluate(self, function: Callable[[], Any]) -> Any:

@@ -101,14 +101,11 @@ class SimilarityAttack(Attack):
             return self.evaluate(evaluate), z
         with capture(self.source, inline=self.inline) as seen:
             result = self.evaluate(evaluate)
-        if not (self.criterion.one_pass and len(seen) == 1):
+        if not (self.criterion.one_pass and len(seen) == self.draws):
             # the criterion evaluates something else than z: pass z itself as far as the source
             with capture(self.source, inline=self.inline) as seen:
                 self.evaluate(lambda: self.single_input(z, training=False))
-            captured = seen[0]
-        else:
-            captured = tf.nest.map_structure(lambda each: each[:: self.draws], seen[0])
-        return result, tf.cast(self.criterion.choose(captured), z.dtype)
+        return result, tf.cast(self.criterion.choose(seen[0]), z.dtype)
 
     def check(self, x: tf.Tensor) -> None:
         super().check(x)
