@@ -224,8 +224,9 @@ class MinMaxAttack(SimilarityAttack):
 
     Returns:
         Tensor like `x`: the examples, and the original where none was found. No gradient flows
-        through it. `generate` returns the rest as well. In a training step call the attack before
-        the model: a call of a Keras layer clears the `losses` that its sublayers noted before.
+        through it. `generate` returns the rest as well, and judges examples of a model with noise
+        on fresh draws, which a call does not. In a training step call the attack before the model:
+        a call of a Keras layer clears the `losses` that its sublayers noted before.
 
     Example:
 

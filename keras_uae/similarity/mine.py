@@ -69,6 +69,12 @@ class MINE(Similarity):
         not the shuffle's.
         """
         dimension, count = shape
+        if count < 2:
+            raise ValueError(
+                f"`features` of MINE must give two samples (u_k, v_k) or more to tell apart from "
+                f"others; choose similarity='gaussian', which needs none. "
+                f"Received: {count} of {self.features!r}."
+            )
         # features have norm about 1 (see the module), so pre-activations start at about 1 too
         weights = normal(stream(seed, NETWORK), (2, 1, dimension, self.hidden_units), dtype)
         orders = permutations(stream(seed, SHUFFLE), (iterations * self.steps + 1,), count)

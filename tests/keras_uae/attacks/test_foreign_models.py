@@ -149,3 +149,11 @@ def test_a_pipeline_whose_batch_size_is_unknown(similarity):
     for one, other in zip(whole, first, strict=True):
         np.testing.assert_allclose(one[:3], other, atol=1e-4)
     np.testing.assert_allclose(whole[0], attack(x[:8]), atol=1e-4)
+
+
+def test_a_single_feature_map_is_nothing_that_mine_can_compare():
+    inputs = keras.Input(SHAPE)
+    model = keras.Model(inputs, layers.Conv2D(1, 3, padding="same")(inputs))
+    assert isinstance(uae.MinMaxAttack(model).similarity, uae.similarity.Gaussian)
+    with pytest.raises(ValueError, match=r"`features` of MINE .*'gaussian'.*Received: 1 of Conv"):
+        uae.MinMaxAttack(model, similarity="conv").generate(tiny_models.images(2), verbose=0)
