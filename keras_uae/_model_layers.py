@@ -88,15 +88,16 @@ def example(model: keras.Model) -> tf.Tensor | None:
     ):
         return None
     x = tf.zeros([2, *(size or _GUESSED_SIZE for size in shape[1:])], keras.config.floatx())
-    if shape[0] not in (None, 2) and not _runs(model, x):
+    if shape[0] not in (None, 2) and not runs(lambda: model(x, training=False)):
         x = tf.zeros([shape[0], *x.shape[1:]], x.dtype)
     return x
 
 
-def _runs(model: keras.Model, x: tf.Tensor) -> bool:
+def runs(function: Callable[[], Any]) -> bool:
+    """Whether a pass of a model, `function`, runs, with no effect on the model."""
     try:
         with keras.StatelessScope():
-            model(x, training=False)
+            function()
     except Exception:  # whatever the model raises
         return False
     return True

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_uae._model_layers import running
+from keras_uae._model_layers import running, runs
 
 _TOLERANCE = 1e-4  # of the largest value, to which two passes with other sums agree
 
@@ -35,7 +35,8 @@ def observed(
     Raises:
         ValueError: The model carries a state from one batch to the next.
     """
-    batch = None if expected is None or _runs(forward, 3 if expected == 2 else 2) else expected
+    other = [0] * (3 if expected == 2 else 2)
+    batch = None if expected is None or runs(lambda: forward(other)) else expected
     rows, copies = ([0, *[last] * ((batch or 2) - 1)] for last in (min(1, count - 1), 0))
     layers: list[keras.Layer] = []
     with running(lambda layer, _: layers.append(layer), inline=True):
@@ -55,18 +56,8 @@ def observed(
         variables = {id(each): each for layer in layers for each in layer.variables}.values()
         drawn = tuple(v for v in variables if scope.get_current_value(v) is not None)
         return Behaviour(batch, "seeded", False, drawn)
-    other = _evaluate(forward, copies)
-    return Behaviour(
-        batch, "", not _alike([each[0] for each in first], [each[0] for each in other])
-    )
-
-
-def _runs(forward: Callable[[list[int]], Any], count: int) -> bool:
-    try:
-        _evaluate(forward, [0] * count)
-    except Exception:  # whatever the model raises: it is run again with its own batch
-        return False
-    return True
+    beside, alone = ([each[0] for each in of] for of in (first, _evaluate(forward, copies)))
+    return Behaviour(batch, "", not _alike(beside, alone))
 
 
 def _evaluate(forward: Callable[[list[int]], Any], rows: list[int]) -> list[np.ndarray]:

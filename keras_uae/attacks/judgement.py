@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from keras_uae.attacks.loop import select
+from keras_uae.attacks.loop import select, where_found
 from keras_uae.criteria import Criterion
 
 SEARCH_DRAWS = 8  # over which the search takes the mean of f
@@ -44,15 +43,7 @@ def judged(
     mean, error = tf.reduce_mean(draws, 0), tf.math.reduce_std(draws, 0) / JUDGING_DRAWS**0.5
     lacking = mean + 2 * error
     success = found["success"] & (lacking <= 0)
-    nan = tf.fill(tf.shape(mean), tf.constant(np.nan, mean.dtype))
-    fields = {
-        **found,
-        "x": select(success, found["x"], x),
-        "success": success,
-        "similarity": select(success, found["similarity"], nan),
-        "criterion": select(success, mean, nan),
-        "iteration": found["iteration"] * tf.cast(success, tf.int32),
-    }
+    fields = where_found(success, x, {**found, "criterion": mean})
     return fields, tf.where(found["success"], tf.maximum(lacking, 0), 0)
 
 

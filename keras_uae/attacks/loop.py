@@ -82,13 +82,33 @@ def outcome(
     """The fields of `UAEs`; an example that equals its original is none."""
     moved = tf.reduce_any(flatten(best.z) != flatten(x), axis=1)
     success = (best.criterion <= 0) & moved
-    nan = tf.fill(tf.shape(success), tf.constant(np.nan, x.dtype))
-    return {
-        "x": select(success, best.z, x),
-        "success": success,
-        "similarity": nan if similarity is None else select(success, similarity, nan),
-        "criterion": select(success, best.criterion, nan),
+    nan = no_value(success, x.dtype)
+    fields = {
+        "x": best.z,
+        "similarity": nan if similarity is None else similarity,
+        "criterion": best.criterion,
         "multiplier": nan if multiplier is None else multiplier,
-        "iteration": best.iteration * tf.cast(success, tf.int32),
+        "iteration": best.iteration,
         "frozen": ~alive,
     }
+    return where_found(success, x, fields)
+
+
+def where_found(
+    success: tf.Tensor, x: tf.Tensor, fields: dict[str, tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    """The fields of `UAEs`, where `success` is false with the original, NaN and iteration 0."""
+    nan = no_value(success, x.dtype)
+    return {
+        **fields,
+        "x": select(success, fields["x"], x),
+        "success": success,
+        "similarity": select(success, fields["similarity"], nan),
+        "criterion": select(success, fields["criterion"], nan),
+        "iteration": fields["iteration"] * tf.cast(success, tf.int32),
+    }
+
+
+def no_value(like: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """NaN for every sample."""
+    return tf.fill(tf.shape(like), tf.constant(np.nan, dtype))

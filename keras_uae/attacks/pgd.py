@@ -101,16 +101,7 @@ class PGDAttack(Attack):
         steps: Integer T ≥ 1, iterations. Defaults to `40`.
         step_size: Float α ≥ 0, by how much a step changes each value. Defaults to `None`:
             2.5·ε/T, with which any point of the ball can be reached from any other.
-        bounds: Lowest and highest value of the data: a pair of floats, a pair of arrays with a
-            value for each feature, "data" for the least and largest of all values, or "features"
-            for those of each feature, as `generate` finds them. Defaults to `(0, 1)`.
-        units: "range": ε, α and the radius of δ₀ are fractions of high − low, so that data in
-            (0, 255) and in (0, 1) give the same attack; "data": they are in the units of the data.
-            Defaults to `"range"`.
-        frozen_features: Places along the last axis, or booleans of the shape of a sample: features
-            that never move, such as categorical codes. Defaults to `None`.
-        attacked: Name or place of the input that is attacked, of a model with several; the others
-            are held. Defaults to `None`: the only one.
+        bounds, units, frozen_features, attacked: As of `MinMaxAttack`.
         random_start: Boolean, δ₀ is uniform in ±ε; otherwise 0. Defaults to `True`.
         seed: Integer, used when the layer is called. Defaults to `0`.
 

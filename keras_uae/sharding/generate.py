@@ -94,8 +94,6 @@ def first_samples(source: Source) -> np.ndarray:
 
 def located(attack: Attack, source: Source) -> Attack:
     """The attack with the bounds of all samples, where it reads them off the data."""
-    if not isinstance(attack.bounds, str):
-        return attack
     step = max(_READ_BYTES // _sample_bytes(attack, source), 1)
     starts = range(0, len(source), step)
     return attack.located(source.read(i, min(i + step, len(source))) for i in starts)
