@@ -82,7 +82,7 @@ class FreshModels:
         assert given is not None  # noqa: S101 (`new` of a given model only)
         try:
             with keras.saving.custom_object_scope(_losses(given)):
-                model = keras.models.clone_model(given)
+                model = _copy(given)
                 self._build(model)
                 if given.compiled and not model.compiled:  # one that is not of layers by name
                     model.compile_from_config(given.get_compile_config())
@@ -119,9 +119,9 @@ class FreshModels:
         if stuck and (self.given is not None or len(stuck) == drawn):
             raise ValueError(
                 "`build_or_model` of compare must have weights that a seed changes, or the seeds "
-                "are no repetitions: leave `seed` out of the initializers, freeze the layer "
-                "(trainable=False) if it is to stay as it is, or give a function that builds the "
-                f"model. Received: equal weights for two seeds in {', '.join(stuck[:3])}."
+                "are no repetitions: freeze the layer (trainable=False) if it is to stay as it is, "
+                "or give a function, build(seed=…), that draws them. "
+                f"Received: equal weights for two seeds in {', '.join(stuck[:3])}."
             )
 
 
@@ -148,6 +148,29 @@ def _variables(model: keras.Model) -> list[Any]:
     if optimizer is not None and not optimizer.built:
         optimizer.build(model.trainable_variables)
     return [*model.variables, *(optimizer.variables if optimizer is not None else ())]
+
+
+def _copy(model: keras.Model) -> keras.Model:
+    """A model of the same architecture, whose initializers draw by no seed of their own."""
+
+    def copy(layer: Any) -> Any:
+        if isinstance(layer, keras.Model):
+            return _copy(layer)
+        return type(layer).from_config(_unseeded(layer.get_config()))
+
+    if isinstance(model, keras.Sequential) or hasattr(model, "operations"):
+        return keras.models.clone_model(model, clone_function=copy)
+    return type(model).from_config(_unseeded(model.get_config()))
+
+
+def _unseeded(config: Any) -> Any:
+    """A configuration in which the initializers have no seeds."""
+    if isinstance(config, dict):
+        found = {key: _unseeded(each) for key, each in config.items()}
+        if found.get("module") == "keras.initializers" and "seed" in (found["config"] or {}):
+            found["config"] = {**found["config"], "seed": None}
+        return found
+    return [_unseeded(each) for each in config] if isinstance(config, list) else config
 
 
 def _losses(model: keras.Model) -> dict[str, Any]:

@@ -147,12 +147,14 @@ class Protocol:
         self._found.clear()
         self._initial.clear()
 
-    def dataset(self, added: Sequence[np.ndarray], x: Any, y: Any) -> UAEAugmentation:
+    def dataset(
+        self, added: Sequence[np.ndarray], x: Any, y: Any, seed: int = 0
+    ) -> UAEAugmentation:
         """What a model is trained on."""
         labelled: dict[str, Any] = {} if y is None else {"y": y}
         target = self.training.target if y is None else "self"
         batch = self.training.batch_size
-        return UAEAugmentation(x, added, batch_size=batch, target=target, **labelled)
+        return UAEAugmentation(x, added, batch_size=batch, target=target, seed=seed, **labelled)
 
     def seconds(self, rows: Sequence[Row]) -> float | None:
         """What rows will take, measured on some steps; `None` where `fit` is the user's."""
@@ -177,8 +179,8 @@ class Protocol:
         self, seed: int, row: Row, added: np.ndarray
     ) -> tuple[keras.Model, MeanWeights | None]:
         model = self._untrained(seed)
-        data = self.dataset([added] if len(added) else [], self.data.x, self.data.y)
-        data.seed = seed
+        additions = [added] if len(added) else []
+        data = self.dataset(additions, self.data.x, self.data.y, seed)
         settings = self.training
         budget = None if row is ORIGINAL else settings.budget
         average, watch = MeanWeights(steps=budget), _Watch(self.advance, budget, data)

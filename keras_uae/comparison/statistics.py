@@ -1,5 +1,6 @@
 """Paired comparisons over seeds: intervals, Holm's correction, and what may be said of them."""
 
+import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -99,11 +100,14 @@ def seeds_needed(difference: Difference, level: float = 1 - CONFIDENCE) -> int |
     if difference.count < 2 or not difference.std or not difference.mean:
         return None
     effect = abs(difference.mean) / difference.std
-    counts = np.arange(2, _MOST_SEEDS + 1)
-    critical = stats.t.ppf(1 - level / 2, counts - 1)
-    power = stats.nct.sf(critical, counts - 1, effect * np.sqrt(counts))
-    enough = counts[(power >= POWER) & (counts > difference.count)]
-    return int(enough[0]) if len(enough) else None
+
+    def told(count: int) -> bool:
+        critical = stats.t.ppf(1 - level / 2, count - 1)
+        return bool(stats.nct.sf(critical, count - 1, effect * math.sqrt(count)) >= POWER)
+
+    counts = range(difference.count + 1, _MOST_SEEDS + 1)
+    place = bisect.bisect_left(counts, True, key=told)  # power rises with the number of seeds
+    return counts[place] if place < len(counts) else None
 
 
 def outcome(difference: Difference, p: float, tests: int = 1) -> dict[str, Any]:

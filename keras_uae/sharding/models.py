@@ -19,8 +19,12 @@ _MOST_EXPANSION = 100  # Keras stores without compression
 _SLACK = 2**20  # bytes of weights, such as seeds, that the file need not hold
 
 
-def load_model(path: Path) -> keras.Model:
+def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
     """The model in a .keras file, which can neither run code nor take much more memory than it has.
+
+    Args:
+        path: A .keras file.
+        compiled: Boolean, compile it as it was saved. Defaults to `False`.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -38,7 +42,7 @@ def load_model(path: Path) -> keras.Model:
             needed = thread.submit(_weight_bytes, config).result()
         if needed > weight_bytes + _SLACK:
             raise ValueError(f"its layers need {needed} bytes of weights, it has {weight_bytes}")
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        return keras.saving.load_model(path, compile=compiled, safe_mode=True)
     except FileNotFoundError:
         raise
     except Exception as error:  # Keras and h5py raise whatever the malformed part brings about
