@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.engine.summary import known_mean
+from keras_uae.comparison.verdicts import sentence
 
 
 def difference(gain: float) -> str:
@@ -33,9 +34,8 @@ def on_error(
     parts = []
     if row["gain_original"]:
         parts.append(than(row["gain_original"]["mean"], original))
-    if beyond := row["gain_duplicate"]:
-        seeds = f"{beyond['count']} seed{'s' * (beyond['count'] > 1)}"
-        parts.append(f"{than(beyond['mean'], duplicate)} (lower in {row['wins']} of {seeds})")
+    if row.get("vs_control"):
+        parts.append(sentence({duplicate: row["vs_control"]}))
     text = "error " + (", ".join(parts) or f"{row['test_error']['mean']:.5f}")
     gain = row.get("paper", {}).get("gain_original")
     if gain is not None:

@@ -233,14 +233,15 @@ class Comparison:
         rows, said = self.settings["rows"], []
         for metric in self.metrics:
             of_metric = {
-                rows[control]["label"]: found[metric.name] for control, found in against.items()
+                rows[control]["label"]: {**found[metric.name], **found[metric.name][self.decides]}
+                for control, found in against.items()
             }
             if self.settings["test_samples"] < verdicts.FEWEST_SAMPLES:
                 text = "no verdict: too few test samples"
             elif missing := self._not_finite(name, metric.name):
                 text = f"no verdict: {missing}"
             else:
-                text = verdicts.sentence(of_metric, self.decides)
+                text = verdicts.sentence(of_metric)
             said.append(f"{metric.name} {text}" if len(self.metrics) > 1 else text)
         return "; ".join(said)
 

@@ -8,32 +8,30 @@ from keras_uae.comparison.statistics import FEWEST_SEEDS
 FEWEST_SAMPLES = 20  # test samples, below which nothing is said
 
 
-def sentence(against: Mapping[str, Mapping[str, Any]], decides: str) -> str:
+def sentence(against: Mapping[str, Mapping[str, Any]]) -> str:
     """What the comparisons of a row with its controls say.
 
     Args:
-        against: By the label of a control, the difference of each kind of weights, `outcome`,
-            `seeds` and `ratio`.
-        decides: The kind of weights that the outcomes are by.
+        against: By the label of a control, the fields of the `Difference`, `outcome` and `seeds`
+            of `statistics.outcome`, and whether it is a `ratio`.
     """
     parts: dict[str, list[str]] = {}
     for label, found in against.items():
         if found["outcome"] == "none":
-            count = found[decides]["count"]
+            count = found["count"]
             return f"no verdict: {count} seed{'s' * (count != 1)}, and it takes {FEWEST_SEEDS}"
-        parts.setdefault(found["outcome"], []).append(_compared(label, found, decides))
+        parts.setdefault(found["outcome"], []).append(_compared(label, found))
     heads = {"better": "better than", "worse": "worse than", "open": "not distinguishable from"}
     return "; ".join(f"{heads[outcome]} {', '.join(parts[outcome])}" for outcome in parts)
 
 
-def _compared(label: str, found: Mapping[str, Any], decides: str) -> str:
-    difference = found[decides]
+def _compared(label: str, found: Mapping[str, Any]) -> str:
     if found["outcome"] != "open":
-        size = signed(abs(difference["mean"]), found["ratio"])[1:]
-        return f"{label} by {size} (in {difference['agree']} of {difference['count']} seeds)"
+        size = signed(abs(found["mean"]), found["ratio"])[1:]
+        return f"{label} by {size} (in {found['agree']} of {found['count']} seeds)"
     needed = found["seeds"]
     more = f"about {needed} seeds would tell" if needed else "more than 1000 seeds would tell"
-    return f"{label} ({interval(difference, found['ratio'])}; {more})"
+    return f"{label} ({interval(found, found['ratio'])}; {more})"
 
 
 def signed(value: float, ratio: bool, *, sign: str = "+") -> str:

@@ -54,7 +54,7 @@ def test_flags_override_the_preset():
     assert (config.epsilon, config.epochs, config.quiet) == (0.3, 2, True)
     assert (config.attack_preset, config.target) == ("paper", "clean")
     model = RECIPES["conv"].build((8, 8, 1))
-    attack, baseline = config.attack(model), config.l2_attack(model)
+    attack, baseline = config.attack(model), config.attack(model, **PRESETS["l2_uae"])
     for each in (attack, baseline):
         assert (each.steps, each.epsilon, each.initial_radius) == (7, 0.3, 0.0)
         assert each.step_rule == "raw"
