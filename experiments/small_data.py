@@ -259,7 +259,8 @@ EXPERIMENT = Experiment(
     "noise of the same L2 norm, image by image: Gaussian, uniform, signs at random, and δ itself "
     "with its values on other pixels of the image (shuffled). Mean over the sets ± half of the 95 "
     "% confidence interval, by the weights averaged over the end of the training; in % of the test "
-    "error, and in percentage points of the test accuracy of logistic regression on the code. ASR and L2 of δ are those of the first round.",
+    "error, and in percentage points of the test accuracy of logistic regression on the code. ASR "
+    "and L2 of δ are those of the first round.",
     title=lambda config: f"Small data: {config.dataset}, {config.model} autoencoder",
     introduction=lambda config: (
         f"Each of {len(config.seeds)} sets has {config.train_size} training images of its own. An "

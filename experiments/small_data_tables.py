@@ -167,7 +167,7 @@ def draw(job: Job[Any], path: Path) -> None:
             rows = _of_target(config, summary, target).values()
             for axes, (name, title) in zip(line, TITLES.items(), strict=True):
                 shifts = np.linspace(-0.24, 0.24, len(KINDS))
-                for shift, noise, color in zip(shifts, KINDS, COLORS, strict=True):
+                for shift, noise, color in zip(shifts, KINDS, COLORS, strict=False):
                     found = [row["versus"].get(noise, {}).get(name) for row in rows]
                     mark = {"color": color, "label": f"than {KINDS[noise].label}"}
                     _differences(axes, found, shift, **mark)

@@ -34,9 +34,10 @@ def on_error(
     parts = []
     if row["gain_original"]:
         parts.append(than(row["gain_original"]["mean"], original))
-    if row.get("vs_control"):
-        parts.append(sentence({duplicate: row["vs_control"]}))
-    text = "error " + (", ".join(parts) or f"{row['test_error']['mean']:.5f}")
+    if found := row.get("vs_control"):
+        said = sentence({duplicate: found})
+        parts.append(f"against {duplicate} {said}" if found["outcome"] == "none" else said)
+    text = "error " + ("; ".join(parts) or f"{row['test_error']['mean']:.5f}")
     gain = row.get("paper", {}).get("gain_original")
     if gain is not None:
         text += f"; the paper's: {than(gain, original)}"

@@ -19,6 +19,7 @@ from experiments.engine.progress import JobProgress
 from experiments.engine.records import Run
 from experiments.engine.work import perform
 from experiments.reconstruction import EXPERIMENT, Config, main, pieces
+from keras_uae.attacks.presets import PRESETS
 from models import RECIPES
 from tests.experiments.runs import check_refused
 
@@ -170,7 +171,8 @@ def trained(digits, recipe, seed: int, epochs: int) -> tuple[keras.Model, dict, 
 
     def train(job: Job) -> dict:
         data = uae.UAEAugmentation(digits.x_train[:64], [], batch_size=32)
-        found.extend(training.train(job, recipe, data, epochs=epochs))
+        made = training.train(job, recipe, data, epochs=epochs)
+        found.extend((made.model, made.took))
         return {}
 
     piece = Piece("training", seed, "original", 64 * epochs, train, recorded=False)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_uae.attacks.data_space import DataSpace
-from keras_uae.comparison.noise import KINDS, noise_like
+from keras_uae.comparison.noise import KINDS, noise_like, shuffled
 
 
 @pytest.fixture
@@ -46,6 +46,23 @@ def test_shuffling_keeps_the_values_of_delta():
     assert not np.allclose(moved, delta, atol=0.01)
 
 
+def test_shuffled_values_stay_among_features_of_their_kind(pair):
+    x, z = (each.reshape(50, -1).astype(float) for each in pair)
+    delta = z - x
+    moved = shuffled(np.random.default_rng(0), x, delta)
+    for kind in (x <= 0, x >= 1, (x > 0) & (x < 1)):
+        for row in range(50):
+            ours, theirs = (np.sort(each[row][kind[row]]) for each in (moved, delta))
+            np.testing.assert_array_equal(ours, theirs)
+    assert not np.array_equal(moved, delta)
+
+
+def test_a_norm_beyond_reach_is_approached_as_far_as_the_bounds_allow():
+    x, z = (np.full((1, 8, 8, 1), value, np.float32) for value in (0.5, 1.0))
+    noisy = noise_like(x, z, "gaussian", seed=0)  # of norm 4: every pixel at a bound
+    np.testing.assert_allclose(np.abs(noisy - x), 0.5, atol=0.05)
+
+
 def test_the_same_seed_draws_the_same_noise(pair):
     a, b, c = (noise_like(*pair, "gaussian", seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(a, b)
@@ -69,6 +86,7 @@ def test_features_of_different_ranges_are_measured_by_their_range():
 def test_features_that_stay_have_no_noise():
     x = np.full((4, 6), 0.5, "float32")
     space = DataSpace(0.0, 1.0, 1.0, np.array([True] * 4 + [False] * 2))
-    moved = noise_like(x, x + np.float32([0.1] * 4 + [0] * 2), "uniform", 0, space=space) - x
+    delta = np.array([0.1] * 4 + [0] * 2, "float32")
+    moved = noise_like(x, x + delta, "uniform", 0, space=space) - x
     assert not moved[:, 4:].any()
     np.testing.assert_allclose(np.linalg.norm(moved, axis=1), 0.2, rtol=1e-4)

@@ -73,7 +73,7 @@ def test_seeds_needed_are_those_with_which_the_difference_is_told():
 
     assert power(needed) == pytest.approx(0.8, abs=0.04)
     assert power(needed // 2) < 0.6
-    assert seeds_needed(difference, 0.01) > needed  # a stricter test takes more
+    assert (seeds_needed(difference, 0.01) or 0) > needed  # a stricter test takes more
 
 
 def test_no_number_of_seeds_tells_what_does_not_differ():
