@@ -23,7 +23,16 @@ from keras_uae.criteria import CRITERIA
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-ROOMS = ("attacks", "criteria", "similarity", "augmentation", "selection", "evaluation", "sharding")
+ROOMS = (
+    "comparison",
+    "attacks",
+    "criteria",
+    "similarity",
+    "augmentation",
+    "selection",
+    "evaluation",
+    "sharding",
+)
 # what an example needs beyond a machine without a network
 NOT_RUN = {"inception_v3": "downloads the weights of Inception"}
 

@@ -21,7 +21,7 @@ from keras_uae.cli.options import (
     import_modules,
 )
 from keras_uae.cli.outcome import ExitCode, Outcome, UsageError, exit_codes
-from keras_uae.sharding.models import load_model
+from keras_uae.sharding.models import load_compiled, load_model
 from keras_uae.sharding.sources import DataReference
 
 Model = Annotated[Path, typer.Argument(help="A .keras file.", metavar="MODEL.keras")]
@@ -80,7 +80,7 @@ def compare(
     outcome = Outcome(as_json, quiet)
     with exit_codes(outcome):
         import_modules(modules)
-        network = load_model(model, compiled=True)
+        network = load_compiled(model)
         read = _reader(network, feature, divide_by, data_dir)
         x, y = read(data, labels)
         x_test, y_test = (None, None) if test is None else read(test, test_labels)

@@ -225,7 +225,7 @@ def _finding(
     noisy = noise_like(x, found.x, "gaussian", seed, space=space)
     unit = np.broadcast_to(np.asarray(space.high) - space.low, x.shape[1:])
     delta = np.divide(found.x - x, unit, out=np.zeros_like(x), where=unit > 0)[won]
-    flat = np.abs(delta.reshape(len(delta), -1))
+    flat = np.abs(delta.reshape(len(delta), unit.size))
     sets = {"examples": found.x[won], "originals": x[won], "noise": noisy[won]}
     scores = {
         name: float(reconstruction_errors(model, each).mean()) if len(each) else np.nan

@@ -19,12 +19,8 @@ _MOST_EXPANSION = 100  # Keras stores without compression
 _SLACK = 2**20  # bytes of weights, such as seeds, that the file need not hold
 
 
-def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
+def load_model(path: Path) -> keras.Model:
     """The model in a .keras file, which can neither run code nor take much more memory than it has.
-
-    Args:
-        path: A .keras file.
-        compiled: Boolean, compile it as it was saved. Defaults to `False`.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -42,13 +38,35 @@ def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
             needed = thread.submit(_weight_bytes, config).result()
         if needed > weight_bytes + _SLACK:
             raise ValueError(f"its layers need {needed} bytes of weights, it has {weight_bytes}")
-        return keras.saving.load_model(path, compile=compiled, safe_mode=True)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
     except FileNotFoundError:
         raise
     except Exception as error:  # Keras and h5py raise whatever the malformed part brings about
         raise ValueError(
             f"{str(path)!r} cannot be loaded as a Keras model (.keras): {_reason(error)}"
         ) from error
+
+
+def load_compiled(path: Path) -> keras.Model:
+    """The model in a .keras file, compiled as it was saved; the state of its optimizer is not read.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: As of `load_model`; or it was not compiled, or with what Keras does not know.
+    """
+    model = load_model(path)
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json")).get("compile_config")
+    if not config:
+        raise ValueError(
+            f"{str(path)!r} holds a model that was saved without being compiled: "
+            "model.compile(optimizer, loss), then save it."
+        )
+    try:
+        model.compile_from_config(config)
+    except Exception as error:  # Keras raises whatever the malformed part brings about
+        raise ValueError(f"{str(path)!r} cannot be compiled as it was: {_reason(error)}") from error
+    return model
 
 
 def _reason(error: Exception) -> str:

@@ -15,6 +15,7 @@ PACKAGE = Path(keras_uae.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = (  # a room may import those after it, never those before
     "cli",
+    "comparison",
     "augmentation",
     "sharding",
     "attacks",
@@ -28,6 +29,7 @@ DEPENDENCIES = {"keras", "keras_uae", "numpy", "scipy", "sklearn", "tensorflow"}
 # what only an extra brings, and who may import it; the library itself imports none of these
 EXTRAS = {
     "cli": {"matplotlib", "rich", "typer"},
+    "comparison/pictures.py": {"matplotlib"},
     "sharding/ray_engine.py": {"ray"},
     "sharding/sources.py": {"tensorflow_datasets"},
 }

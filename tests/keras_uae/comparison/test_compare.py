@@ -298,7 +298,6 @@ def test_the_plan_comes_first_and_silence_is_silent(capsys):
 
 
 NO_ATTACK: Any = lambda model: "none"  # noqa: E731
-NO_ATTACK: Any = lambda model: "none"  # noqa: E731
 BAD = {
     "epochs": ({"epochs": None}, r"`epochs`.*Received: epochs=None and fit=None"),
     "seeds": ({"seeds": []}, r"`seeds`.*Received: seeds=\[\]"),

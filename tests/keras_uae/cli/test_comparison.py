@@ -1,0 +1,102 @@
+"""`keras-uae compare` and `keras-uae report`, on a saved model and saved samples."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import keras_uae as uae
+from keras_uae.cli.app import app
+
+FILES = (".keras", ".npy", ".run")
+X = np.random.default_rng(0).uniform(size=(60, 8)).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    parts = [keras.Input((8,)), keras.layers.Dense(3), keras.layers.Dense(8)]
+    model = keras.Sequential(parts, name="saved")
+    model.save(folder / "untrained.keras")
+    model.compile("adam", "mse")
+    model.save(folder / "model.keras")
+    np.save(folder / "train.npy", X[:36])
+    np.save(folder / "test.npy", X[36:])
+    np.save(folder / "labels.npy", np.arange(36) % 2)
+    np.save(folder / "test_labels.npy", np.arange(24) % 2)
+    np.save(folder / "outliers.npy", 1 - X[:10])
+    return folder
+
+
+def run(folder, *arguments):
+    paths = [str(folder / each) if str(each).endswith(FILES) else str(each) for each in arguments]
+    result = CliRunner().invoke(app, paths)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+COMPARE = ["compare", "model.keras", "train.npy", "--epochs", 2, "--batch-size", 12]
+
+
+@pytest.fixture(scope="module")
+def compared(folder):
+    out = folder / "out.run"
+    arguments = ["--test", "test.npy", "--epsilon", 1, "--seeds", 1, "--out", "out.run", "--json"]
+    return run(folder, *COMPARE, *arguments), out
+
+
+def test_compare_leaves_a_page_a_picture_and_the_figures(compared):
+    result, out = compared
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stdout)
+    assert set(summary["rows"]) >= {"original", "duplicates", "UAE, ε = 1"}
+    files = {"comparison.html", "comparison.json", "comparison.png", "summary.json"}
+    assert {path.name for path in out.iterdir()} == files
+    assert "no verdict: 1 seed, and it takes 3" in (out / "comparison.html").read_text()
+    assert uae.Comparison.load(out).seeds == [0]
+
+
+def test_it_goes_on_with_more_seeds_and_refuses_another_comparison(folder, compared):
+    arguments = ["--test", "test.npy", "--epsilon", 1, "--out", "out.run"]
+    more = run(folder, *COMPARE, *arguments, "--seeds", 2)
+    assert more.exit_code == 0, more.output
+    assert "5 trainings of 'saved" in more.stdout
+    other = run(folder, *COMPARE, *arguments, "--budget", 3)
+    assert other.exit_code == 1
+    assert "holds another comparison (budget None there, 3 here)" in other.stderr
+
+
+def test_labels_and_outliers_add_metrics(folder):
+    labels = ["--labels", "labels.npy", "--test-labels", "test_labels.npy"]
+    arguments = ["--test", "test.npy", "--out", "labelled.run", "--outliers", "outliers.npy"]
+    arguments += ["--epsilon", 1, "--seeds", 1, "--budget", 2, "--json"]
+    result = run(folder, *COMPARE, *labels, *arguments)
+    assert result.exit_code == 0, result.output
+    headings = json.loads(result.stdout)["headings"]
+    assert list(headings) == ["reconstruction error", "linear probe", "outlier AUROC"]
+
+
+def test_a_model_that_was_not_compiled_is_refused(folder):
+    result = run(folder, "compare", "untrained.keras", *COMPARE[2:], "--out", "no.run")
+    assert result.exit_code == 1
+    assert "saved without being compiled" in result.stderr
+    assert not (folder / "no.run").exists()
+
+
+def test_report_leaves_a_page_and_does_not_replace_one(folder):
+    arguments = ["report", "model.keras", "test.npy", "--out", "report.run", "--samples", 6]
+    result = run(folder, *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["samples"] == 6
+    assert {path.name for path in (folder / "report.run").iterdir()} == {
+        "report.html",
+        "report.json",
+    }
+    again = run(folder, *arguments)
+    assert again.exit_code == 2
+    assert "--overwrite replaces it" in again.stderr
+    replaced = run(folder, *arguments, "--overwrite", "--epsilon", 0.2, "--threshold", 5)
+    assert replaced.exit_code == 0
+    assert "its own error is at most 5" in replaced.stdout
