@@ -10,14 +10,9 @@ import threading
 from collections.abc import Iterator
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# a core for each worker of pytest-xdist: what several threads win on small arrays, they lose in
-# waiting for one another
-os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 import keras
 import pytest
-import tensorflow as tf
 from tensorflow.python.framework import ops
 
 from experiments.data import Split, load
@@ -25,9 +20,6 @@ from experiments.data import Split, load
 # What is imported stays: not looked at by every collection, which took seconds a module
 gc.collect()
 gc.freeze()
-# the traces of errors stay whole: to cut them takes a wrapper around each operation
-tf.debugging.disable_traceback_filtering()
-keras.config.disable_traceback_filtering()
 
 
 @pytest.fixture(autouse=True)
