@@ -25,15 +25,14 @@ from experiments.benchmark.timing import (
 from experiments.engine.tables import markdown
 from keras_uae.attacks.base import Attack
 
-SMOKE = PRESETS["smoke"]._replace(batches=(1, 16), sizes=(32, 64), steps=4, calls=5)
+SMOKE = PRESETS["smoke"]
 
 
 @pytest.fixture(scope="module")
 def content(tmp_path_factory) -> dict:
-    """What a run of less than the smoke preset, without any peer installed, writes."""
+    """What a smoke run without any peer installed writes."""
     path = tmp_path_factory.mktemp("benchmark") / "benchmark.json"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(PRESETS, "smoke", SMOKE)
         for name in ("art", "foolbox"):
             patch.setitem(sys.modules, name, None)  # an import of it fails
         assert command.main(["--preset", "smoke", "--quiet", "--json", str(path)]) == 0
