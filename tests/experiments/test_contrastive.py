@@ -14,6 +14,8 @@ from keras_uae.attacks.base import Attack
 from models.simclr import LARS, SimCLR, linear_probe
 from tests.experiments.runs import check_refused, contents, metrics, records, run_undisturbed
 
+pytestmark = pytest.mark.usefixtures("nothing_is_traced")
+
 SIZES = {"train-size": 60, "attack-size": 40, "epochs": 2, "retraining-epochs": 3, "every": 2}
 SIZES |= {"batch-size": 32, "pairs": 2, "steps": 3, "pgd-size": 6, "pgd-steps": 3}
 SMALL = [f"--{name}={value}" for name, value in SIZES.items()]

@@ -11,6 +11,8 @@ from experiments.engine import training
 from keras_uae.attacks.base import Attack
 from tests.experiments.runs import check_refused, contents, metrics, run_undisturbed
 
+pytestmark = pytest.mark.usefixtures("nothing_is_traced")
+
 SMALL = "--train-size=40 --epochs=1 --attack-size=6 --steps=12 --horizons 4 9 --step-sizes 0.01 0.1"
 SMALL = [*SMALL.split(), "--similarity=gaussian"]
 

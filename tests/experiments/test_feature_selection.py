@@ -17,6 +17,8 @@ from keras_uae.selection import ConcreteFeatureSelector
 from keras_uae.selection.linear import greedy_linear_selection
 from tests.experiments.runs import contents, metrics, records, run_undisturbed
 
+pytestmark = pytest.mark.usefixtures("nothing_is_traced")
+
 LABELS, BASELINES = labels(Config()), (*SEEDED, *FIXED)
 SIZES = {"train-size": 40, "attack-size": 24, "epochs": 1, "steps": 3, "features": 5}
 SMALL = [f"--{name}={value}" for name, value in {**SIZES, "projections": 8, "seeds": 0}.items()]

@@ -13,6 +13,8 @@ from experiments.reconstruction_rows import labels
 from keras_uae.attacks.base import Attack
 from tests.experiments.runs import contents, metrics, records, run_undisturbed
 
+pytestmark = pytest.mark.usefixtures("nothing_is_traced")
+
 # the quickest to train and to attack
 LABELS = labels(Config(similarity="gaussian"))
 SIZES = {"train-size": 40, "attack-size": 24, "epochs": 1, "retraining-epochs": 1}

@@ -22,6 +22,8 @@ from experiments.reconstruction_rows import (
 from models import RECIPES
 from tests.experiments.runs import check_refused, metrics, records, run_undisturbed
 
+pytestmark = pytest.mark.usefixtures("nothing_is_traced")
+
 SIZES = {"train-size": 30, "attack-size": 20, "epochs": 1, "retraining-epochs": 1, "steps": 2}
 SMALL = [f"--{name}={value}" for name, value in SIZES.items()]
 # the quickest to attack

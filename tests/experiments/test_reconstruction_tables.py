@@ -17,6 +17,8 @@ from experiments.reconstruction import EXPERIMENT, Config
 from experiments.reconstruction_rows import labels, sentences, summarize, tables
 from models import RECIPES
 
+pytestmark = pytest.mark.usefixtures("nothing_is_traced")
+
 LABELS = labels(Config())
 ERRORS = {
     "original": (0.0030, 0.0034),

@@ -211,8 +211,9 @@ def test_digits_are_restored_better_than_from_random_pixels(digits, gradient_est
 def test_classification_selects_what_tells_the_labels():
     x, _ = informative()
     labels = np.where(x[:, 5] > 0.5, "high", "low")
+    # 20 seeds of 20 select it; at a rate of 0.02 the decoder follows too late for one of five
     selector = ConcreteFeatureSelector(
-        1, target="classification", epochs=60, learning_rate=0.02, random_state=0
+        1, target="classification", epochs=60, learning_rate=0.05, random_state=0
     ).fit(x, labels)
     assert selector.get_support(indices=True).tolist() == [5]
     assert selector.classes_.tolist() == ["high", "low"]
@@ -389,6 +390,7 @@ def test_it_works_in_a_pipeline_and_a_grid_search(digits):
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -466,6 +468,7 @@ class Column:
         return self.values
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("form", [lambda y: y[:, None], Column, lambda y: [[each] for each in y]])
 def test_labels_in_one_column_are_labels(classified, form):
     selector, x, labels = classified
@@ -473,17 +476,18 @@ def test_labels_in_one_column_are_labels(classified, form):
     assert right > 0.9
     assert selector.score(x, form(labels)) == right
     with pytest.warns(ConvergenceWarning):
-        again = clone(selector).set_params(epochs=2).fit(x, form(labels))
+        again = clone(selector).set_params(epochs=1, batch_size=500).fit(x, form(labels))
     np.testing.assert_array_equal(again.classes_, [0, 1])
     # a label that was not in the training is never right
     assert selector.score(x, np.full((len(x), 1), 7)) == 0
 
 
+@pytest.mark.usefixtures("eager")
 @unsettled
 def test_a_grid_search_with_labels_in_one_column(classified):
     _, x, labels = classified
     search = GridSearchCV(
-        quick(4, target="classification", batch_size=50, learning_rate=0.02), {"epochs": [5]}, cv=2
+        quick(4, target="classification", learning_rate=0.02), {"epochs": [5]}, cv=2
     )
     expected = search.fit(x, labels).cv_results_["mean_test_score"]
     np.testing.assert_array_equal(
@@ -545,6 +549,7 @@ def test_weights_are_checked(weights):
         quick(1).fit(np.eye(3), sample_weight=weights)
 
 
+@pytest.mark.usefixtures("eager")
 @unsettled
 def test_names_of_features_stay():
     pandas = pytest.importorskip("pandas")
@@ -559,6 +564,7 @@ def test_names_of_features_stay():
     assert selector.score(frame, labels) == selector.score(frame, labels["y"])
 
 
+@pytest.mark.usefixtures("eager")
 @unsettled
 def test_features_are_restored_in_single_precision():
     x, _ = informative()
