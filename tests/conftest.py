@@ -3,7 +3,6 @@
 import functools
 import gc
 import http.server
-import inspect
 import os
 import socket
 import threading
@@ -13,7 +12,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import pytest
-from tensorflow.python.framework import ops
 
 from experiments.data import Split, load
 
@@ -38,23 +36,7 @@ def _forget() -> Iterator[None]:
     """What the tests of a module have made goes with them; after each test it would cost more."""
     yield
     keras.backend.clear_session()
-    _forget_gradients()
     gc.collect()
-
-
-def _forget_gradients() -> None:
-    """The graphs of all trainings: TensorFlow keeps them, by gigabytes, and each collection looks.
-
-    An optimizer of Keras adds up the gradients of all replicas. That sum has a gradient of its own,
-    which TensorFlow registers for ever, with the graph, at each trace: nothing asks for it. Those
-    of the package stay: they are registered once a shape, whoever asks for them.
-    """
-    registered = ops.gradient_registry._registry
-    for name in [name for name in registered if name.startswith("CustomGradient-")]:
-        function = inspect.getclosurevars(registered[name]["type"]).nonlocals["tape_grad_fn"]
-        gradient = inspect.getclosurevars(function).nonlocals["grad_fn"]
-        if not gradient.__module__.startswith("keras_uae."):
-            del registered[name]
 
 
 @pytest.fixture(scope="session")

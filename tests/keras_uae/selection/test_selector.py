@@ -211,7 +211,7 @@ def test_digits_are_restored_better_than_from_random_pixels(digits, gradient_est
 def test_classification_selects_what_tells_the_labels():
     x, _ = informative()
     labels = np.where(x[:, 5] > 0.5, "high", "low")
-    # 20 seeds of 20 select it; at a rate of 0.02 the decoder follows too late for one of five
+    # 20 seeds of 20 select it; at a rate of 0.02 the decoder follows too late for some
     selector = ConcreteFeatureSelector(
         1, target="classification", epochs=60, learning_rate=0.05, random_state=0
     ).fit(x, labels)
