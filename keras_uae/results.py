@@ -123,14 +123,18 @@ class UAEs:
             FileExistsError: The file is there already and `overwrite` is false.
         """
         path = Path(path)
+        message = (
+            f"`path` of UAEs.save exists already; pass overwrite=True to replace it. "
+            f"Received: path={str(path)!r}."
+        )
         if path.exists() and not overwrite:
-            raise FileExistsError(
-                f"`path` of UAEs.save exists already; pass overwrite=True to replace it. "
-                f"Received: path={str(path)!r}."
-            )
-        with atomic_write(path) as file:
-            arrays: dict[str, Any] = {**self.arrays(), **measure_member(self.measure)}
-            np.savez(file, **arrays)
+            raise FileExistsError(message)
+        try:
+            with atomic_write(path, overwrite=overwrite) as file:
+                arrays: dict[str, Any] = {**self.arrays(), **measure_member(self.measure)}
+                np.savez(file, **arrays)
+        except FileExistsError:  # by now
+            raise FileExistsError(message) from None
         return path
 
     @classmethod

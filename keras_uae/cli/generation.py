@@ -97,7 +97,9 @@ def generate(
     ] = None,
     shards: Annotated[
         str | None,
-        typer.Option(help="Make only shards A to B−1, for jobs that share DIR.", metavar="A:B"),
+        typer.Option(
+            help="Make only shards A to B−1, for jobs that share DIR; as --resume.", metavar="A:B"
+        ),
     ] = None,
     labels: Labels = None,
     feature: Feature = None,
@@ -132,7 +134,7 @@ def generate(
             raise UsageError(f"`--engine` must be local or ray. Received: {engine!r}.")
         chosen = _shard_slice(shards)
         if threads is None:
-            threads = _recorded_threads(out) if resume else None
+            threads = _recorded_threads(out) if resume or shards is not None else None
             share = available_cores() // workers if engine == "ray" else intra_op_threads()
             threads = threads or max(share, 1)
         set_intra_op_threads(threads)
@@ -177,7 +179,8 @@ def generate(
             )
             for note in attack.notes:
                 outcome.say(note)
-            manifest = open_directory(out, manifest, resume=resume, any_environment=any_environment)
+            shared = resume or shards is not None
+            manifest = open_directory(out, manifest, resume=shared, any_environment=any_environment)
             numbers = range(manifest.shards)[chosen]
             progress.begin("attacking", sum(len(manifest.rows(number)) for number in numbers))
             counts = make_missing(

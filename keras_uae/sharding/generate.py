@@ -1,5 +1,6 @@
 """Generate UAEs as shards: plan the run or recognise it, then make what is missing."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,8 +17,21 @@ from keras_uae._model_layers import CallableModel
 from keras_uae.attacks.base import Attack
 from keras_uae.sharding.attack_config import describe_attack
 from keras_uae.sharding.fingerprints import LabelHash, SampleHash, environment, model_fingerprint
-from keras_uae.sharding.manifest import FILE_NAME, Manifest, ManifestError, shard_rows
-from keras_uae.sharding.shards import DONE, MISSING, free_bytes, remove_leftovers, shard_state
+from keras_uae.sharding.manifest import (
+    FILE_NAME,
+    Manifest,
+    ManifestError,
+    OtherRunError,
+    shard_rows,
+)
+from keras_uae.sharding.shards import (
+    DONE,
+    MISSING,
+    SHARD_FILES,
+    free_bytes,
+    remove_leftovers,
+    shard_state,
+)
 from keras_uae.sharding.sources import Source, as_source
 from keras_uae.sharding.worker import Worker
 
@@ -38,6 +52,10 @@ class DiskFullError(OSError):
         ... except DiskFullError as error:
         ...     print(error)
     """
+
+
+class DirectoryChangedError(RuntimeError):
+    """Somebody has deleted or replaced files of a run while it went on."""
 
 
 class Engine(Protocol):
@@ -190,45 +208,49 @@ def open_directory(
         The manifest that the directory holds from now on.
 
     Raises:
-        ManifestError: The directory holds another run, or this one and `resume` is false.
+        OtherRunError: The directory holds another run, or this one and `resume` is false.
+        ManifestError: It holds a manifest that is damaged.
     """
     if directory.exists() and not directory.is_dir():
-        raise ManifestError(f"{str(directory)!r} must be a directory. Received: a file.")
+        raise OtherRunError(f"{str(directory)!r} must be a directory. Received: a file.")
     if not (directory / FILE_NAME).exists():
-        others = directory.exists() and [
-            each.name for each in directory.iterdir() if not each.name.endswith(TEMPORARY)
-        ]
-        if others:
-            raise ManifestError(
-                f"{str(directory)!r} must be a new directory or one with a {FILE_NAME}. Received: "
-                f"one that holds {', '.join(sorted(others)[:3])}."
-            )
+        _check_empty(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        manifest.write(directory)
-        return manifest
+        with contextlib.suppress(FileExistsError):  # of a job that began at the same time
+            manifest.write(directory)
+            return manifest
     stored = Manifest.read(directory)
     changes = stored.differences(manifest)
     if changes:
-        raise ManifestError(_refusal(directory, "another run", changes))
+        raise OtherRunError(_refusal(directory, "another run", changes))
     if not resume:
-        raise ManifestError(f"{str(directory)!r} holds this run already: go on with --resume.")
+        raise OtherRunError(f"{str(directory)!r} holds this run already: go on with --resume.")
     current = manifest.environments[-1]
     changes = stored.environment_differences(current)
     if changes and not any_environment:
-        raise ManifestError(
+        raise OtherRunError(
             _refusal(directory, "shards made elsewhere", changes)
             + "\nThe last bits of results may depend on it; --any-environment goes on all the same."
         )
-    if changes:
-        stored = Manifest(**{**vars(stored), "environments": (*stored.environments, current)})
-        stored.write(directory)
-    return stored
+    return Manifest.add_environment(directory, current) if changes else stored
+
+
+def _check_empty(directory: Path) -> None:
+    """Raise if a directory without manifest holds anything that is not half written."""
+    others = directory.exists() and [
+        each.name for each in directory.iterdir() if not each.name.endswith(TEMPORARY)
+    ]
+    if others and not (directory / FILE_NAME).exists():  # nobody has begun in the meantime
+        raise OtherRunError(
+            f"{str(directory)!r} must be a new directory or one with a {FILE_NAME}. Received: "
+            f"one that holds {', '.join(sorted(others)[:3])}."
+        )
 
 
 def make_missing(
     directory: Path, manifest: Manifest, numbers: range, engine: Engine, progress: "Progress"
 ) -> dict[str, int]:
-    """Make the shards of `numbers` that are missing or damaged.
+    """Make the shards of `numbers` that are missing, damaged or of another run.
 
     Returns:
         How many were done already, were damaged and were made.
@@ -240,7 +262,7 @@ def make_missing(
     remove_leftovers(directory, numbers)
     states = {}
     for number in numbers:
-        states[number] = shard_state(directory, number)
+        states[number] = shard_state(directory, manifest, number)
         if states[number] == DONE:
             progress.skip(len(manifest.rows(number)))
     missing = [number for number in numbers if states[number] != DONE]
@@ -252,7 +274,10 @@ def make_missing(
         )
     try:
         engine.run(missing, progress.advance)
+        _check_still_there(directory, manifest, numbers)
     except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            _check_still_there(directory, manifest, range(0))  # says which, and what to do
         if not is_no_space(error):
             raise
         raise DiskFullError(
@@ -264,6 +289,26 @@ def make_missing(
     done = sum(state == DONE for state in states.values())
     damaged = sum(state not in (DONE, MISSING) for state in states.values())
     return {"kept": done, "damaged": damaged, "made": len(missing)}
+
+
+def _check_still_there(directory: Path, manifest: Manifest, numbers: range) -> None:
+    """Raise if somebody has removed or replaced what a run relies on while it went on."""
+    try:
+        same = not Manifest.read(directory).differences(manifest)
+    except (FileNotFoundError, ManifestError):
+        same = False
+    if not same:
+        what = FILE_NAME if directory.is_dir() else "it"
+        raise DirectoryChangedError(
+            f"{str(directory)!r} was changed during the run: {what} was deleted or replaced. What "
+            f"is left there cannot be gone on with: begin with a new directory."
+        )
+    gone = [n for n in numbers if not all(each(directory, n).exists() for each in SHARD_FILES)]
+    if gone:
+        raise DirectoryChangedError(
+            f"{str(directory)!r} was changed during the run: shard {gone[0]} was deleted. "
+            f"Go on with --resume."
+        )
 
 
 class Progress(Protocol):

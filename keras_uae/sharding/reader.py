@@ -47,16 +47,10 @@ class Shards:
         return self.manifest.count
 
     def states(self, on_shard: Callable[[int], None] = lambda number: None) -> list[str]:
-        """Whether each shard is done, missing or damaged, by the SHA-256 sums."""
+        """Whether each shard is done, missing, damaged or of another run, by the SHA-256 sums."""
         states = []
         for number in range(self.manifest.shards):
-            state = shard_state(self.directory, number)
-            if state == DONE:
-                try:
-                    self.open(number)
-                except ValueError:
-                    state = "damaged"
-            states.append(state)
+            states.append(shard_state(self.directory, self.manifest, number))
             on_shard(number)
         return states
 
@@ -66,8 +60,7 @@ class Shards:
         Raises:
             FileNotFoundError, ValueError: It is missing or damaged.
         """
-        rows = len(self.manifest.rows(number))
-        return open_shard(self.directory, number, rows, self.manifest.sample_shape)
+        return open_shard(self.directory, self.manifest, number)
 
     def column(self, name: str, numbers: Sequence[int]) -> np.ndarray:
         """One value for every sample of some shards."""
@@ -188,10 +181,10 @@ def merge(parts: Sequence[Shards], path: Path) -> int:
 
 def _owner(parts: Sequence[Shards], number: int) -> Shards:
     for part in parts:
-        if shard_state(part.directory, number) == DONE:
+        if shard_state(part.directory, part.manifest, number) == DONE:
             return part
     places = ", ".join(str(part.directory) for part in parts)
-    raise ValueError(f"Shard {number} is missing or damaged in {places}.")
+    raise ValueError(f"Shard {number} is missing, damaged or of another run in {places}.")
 
 
 def _column(owners: Sequence[Shards], name: str) -> Iterator[np.ndarray]:
