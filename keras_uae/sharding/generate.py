@@ -13,17 +13,20 @@ from keras_uae._checks import check_integer, check_samples
 from keras_uae._datasets import samples_and_labels
 from keras_uae._files import TEMPORARY, is_no_space
 from keras_uae._inputs import as_labels
+from keras_uae._memory import check_fits, free_memory
 from keras_uae._model_layers import CallableModel
 from keras_uae.attacks.base import Attack
 from keras_uae.sharding.attack_config import describe_attack
 from keras_uae.sharding.fingerprints import LabelHash, SampleHash, environment, model_fingerprint
 from keras_uae.sharding.manifest import (
     FILE_NAME,
+    LARGEST_COUNT,
     Manifest,
     ManifestError,
     OtherRunError,
     shard_rows,
 )
+from keras_uae.sharding.models import layer_values
 from keras_uae.sharding.shards import (
     DONE,
     MISSING,
@@ -38,6 +41,7 @@ from keras_uae.sharding.worker import Worker
 _SHARD_BYTES = 2**28
 _SHARD_SAMPLES = 1024
 _READ_BYTES = 2**24
+_COPIES = 2  # of a shard that are held: its samples and its examples
 
 Count = Callable[[int], None]  # is told how many samples are done since the last call
 
@@ -87,13 +91,15 @@ def settle_sizes(
     """
     owner, count = "generate", len(source)
     if shard_size is not None:
-        shard_size = check_integer(owner, "shard_size", shard_size, 1)
+        shard_size = check_integer(owner, "shard_size", shard_size, 1, LARGEST_COUNT)
+    _check_batch_fits(attack, source, 1)  # before the model is tried
     required = attack.check_model_takes(first_samples(source), owner).batch
     if batch_size == "auto":
         automatic = required or attack.auto_batch_size(tuple(source.shape[1:]))
         batch_size = min(automatic, shard_size or automatic)
     batch_size = check_integer(owner, "batch_size", batch_size, 1)
     batch_size = required or min(batch_size, count)
+    _check_batch_fits(attack, source, batch_size)
     if shard_size is None:
         most = min(_SHARD_SAMPLES, _SHARD_BYTES // _sample_bytes(attack, source))
         shard_size = max(most // batch_size, 1) * batch_size
@@ -102,7 +108,21 @@ def settle_sizes(
             f"`shard_size` of {owner} must be a multiple of batch_size={batch_size}, such as "
             f"{max(shard_size // batch_size, 1) * batch_size}. Received: shard_size={shard_size}."
         )
+    held = _COPIES * min(shard_size, count) * _sample_bytes(attack, source)
+    check_fits(
+        owner, f"A shard of {shard_size} samples", held, f"`shard_size` may be {batch_size}."
+    )
     return batch_size, shard_size
+
+
+def _check_batch_fits(attack: Attack, source: Source, batch_size: int) -> None:
+    """Raise ValueError if the memory cannot hold what a batch takes at the very least."""
+    shape = tuple(source.shape[1:])
+    values = max(layer_values(attack.model), attack.values_per_sample(shape))
+    size = values * np.dtype(attack.variable_dtype).itemsize
+    most = int(free_memory() // max(size, 1))
+    remedy = f"`batch_size` may be {most} at most." if most else "The model is too large."
+    check_fits("generate", f"A batch of {batch_size} samples", batch_size * size, remedy)
 
 
 def first_samples(source: Source) -> np.ndarray:
@@ -150,16 +170,14 @@ def plan(
             f"`attack` of {owner} must attack a keras.Model with one input, whose weights can be "
             f"recognised: make it with keras.Model(inputs, outputs). Received: {attack!r}."
         )
-    first = first_samples(source)
-    attack.check_model_takes(first, owner)
+    batch_size, shard_size = settle_sizes(attack, source, batch_size, shard_size)
     if labels is None:
-        attack.criterion.check_labels(None, first, owner)
+        attack.criterion.check_labels(None, first_samples(source), owner)
     elif len(labels) != count:
         raise ValueError(
             f"`labels` of {owner} must have one label a sample, {count}. "
             f"Received: labels of length {len(labels)}."
         )
-    batch_size, shard_size = settle_sizes(attack, source, batch_size, shard_size)
     hashes = [
         _hash_shard(attack, source, labels, shard_rows(count, shard_size, n), on_samples)
         for n in range(-(-count // shard_size))

@@ -17,7 +17,7 @@ FILE_NAME = "manifest.json"
 FORMAT = "keras_uae shards {}"
 _VERSION = 2  # in 1 the sum of a shard does not say to which run it belongs
 _LARGEST_FILE = 2**28  # four million shards
-_LARGEST_COUNT = 2**53
+LARGEST_COUNT = 2**53
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _SHOWN = 5  # differences between inputs that are spelled out
 
@@ -157,14 +157,14 @@ class Manifest:
         if content.keys() != {"format", *names}:
             raise ValueError(f"it must have the keys {', '.join(sorted(names))}")
         for name in ("seed", "batch_size", "shard_size", "count"):
-            low = -_LARGEST_COUNT if name == "seed" else 1
-            if type(content[name]) is not int or not low <= content[name] <= _LARGEST_COUNT:
+            low = -LARGEST_COUNT if name == "seed" else 1
+            if type(content[name]) is not int or not low <= content[name] <= LARGEST_COUNT:
                 raise ValueError(f"{name} must be an integer from {low}, not {content[name]!r}")
         shape = content["sample_shape"]
         if (
             not isinstance(shape, list)
             or not all(type(n) is int and n > 0 for n in shape)
-            or math.prod(shape) > _LARGEST_COUNT
+            or math.prod(shape) > LARGEST_COUNT
         ):
             raise ValueError("sample_shape must be a list of positive integers")
         if content["dtype"] not in ("float16", "float32", "float64"):

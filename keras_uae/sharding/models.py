@@ -1,5 +1,6 @@
 """Load a .keras file that may come from anywhere."""
 
+import contextlib
 import json
 import math
 import re
@@ -13,9 +14,12 @@ import keras
 import tensorflow as tf
 
 from keras_uae._files import file_size
+from keras_uae._memory import check_fits
+from keras_uae._model_layers import flat_layers
 
 _LARGEST_CONFIG = 2**26
 _MOST_EXPANSION = 100  # Keras stores without compression
+_FLOAT_BYTES = 4
 _SLACK = 2**20  # bytes of weights, such as seeds, that the file need not hold
 
 
@@ -35,9 +39,11 @@ def load_model(path: Path) -> keras.Model:
         # Keras notes there which variables still have no values, and would give them some at the
         # next occasion in this one, whatever memory that takes.
         with ThreadPoolExecutor(1) as thread:
-            needed = thread.submit(_weight_bytes, config).result()
+            needed, values = thread.submit(_sizes, config).result()
         if needed > weight_bytes + _SLACK:
             raise ValueError(f"its layers need {needed} bytes of weights, it has {weight_bytes}")
+        size = needed + _FLOAT_BYTES * values
+        check_fits("keras-uae", "The model", size, "A machine with more is needed.")
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except FileNotFoundError:
         raise
@@ -66,13 +72,24 @@ def _reason(error: Exception) -> str:
     return (inner or text).split("\n", 1)[0][:500] or type(error).__name__
 
 
-def _weight_bytes(config: dict[str, Any]) -> int:
-    """What the weights of a model take, which are not made."""
+def _sizes(config: dict[str, Any]) -> tuple[int, int]:
+    """Bytes of the weights of a model, which are not made, and values that a sample becomes."""
     with keras.StatelessScope(initialize_variables=False):
         model = keras.saving.deserialize_keras_object(config, safe_mode=True)
     if not isinstance(model, keras.Model):
         raise ValueError(f"it holds a {type(model).__name__}")
-    return sum(math.prod(each.shape) * tf.as_dtype(each.dtype).size for each in model.weights)
+    weights = sum(math.prod(each.shape) * tf.as_dtype(each.dtype).size for each in model.weights)
+    return weights, layer_values(model)
+
+
+def layer_values(model: keras.Model) -> int:
+    """Values that the layers of a model return for a sample, of those that say."""
+    total = 0
+    for layer in flat_layers(model):
+        with contextlib.suppress(AttributeError, ValueError):  # subclassed, or called twice
+            outputs = keras.tree.flatten(layer.output)
+            total += sum(math.prod(n or 1 for n in each.shape[1:]) for each in outputs)
+    return total
 
 
 def _checked_archive(path: Path) -> tuple[dict[str, Any], int]:

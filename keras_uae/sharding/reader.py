@@ -70,11 +70,13 @@ class Shards:
         """The examples as an array of which only the rows in use are in memory."""
         return ShardedSamples(self)
 
-    def changed_inputs(self, read: Callable[[int, int], np.ndarray]) -> list[int]:
-        """The shards that were made from other samples than `read(start, stop)` gives."""
+    def changed_inputs(
+        self, read: Callable[[int, int], np.ndarray], numbers: Sequence[int] | None = None
+    ) -> list[int]:
+        """The shards, of all or of `numbers`, made from other samples than `read(start, stop)`."""
         manifest, changed = self.manifest, []
         step = max(_READ_BYTES // max(int(np.prod(manifest.sample_shape)) * 4, 1), 1)
-        for number in range(manifest.shards):
+        for number in range(manifest.shards) if numbers is None else numbers:
             rows = manifest.rows(number)
             digest = SampleHash(manifest.sample_shape, manifest.dtype)
             for start in range(rows.start, rows.stop, step):

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_uae._arrays import open_arrays
-from keras_uae._checks import check_number
+from keras_uae._checks import Number
 from keras_uae.sharding import records
 
 
@@ -124,13 +124,15 @@ class DataReference:
     divide_by: float = 1.0
     data_dir: str | None = None
 
+    def __post_init__(self) -> None:
+        Number(float(np.finfo(np.float32).tiny))("DataReference", "divide_by", self.divide_by)
+
     def open(self, sample_shape: tuple[int | None, ...] | None = None) -> Source:
         """The samples; `sample_shape`, that of the model, gives form to records without one.
 
         Raises:
             FileNotFoundError, ValueError: There is no such data, or it is damaged.
         """
-        check_number("DataReference", "divide_by", self.divide_by, np.nextafter(0, 1))
         source = self._open(sample_shape)
         if len(source.shape) < 2 or not len(source):
             raise ValueError(
