@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from keras_uae._arrays import open_arrays
+from keras_uae._arrays import array_names, open_arrays
 from keras_uae._checks import Number
 from keras_uae.sharding import records
 
@@ -152,9 +152,7 @@ class DataReference:
         """
         source: Source
         if Path(labels).suffix in (".npy", ".npz"):
-            arrays = open_arrays(labels)
-            name = records.choose_feature(labels, arrays, None, records.LABELS)
-            source = arrays[name]
+            source = _array(Path(labels), None, records.LABELS)
         else:
             source = dataclasses.replace(self, feature=labels)._open(())
         if len(source.shape) != 1 or source.dtype.kind not in "iu":
@@ -167,8 +165,7 @@ class DataReference:
     def _open(self, sample_shape: tuple[int | None, ...] | None) -> Source:
         path = Path(self.name)
         if path.suffix in (".npy", ".npz"):
-            arrays = open_arrays(path)
-            return arrays[records.choose_feature(self.name, arrays, self.feature)]
+            return _array(path, self.feature, records.SAMPLES)
         files = records.files(self.name)
         if files:
             shape = None if sample_shape is None or None in sample_shape else sample_shape
@@ -182,6 +179,12 @@ class DataReference:
                 f"TFRecords, or the name of a tfds data set."
             )
         return _tfds_source(self.name, self.feature, self.data_dir)
+
+
+def _array(path: Path, feature: str | None, usual: tuple[str, ...]) -> Source:
+    """The array of a file that is asked for; the others may hold what they like."""
+    name = records.choose_feature(str(path), array_names(path), feature, usual)
+    return open_arrays(path, lambda each: each == name)[name]
 
 
 def _tfds_source(name: str, feature: str | None, data_dir: str | None) -> Source:
