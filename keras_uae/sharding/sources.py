@@ -170,9 +170,8 @@ class DataReference:
         if files:
             shape = None if sample_shape is None or None in sample_shape else sample_shape
             decode = records.Decoder(self.feature, shape)  # type: ignore[arg-type]
-            return StreamSource(
-                records.count(files), lambda start: records.samples(files, start, decode)
-            )
+            held = records.RecordFiles(files)
+            return StreamSource(len(held), lambda start: map(decode, held.read(start)))
         if path.exists() or path.suffix or len(path.parts) > 2:
             raise FileNotFoundError(
                 f"There are no samples in {self.name!r}: it must be a .npy or .npz file, "
