@@ -57,7 +57,8 @@ def generate(
     data: Annotated[
         str,
         typer.Argument(
-            help=".npy, .npz, TFRecords (file, folder or pattern), or tfds NAME or NAME:SPLIT."
+            help=".npy, .npz, TFRecords (file, folder or pattern), or a name of tfds: mnist, "
+            "mnist:test, mnist:3.0.1:test."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Directory of the shards.", metavar="DIR")],

@@ -79,6 +79,15 @@ class _Console(Console):
         discard(sys.stderr if self.stderr else sys.stdout)
 
 
+@contextlib.contextmanager
+def _standard_output() -> Iterator[None]:
+    """Say which file cannot be written, where the system says only why."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"Standard output: {error.strerror}") from error
+
+
 class Outcome:
     """Prints results for people, or with `as_json` for programs: one object on standard output."""
 
@@ -89,12 +98,14 @@ class Outcome:
     def say(self, content: Any) -> None:
         """Something for people."""
         if not self.as_json and not self.quiet:
-            self.results.print(shown(content) if isinstance(content, str) else content)
+            with _standard_output():
+                self.results.print(shown(content) if isinstance(content, str) else content)
 
     def finish(self, values: dict[str, Any], code: ExitCode = ExitCode.DONE) -> None:
         """The result for programs, and the end."""
         if self.as_json:
-            self.results.out(json.dumps({"exit_code": int(code), **values}, indent=1))
+            with _standard_output():
+                self.results.out(json.dumps({"exit_code": int(code), **values}, indent=1))
         raise typer.Exit(int(code))
 
     def fail(self, code: ExitCode, message: str) -> None:

@@ -139,3 +139,55 @@ def test_what_a_record_holds_is_named(tmp_path, content, message):
         writer.write(example(content))
     with pytest.raises(ValueError, match=message):
         opened(tmp_path)
+
+
+# Data sets of tensorflow-datasets
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """A data set with two versions and no code."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+    folder = tmp_path_factory.mktemp("tfds")
+    for version, factor in (("1.0.0", 1), ("2.0.0", 2)):
+        x = factor * np.arange(COUNT * 3, dtype=np.int64).reshape(COUNT, 3)
+        tfds.dataset_builders.store_as_tfds_dataset(
+            name="tiny",
+            version=version,
+            data_dir=folder,
+            split_datasets={
+                "train": tf.data.Dataset.from_tensor_slices({"x": x}),
+                "test": tf.data.Dataset.from_tensor_slices({"x": x[:4]}),
+            },
+            features=tfds.features.FeaturesDict(
+                {"x": tfds.features.Tensor(shape=(3,), dtype=np.int64)}
+            ),
+        )
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("tiny:1.0.0", COUNT),
+        ("tiny:1.0.0:train", COUNT),
+        ("tiny:1.0.0:test", 4),
+        ("tiny:1.0.0:train[2:9]", 7),
+        ("tiny:1.0.0:train[:50%]", 5),
+        ("tiny:2.0.0:test", 4),
+        ("tiny", COUNT),
+        ("tiny:test+train[:2]", 6),
+    ],
+)
+def test_names_with_versions_and_slices(data_dir, name, rows):
+    source = DataReference(name, data_dir=data_dir).open()
+    assert source.shape == (rows, 3)
+    whole = source.read(0, rows)
+    np.testing.assert_array_equal(source.read(2, 4), whole[2:4])
+    assert (whole % 2 == 0).all() == ("1.0.0" not in name)  # the newest one, if none is named
+
+
+@pytest.mark.parametrize("split", ["validation", "train[", "train[:a]", "train+nothing"])
+def test_a_split_that_is_not_there_is_named(data_dir, split):
+    with pytest.raises(ValueError, match=r"has the splits .*train.* Received: "):
+        DataReference(f"tiny:1.0.0:{split}", data_dir=data_dir).open()
