@@ -3,7 +3,7 @@
 import os
 import sys
 
-from keras_uae._startup import is_command, short_interruption
+from keras_uae._startup import end_on_interruption, is_command
 
 
 def check_backend() -> None:
@@ -21,7 +21,7 @@ def check_backend() -> None:
         )
 
 
-short_interruption()
+end_on_interruption()
 try:
     check_backend()
 except ImportError as error:

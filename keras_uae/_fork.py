@@ -1,6 +1,7 @@
 """A process that was forked from one in which TensorFlow works: it would wait for ever."""
 
 import os
+from dataclasses import dataclass
 
 try:
     from tensorflow.python.eager.context import context_safe
@@ -10,28 +11,26 @@ except ImportError:  # it moved; then nobody is warned
         return None
 
 
-class _Fork:
-    after_use = False
+@dataclass
+class _History:
+    used: bool = False  # TensorFlow had begun to work when this process last forked
+    forked: bool = False  # this process comes of such a fork
 
-    def before(self) -> None:
-        self.after_use = self.after_use or bool(getattr(context_safe(), "_initialized", False))
+    def before_fork(self) -> None:
+        self.used = bool(getattr(context_safe(), "_initialized", False))
 
-
-_fork = _Fork()
-_child = _Fork()
-
-
-def _note() -> None:
-    _child.after_use = _fork.after_use
+    def in_child(self) -> None:
+        self.forked = self.forked or self.used
 
 
+_history = _History()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_fork.before, after_in_child=_note)
+    os.register_at_fork(before=_history.before_fork, after_in_child=_history.in_child)
 
 
 def check_not_forked(owner: str) -> None:
     """Raise RuntimeError in a process whose parent had used TensorFlow before the fork."""
-    if _child.after_use:
+    if _history.forked:
         raise RuntimeError(
             f"{owner} cannot run in a process that was forked after TensorFlow had begun to work: "
             f"its threads are not there, and it would wait for ever. Start the process anew, with "

@@ -4,9 +4,10 @@ The imports take seconds, in which Ctrl-C would end in a traceback.
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 INTERRUPTED = 130  # as shells have it
 
@@ -17,15 +18,21 @@ def is_command() -> bool:
     return name == "keras-uae" or (name == "-m" and "keras_uae.cli" in sys.orig_argv)
 
 
-def short_interruption() -> None:
-    """From now on Ctrl-C that nobody handles is one line of the command."""
-    if is_command():
-        sys.excepthook = _one_line
+def end_on_interruption() -> None:
+    """From now on Ctrl-C ends the command with a line, until `raise_interruption`.
+
+    As an exception it would get lost in the extension modules that are being imported.
+    """
+    if is_command() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
 
 
-def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if not issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, trace)
-        return
+def raise_interruption() -> None:
+    """From now on Ctrl-C is a KeyboardInterrupt again."""
+    if signal.getsignal(signal.SIGINT) is _end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end(*_: Any) -> None:
     print("keras-uae: interrupted.", file=sys.stderr, flush=True)
     os._exit(INTERRUPTED)

@@ -2,7 +2,7 @@
 
 import sys
 
-from keras_uae._startup import INTERRUPTED
+from keras_uae._startup import INTERRUPTED, raise_interruption
 from keras_uae.cli.streams import discard, plain_streams
 
 
@@ -36,6 +36,7 @@ def _run() -> None:
     from keras_uae.cli.app import app
 
     keep_freed_memory()
+    raise_interruption()
     app()
 
 

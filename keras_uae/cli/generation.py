@@ -36,13 +36,12 @@ from keras_uae.sharding.generate import (
     plan,
     settle_sizes,
 )
-from keras_uae.sharding.manifest import FILE_NAME, LARGEST_COUNT
+from keras_uae.sharding.manifest import FILE_NAME, LARGEST_COUNT, LARGEST_FILE
 from keras_uae.sharding.models import load_model
 from keras_uae.sharding.ray_engine import RayEngine, check_ray
 from keras_uae.sharding.worker import Worker
 from keras_uae.similarity import names as similarity_names
 
-_LARGEST_CONFIG = 2**26
 _MOST_THREADS = 1024
 EXAMPLES = """[bold]Examples[/bold]\n
 keras-uae generate autoencoder.keras x_train.npy --out uaes\n
@@ -224,8 +223,8 @@ def _read_config(path: Path | None) -> Any:
     if path is None:
         return None
     try:
-        if file_size(path) > _LARGEST_CONFIG:
-            raise ValueError(f"it is larger than {_LARGEST_CONFIG} bytes")
+        if file_size(path) > LARGEST_FILE:
+            raise ValueError(f"it is larger than {LARGEST_FILE} bytes")
         content = json.loads(path.read_text(encoding="utf-8"))
         manifest = isinstance(content, dict) and "attack" in content
         return content["attack"] if manifest else content

@@ -4,6 +4,7 @@ import contextlib
 import enum
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,9 @@ from keras_uae.cli.streams import discard, shown
 from keras_uae.sharding import DiskFullError
 from keras_uae.sharding.manifest import OtherRunError
 from keras_uae.sharding.ray_engine import ClusterTooSmallError
+
+_BY_KERAS = "Exception encountered when calling"  # a layer; a page comes after it
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
 class ExitCode(enum.IntEnum):
@@ -37,7 +41,7 @@ class ExitCode(enum.IntEnum):
         "failed",
         "The model, the data, a manifest or a file cannot be read or written, or the model failed.",
     )
-    USAGE = 2, "usage", "An option is not valid; nothing was written."
+    USAGE = 2, "usage", "An option is not valid; no shard was made."
     NOT_VERIFIED = (
         3,
         "not verified",
@@ -60,10 +64,12 @@ class UsageError(ValueError):
 
 @contextlib.contextmanager
 def options() -> Iterator[None]:
-    """A ValueError within the block comes from an option."""
+    """A ValueError within the block comes from an option, if it does not come from the model."""
     try:
         yield
     except ValueError as error:
+        if _BY_KERAS in str(error):
+            raise
         raise UsageError(str(error)) from error
 
 
@@ -153,14 +159,15 @@ def in_a_line(error: Exception) -> str:
         return error.strerror + (f": {os.fspath(error.filename)!r}" if error.filename else "")
     if isinstance(error, MemoryError):
         return "There is not enough memory: a smaller --batch-size or --shard-size takes less."
-    if isinstance(error, (ValueError, OSError, RuntimeError)):
-        return str(error) or type(error).__name__
+    text = _COLOUR.sub("", str(error))
+    by_keras = _BY_KERAS in text
+    if isinstance(error, (ValueError, OSError, RuntimeError)) and not by_keras:
+        return text or type(error).__name__
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     code = trace.tb_frame.f_code if trace is not None else None
     place = f" ({code.co_name} in {Path(code.co_filename).name})" if code is not None else ""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    # Keras says first where it was, then why
-    first = " ".join(lines[: 2 if "Exception encountered when calling" in str(error) else 1])[:500]
+    lines = [line for line in text.splitlines() if line.strip()]
+    first = " ".join(lines[: 2 if by_keras else 1])[:500]  # Keras says where it was, then why
     return f"The model or the data brought about a {type(error).__name__}: {first}{place}"

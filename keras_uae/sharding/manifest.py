@@ -16,7 +16,7 @@ from keras_uae.sharding.attack_config import completed
 FILE_NAME = "manifest.json"
 FORMAT = "keras_uae shards {}"
 _VERSION = 2  # in 1 the sum of a shard does not say to which run it belongs
-_LARGEST_FILE = 2**28  # four million shards
+LARGEST_FILE = 2**28  # four million shards
 LARGEST_COUNT = 2**53
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _SHOWN = 5  # differences between inputs that are spelled out
@@ -126,7 +126,9 @@ class Manifest:
         """
         try:
             return cls.from_json(_read(directory))
-        except (ValueError, RecursionError, IsADirectoryError, PermissionError) as error:
+        except FileNotFoundError:
+            raise
+        except (ValueError, RecursionError, OSError) as error:
             raise ManifestError(
                 f"{str(directory / FILE_NAME)!r} is no manifest of shards: {error}"
             ) from error
@@ -248,8 +250,8 @@ def shard_rows(count: int, shard_size: int, number: int) -> range:
 def _read(directory: Path) -> Any:
     """What `manifest.json` says, of which nothing is checked."""
     path = directory / FILE_NAME
-    if file_size(path) > _LARGEST_FILE:
-        raise ValueError(f"it is larger than {_LARGEST_FILE} bytes")
+    if file_size(path) > LARGEST_FILE:
+        raise ValueError(f"it is larger than {LARGEST_FILE} bytes")
     return json.loads(path.read_text(encoding="utf-8"))
 
 

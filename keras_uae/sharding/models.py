@@ -26,6 +26,7 @@ _MOST_LAYERS = 3000  # to make one twice takes 10 ms
 _MOST_OBJECTS = 8 * _MOST_LAYERS  # with initializers, policies, tensors
 _MOST_ENTRIES = 50_000  # groups and arrays of the file of weights
 _FLOAT_BYTES = 4
+_VIEWS = (keras.layers.InputLayer, keras.layers.Flatten, keras.layers.Reshape)  # of other values
 _SLACK = 2**20  # bytes of weights, such as seeds, that the file need not hold
 
 
@@ -94,11 +95,14 @@ def _sizes(config: dict[str, Any]) -> tuple[int, int]:
 
 
 def layer_values(model: keras.Model) -> int:
-    """Values that the layers of a model return for a sample, of those that say."""
+    """Values that the layers of a model return for a sample, of those that say how many.
+
+    They are there at once where gradients are taken. 0 where they are in the memory of a GPU.
+    """
     total = 0
-    for layer in flat_layers(model):
+    for layer in [] if tf.config.list_physical_devices("GPU") else flat_layers(model):
         with contextlib.suppress(AttributeError, ValueError):  # subclassed, or called twice
-            outputs = keras.tree.flatten(layer.output)
+            outputs = [] if isinstance(layer, _VIEWS) else keras.tree.flatten(layer.output)
             total += sum(math.prod(n or 1 for n in each.shape[1:]) for each in outputs)
     return total
 

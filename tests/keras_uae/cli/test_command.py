@@ -10,6 +10,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -22,7 +23,7 @@ from keras_uae.cli.outcome import ExitCode, UsageError, code_of, in_a_line
 from keras_uae.cli.streams import shown
 from keras_uae.sharding import ManifestError, generate
 from keras_uae.sharding.manifest import OtherRunError
-from keras_uae.sharding.ray_engine import ClusterTooSmallError
+from keras_uae.sharding.ray_engine import ClusterTooSmallError, RayEngine
 from tests import tiny_models
 from tests.keras_uae.sharding.shard_runs import SETTINGS, command, invoke, write_inputs
 
@@ -208,14 +209,23 @@ class RaisesNow(keras.layers.Layer):
         return x
 
 
-@pytest.mark.parametrize("layer", [Raises, RaisesNow])
+@keras.saving.register_keras_serializable("tests")
+class RaisesValue(RaisesNow):
+    def call(self, x):
+        if not isinstance(x, keras.KerasTensor):
+            raise ValueError("the reason")
+        return x
+
+
+@pytest.mark.parametrize("layer", [Raises, RaisesNow, RaisesValue])
 def test_an_operation_that_raises_is_one_line(inputs, tmp_path, layer):
     model = tiny_models.dense()
     keras.Model(model.inputs, layer()(model.outputs[0])).save(tmp_path / "model.keras")
     result = invoke(*command((tmp_path / "model.keras", inputs[1]), tmp_path / "out"))
     assert result.exit_code == 1, result.output
-    assert "keras-uae: " in result.stderr
-    assert "Traceback" not in result.stderr
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("keras-uae: ")
+    assert {Raises: "too [/b]", RaisesNow: "[bold]", RaisesValue: "the reason"}[layer] in line
     assert isinstance(result.exception, SystemExit)
 
 
@@ -239,6 +249,21 @@ def test_every_error_has_an_exit_code_and_a_line(error, code):
     assert in_a_line(error)
     assert "second" not in in_a_line(error)
     assert "Errno" not in in_a_line(error)
+
+
+@pytest.mark.parametrize(("workers", "gpus"), [(3, 0), (1, 1)])
+def test_a_cluster_that_is_too_small_is_not_waited_for(workers, gpus):
+    class Ray:
+        def cluster_resources(self):
+            return {"CPU": 2.0}
+
+        def remote(self, **_):
+            return lambda actor: actor
+
+    run = SimpleNamespace(environments=[{"threads": 1}])
+    engine = RayEngine(b"", None, run, Path(), workers, gpus)
+    with pytest.raises(ClusterTooSmallError, match=r"`--workers` times `--(threads|gpus)` must be"):
+        engine._run(Ray(), [0], None)
 
 
 @pytest.mark.parametrize("arguments", ["generate", "merge"])
@@ -406,16 +431,29 @@ def test_another_backend_is_one_sentence_of_the_command():
     assert done.stderr.startswith("keras-uae: keras_uae needs the TensorFlow backend")
 
 
-def test_only_the_command_shortens_an_interruption(monkeypatch):
-    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+@pytest.fixture
+def interruption():
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_only_the_command_ends_on_an_interruption(monkeypatch, interruption):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for argv, orig in (["script.py"], ["python"]), ([], []), (["-m"], ["python", "-m", "pytest"]):
         monkeypatch.setattr(sys, "argv", argv)
         monkeypatch.setattr(sys, "orig_argv", orig)
-        _startup.short_interruption()
-        assert sys.excepthook is sys.__excepthook__
+        _startup.end_on_interruption()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     monkeypatch.setattr(sys, "argv", ["/usr/bin/keras-uae"])
-    _startup.short_interruption()
-    assert sys.excepthook is _startup._one_line
+    _startup.end_on_interruption()
+    assert signal.getsignal(signal.SIGINT) is _startup._end
+    _startup.raise_interruption()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of nohup
+    _startup.end_on_interruption()
+    _startup.raise_interruption()
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 # Processes
