@@ -3,12 +3,7 @@
 import os
 from dataclasses import dataclass
 
-try:
-    from tensorflow.python.eager.context import context_safe
-except ImportError:  # it moved; then nobody is warned
-
-    def context_safe() -> None:
-        return None
+import tensorflow as tf
 
 
 @dataclass
@@ -17,7 +12,14 @@ class _History:
     forked: bool = False  # this process comes of such a fork
 
     def before_fork(self) -> None:
-        self.used = bool(getattr(context_safe(), "_initialized", False))
+        threads = tf.config.threading
+        count = threads.get_inter_op_parallelism_threads()
+        try:
+            threads.set_inter_op_parallelism_threads(count + 1)
+            threads.set_inter_op_parallelism_threads(count)
+            self.used = False
+        except RuntimeError:  # it can be set until the work begins, which nothing else tells
+            self.used = True
 
     def in_child(self) -> None:
         self.forked = self.forked or self.used
