@@ -13,8 +13,8 @@ from experiments.engine import plots
 from experiments.engine.attacking import SAMPLING_WORK
 from experiments.engine.job import Job
 from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, PURPLE, RED
-from experiments.engine.summary import Records, errors, mean, names, spreads
-from experiments.engine.tables import Column, Sheet, error, sheet
+from experiments.engine.summary import Records, errors, judge, mean, names, spreads
+from experiments.engine.tables import VS_DUPLICATE, Column, Sheet, error, sheet
 from keras_uae.attacks.presets import PRESETS
 from keras_uae.similarity import MINE, BivariateSampling
 
@@ -143,7 +143,9 @@ def summarize(records: Records) -> dict[str, Any]:
             name: spreads(records, "attack", name, *FIGURES) for name in names(records, "attack")
         },
         "timing": {row["name"]: {key: row[key] for key in TIMED} for row in timed},
-        "trainings": {name: errors(records, name) for name in names(records, "training")},
+        "trainings": judge(
+            records, {name: errors(records, name) for name in names(records, "training")}
+        ),
     }
 
 
@@ -155,7 +157,7 @@ ATTACKS = (
     Column("better by", "better", ".4f"),
     *TIMES,
     Column("test error", error),
-    Column("vs duplicate", "gain_duplicate", "+.1%"),
+    VS_DUPLICATE,
     Column("paper's ASR", "paper.asr", ".1%"),
     Column("paper's error", "paper.error", ".5f"),
 )

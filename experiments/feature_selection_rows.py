@@ -105,7 +105,7 @@ def summarize(records: Records) -> Summary:
             row["settled"] = sum(each["converged"] for each in trained)
             row["max_probability"] = spread(each["mean_max_probability"] for each in trained)
             row["epochs"] = spread(each["epochs"] for each in trained)
-    return summary
+    return statistics.judge(records, summary)
 
 
 WORTH = (

@@ -23,8 +23,8 @@ from models import ClippedNoise
 class Row(NamedTuple):
     """A training from scratch on the originals, on what its base has added, and on one thing more.
 
-    That is "duplicate" (the images as they are), "mine" or "l2" (UAEs of the base's model), a name
-    in `NOISE` or in `LAYERS`; "" of the original model.
+    That is "duplicate" (the images as they are), a name in `ATTACKS` (UAEs of the base's model), in
+    `NOISE` or in `LAYERS`; "" of the original model.
     """
 
     label: str  # below its base; `{uae}` stands for the name of the run's UAEs
@@ -35,9 +35,11 @@ class Row(NamedTuple):
     @property
     def attacks(self) -> bool:
         """Whether it needs an attack on the model of its base."""
-        return self.adds in ("mine", "l2")
+        return self.adds in ATTACKS
 
 
+# what an attack has in place of the settings of the run, by the name of a preset
+ATTACKS = {"mine": "default", "small": "augmentation", "l2": "l2_uae"}
 NOISE = {"ga_0.01": 0.01, "ga_0.001": 0.001}
 
 # Table 4: one kind of addition at a time
@@ -45,6 +47,7 @@ _UAE = {
     "original": Row("Original"),
     "duplicate": Row("Duplicate control", "duplicate"),
     "mine": Row("{uae}", "mine"),
+    "small": Row("{uae}, ε = 0.02", "small"),
     "l2": Row("L2-UAE", "l2"),
     "ga_0.01": Row("GA σ = 0.01", "ga_0.01"),
     "ga_0.001": Row("GA σ = 0.001", "ga_0.001"),
@@ -146,7 +149,7 @@ def summarize(records: Records) -> Summary:
     """Rows of the table, by augmentation; only those of which there is something to say.
 
     Every figure is `{"mean", "std", "count"}` over the seeds that have it, or `None`. A row is
-    compared with its base, as `gain_original`, and with its control, as `gain_duplicate`.
+    compared with its base, as `gain_original`, and with its control, as `vs_control`.
     """
     summary = {}
     for name, row in ROWS.items():
@@ -155,7 +158,7 @@ def summarize(records: Records) -> Summary:
             control = None if row.adds in ("", "duplicate") else row.control
             figures = statistics.errors(records, name, original=row.base, duplicate=control)
             summary[name] = {**figures, **statistics.attack(records, name), **budget}
-    return summary
+    return statistics.judge(records, summary)
 
 
 TITLES = {

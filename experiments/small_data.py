@@ -28,9 +28,11 @@ from experiments.engine import training
 from experiments.engine.attacking import attack_figures, attack_work, find_uaes
 from experiments.engine.config import Choice, ExperimentConfig, size
 from experiments.engine.experiment import Experiment, Figure, Job, Piece
-from experiments.engine.steps import Trainer, code_accuracy
-from experiments.small_data_rows import DUPLICATE, KINDS, SETTINGS, Row, noise_like
+from experiments.engine.steps import CODE, Trainer
+from experiments.small_data_rows import DUPLICATE, SETTINGS, Row
 from experiments.small_data_tables import TARGETS
+from keras_uae.comparison import linear_probe, noise_like
+from keras_uae.comparison.noise import KINDS
 from keras_uae.similarity import names as similarity_names
 from models import RECIPES, Recipe
 
@@ -153,7 +155,7 @@ def train_original(job: Job[Config]) -> dict[str, Any]:
     trainer, x = _trainer(job, data), data.x_train
     trainer.run(x, x, steps=job.config.steps, advance=_advance(job))
     job.keep(trainer.model)
-    return _measured(trainer.model, data)
+    return _measured(trainer, data)
 
 
 def retrain(job: Job[Config]) -> dict[str, Any]:
@@ -173,7 +175,7 @@ def retrain(job: Job[Config]) -> dict[str, Any]:
         inputs = np.concatenate([x, added])
         targets = np.concatenate([x, repeated]) if row.target == "clean" else inputs
         trainer.run(inputs, targets, steps=steps, advance=_advance(job))
-    return {**_measured(trainer.model, data), **figures}
+    return {**_measured(trainer, data), **figures}
 
 
 def additions(
@@ -233,8 +235,17 @@ def _advance(job: Job[Config]) -> Callable[[int], None]:
     return lambda images: job.progress.advance(images, job.label)
 
 
-def _measured(model: keras.Model, data: Split) -> dict[str, Any]:
-    return {**training.errors(model, data), "accuracy": code_accuracy(model, data)}
+def _measured(trainer: Trainer, data: Split) -> dict[str, Any]:
+    """Errors, and what the code is worth, of the last and of the averaged weights."""
+    probe = linear_probe(data.x_train, data.y_train, layer=CODE)
+    measured = {
+        **training.errors(trainer.model, data),
+        "accuracy": training.known(probe(trainer.model, data.x_test, data.y_test)),
+    }
+    trainer.model.set_weights(trainer.average)
+    error = training.known(uae.reconstruction_error(trainer.model, data.x_test))
+    accuracy = training.known(probe(trainer.model, data.x_test, data.y_test))
+    return {**measured, "averaged_error": error, "averaged_accuracy": accuracy}
 
 
 EXPERIMENT = Experiment(
@@ -247,8 +258,9 @@ EXPERIMENT = Experiment(
     legend="vs: by how much UAEs are better (+) or worse (−) than the duplicate control and than "
     "noise of the same L2 norm, image by image: Gaussian, uniform, signs at random, and δ itself "
     "with its values on other pixels of the image (shuffled). Mean over the sets ± half of the 95 "
-    "% confidence interval; in % of the test error, and in percentage points of the test accuracy "
-    "of logistic regression on the code. ASR and L2 of δ are those of the first round.",
+    "% confidence interval, by the weights averaged over the end of the training; in % of the test "
+    "error, and in percentage points of the test accuracy of logistic regression on the code. ASR "
+    "and L2 of δ are those of the first round.",
     title=lambda config: f"Small data: {config.dataset}, {config.model} autoencoder",
     introduction=lambda config: (
         f"Each of {len(config.seeds)} sets has {config.train_size} training images of its own. An "

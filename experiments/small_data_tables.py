@@ -1,22 +1,22 @@
 """What a small-data run shows of its rows: summary, tables, sentences, figure."""
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from experiments.engine import plots
 from experiments.engine.job import Job
-from experiments.engine.plots import GREY
-from experiments.engine.summary import Records, gains_over, names, paired, spreads
+from experiments.engine.plots import BLUE, GREEN, GREY, ORANGE, RED
+from experiments.engine.summary import Records, deciding, gains_over, judged, names, paired, spreads
 from experiments.engine.tables import NONE, Column, Sheet, sheet
-from experiments.small_data_rows import KINDS, SETTINGS, Row
+from experiments.small_data_rows import SETTINGS, Row
+from keras_uae.comparison.noise import KINDS
+from keras_uae.comparison.statistics import FEWEST_SEEDS
 
 TARGETS = {"self": "x + δ restores x + δ", "clean": "x + δ restores x"}
-CONFIDENCE = 0.95
-MEASURED = ("test_error", "train_error", "accuracy", "asr", "l2", "seconds")
+MEASURED = ("test_error", "averaged_error", "train_error", "accuracy", "asr", "l2", "seconds")
+COLORS = (BLUE, ORANGE, GREEN, RED)  # of the kinds of noise
 CONTROLS = {"original": "Original", "duplicate": "Duplicate control"}
 
 
@@ -34,58 +34,35 @@ def summarize(records: Records) -> dict[str, Any]:
     """By row: figures as `{"mean", "std", "count"}`, and for UAEs how they compare.
 
     `versus` has for each control the fraction by which the test error is lower, `error`, and by how
-    much the accuracy of the code is higher, `accuracy`, as `interval` gives them, set by set.
+    much the accuracy of the code is higher, `accuracy`, as `judged` gives them, set by set.
     """
-    summary: dict[str, Any] = {}
-    for name in names(records, "training"):
-        summary[name] = spreads(records, "training", name, *MEASURED)
-        if name.endswith("-uae"):
-            others = Row(*name.split("-")).controls
-            summary[name]["versus"] = {
-                control: _versus(records, name, other) for control, other in others.items()
-            }
-    return summary
-
-
-def _versus(records: Records, name: str, other: str) -> dict[str, Any]:
-    accuracies = paired(records, "training", name, other, "accuracy")
-    return {
-        "error": interval(gains_over(records, name, other)),
-        "accuracy": interval(one - two for one, two in accuracies),
+    rows = names(records, "training")
+    summary = {name: spreads(records, "training", name, *MEASURED) for name in rows}
+    pairs = {
+        (name, control): other
+        for name in rows
+        if name.endswith("-uae")
+        for control, other in Row(*name.split("-")).controls.items()
     }
-
-
-def interval(values: Iterable[float]) -> dict[str, Any] | None:
-    """Mean of differences and its 95 % confidence interval by Student's t.
-
-    `low` and `high` are `None` of a single value.
-    """
-    values = list(values)
-    if not values:
-        return None
-    mean, count = float(np.mean(values)), len(values)
-    found: dict[str, Any] = {"mean": mean, "low": None, "high": None, "count": count}
-    if count > 1:
-        error = float(stats.sem(values))
-        width = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
-        found |= {"low": mean - width, "high": mean + width}
-    return found
-
-
-def verdict(versus: dict[str, Any], figure: str, controls: Sequence[str]) -> str:
-    """Whether a setting is "better" or "worse" than all the controls, or neither: "open".
-
-    Better means that no interval reaches 0; without intervals nothing is known.
-    """
-    found = [versus[control][figure] for control in controls]
-    if any(each is None or each["low"] is None for each in found):
-        return "open"
-    better, worse = min(each["low"] for each in found) > 0, max(each["high"] for each in found) < 0
-    return "better" if better else "worse" if worse else "open"
+    error = deciding(records, "test_error", "averaged_error")
+    accuracy = deciding(records, "accuracy", "averaged_accuracy")
+    errors = judged({key: gains_over(records, key[0], pairs[key], error) for key in pairs})
+    accuracies = judged(
+        {
+            key: [a - b for a, b in paired(records, "training", key[0], pairs[key], accuracy)]
+            for key in pairs
+        },
+        ratio=False,
+    )
+    for name, control in pairs:
+        versus = {"error": errors[name, control], "accuracy": accuracies[name, control]}
+        summary[name].setdefault("versus", {})[control] = versus
+    return summary
 
 
 OF_CONTROLS = (
     Column("test error", "test_error", ".5f", std=True),
+    Column("averaged weights", "averaged_error", ".5f", std=True),
     Column("training error", "train_error", ".5f", std=True),
     Column("accuracy", "accuracy", ".1%", std=True),
 )
@@ -96,11 +73,12 @@ FIGURES = {
             Column("ASR", "asr", ".0%"),
             Column("L2 of δ", "l2", ".2f"),
             Column("UAE", "test_error", ".5f"),
+            Column("averaged", "averaged_error", ".5f"),
         ),
     ),
     "accuracy": ("Accuracy of the code", (Column("UAE", "accuracy", ".1%"),)),
 }
-HEADINGS = {"duplicate": "duplicate", **{name: kind.heading for name, kind in KINDS.items()}}
+HEADINGS = ("duplicate", *KINDS)
 
 
 def tables(config: Any, summary: dict[str, Any]) -> list[Sheet]:
@@ -110,9 +88,7 @@ def tables(config: Any, summary: dict[str, Any]) -> list[Sheet]:
     for target in (each for each in TARGETS if each in config.targets):
         rows = [(SETTINGS[s].label, row) for s, row in _of_target(config, summary, target).items()]
         for figure, (title, columns) in FIGURES.items():
-            compared = [
-                _compared(f"vs {text}", control, figure) for control, text in HEADINGS.items()
-            ]
+            compared = [_compared(control, figure) for control in HEADINGS]
             heading = f"{title} · {TARGETS[target]} · {config.where}"
             found.append(sheet(heading, [*columns, *compared], rows))
     return found
@@ -124,8 +100,10 @@ def _of_target(config: Any, summary: dict[str, Any], target: str) -> dict[str, d
     return {setting: summary[name] for setting, name in names.items() if name in summary}
 
 
-def _compared(heading: str, control: str, figure: str) -> Column:
-    return Column(heading, lambda row: difference(row["versus"].get(control, {}).get(figure)))
+def _compared(control: str, figure: str) -> Column:
+    return Column(
+        f"vs {control}", lambda row: difference(row["versus"].get(control, {}).get(figure))
+    )
 
 
 def difference(found: dict[str, Any] | None) -> str:
@@ -146,44 +124,33 @@ def verdicts(config: Any, summary: dict[str, Any]) -> list[str]:
         for figure, (title, _) in FIGURES.items():
             judged = _judged(versus, figure)
             lines.append(f"{TARGETS[target]}, {title[0].lower()}{title[1:]}: {judged}")
-    tests = len(config.settings) * len(config.targets) * len(FIGURES)
-    if tests > 1:
-        lines.append(
-            f"These are {tests} comparisons. Of as many in which nothing differs, one in "
-            f"{2 / (1 - CONFIDENCE):.0f} has an interval above 0 for any one noise: what is best "
-            "here is to be confirmed on sets that it was not chosen on."
-        )
-    return lines
+    return [*lines, CORRECTED]
+
+
+CORRECTED = (
+    "A difference counts at the 5 % level, corrected by Holm for all comparisons of the table."
+)
 
 
 def _judged(versus: dict[str, Any], figure: str) -> str:
     noises, count = tuple(KINDS), len(versus)
-    if all(row["duplicate"][figure]["low"] is None for row in versus.values()):
-        means = {
-            s: {c: each[figure]["mean"] for c, each in row.items()} for s, row in versus.items()
-        }
-        over = [setting for setting, each in means.items() if each["duplicate"] > 0]
-        best = _labels(setting for setting, each in means.items() if min(each.values()) > 0)
-        return (
-            f"on the only set {len(over)} of {count} settings are better than the duplicate "
-            f"control, and {len(best)} than every noise of their size as well"
-            f"{': ' * bool(best)}{', '.join(best)}. One set decides nothing."
-        )
+    found = [each[figure] for row in versus.values() for each in row.values()]
+    if any(each is None or each["outcome"] == "none" for each in found):
+        return f"no verdict, which takes {FEWEST_SEEDS} sets."
 
     def judged(wanted: str, *controls: str) -> list[str]:
-        return [s for s, row in versus.items() if verdict(row, figure, controls) == wanted]
+        return [
+            SETTINGS[setting].label
+            for setting, row in versus.items()
+            if all(row[control][figure]["outcome"] == wanted for control in controls)
+        ]
 
-    over = judged("better", "duplicate")
-    said = f"{len(over)} of {count} settings beat the duplicate control; "
+    said = f"{len(judged('better', 'duplicate'))} of {count} settings beat the duplicate control; "
     if better := judged("better", "duplicate", *noises):
-        return f"{said}every noise of its size as well do {'; '.join(_labels(better))}."
+        return f"{said}every noise of its size as well do {'; '.join(better)}."
     worse = judged("worse", *noises)
     than_noise = f", and {len(worse)} are worse than all of them" if worse else ""
     return f"{said}none beats every noise of its size as well{than_noise}."
-
-
-def _labels(settings: Iterable[str]) -> list[str]:
-    return [SETTINGS[each].label for each in settings]
 
 
 TITLES = {"error": "test error lower by (%)", "accuracy": "accuracy of the code higher by (points)"}
@@ -200,9 +167,9 @@ def draw(job: Job[Any], path: Path) -> None:
             rows = _of_target(config, summary, target).values()
             for axes, (name, title) in zip(line, TITLES.items(), strict=True):
                 shifts = np.linspace(-0.24, 0.24, len(KINDS))
-                for shift, (noise, kind) in zip(shifts, KINDS.items(), strict=True):
+                for shift, noise, color in zip(shifts, KINDS, COLORS, strict=False):
                     found = [row["versus"].get(noise, {}).get(name) for row in rows]
-                    mark = {"color": kind.color, "label": f"than {kind.label}"}
+                    mark = {"color": color, "label": f"than {KINDS[noise].label}"}
                     _differences(axes, found, shift, **mark)
                 axes.axvline(0, color=GREY, lw=1.4, ls="--")
                 axes.set_title(f"{title}, target {target}")

@@ -16,12 +16,24 @@ from keras_uae.augmentation import (
     augment_in_rounds,
     epoch_order,
 )
+from keras_uae.comparison import (
+    Adversarial,
+    Augmented,
+    BlindSpots,
+    Comparison,
+    ComparisonInterrupted,
+    MeanWeights,
+    Metric,
+    blind_spots,
+    compare,
+)
 from keras_uae.criteria import (
     Contrastive,
     Criterion,
     FunctionCriterion,
     Misclassification,
     Reconstruction,
+    SelfReconstruction,
     ViewAugmentation,
     nt_xent,
 )
@@ -38,14 +50,21 @@ from keras_uae.sharding import Shards, generate_shards
 from keras_uae.similarity import mutual_information
 
 __all__ = [
+    "Adversarial",
     "AnnealTemperature",
     "Attack",
+    "Augmented",
+    "BlindSpots",
+    "Comparison",
+    "ComparisonInterrupted",
     "ConcreteFeatureSelector",
     "ConcreteSelect",
     "Contrastive",
     "Criterion",
     "FunctionCriterion",
     "GenerationInterrupted",
+    "MeanWeights",
+    "Metric",
     "MinMaxAttack",
     "Misclassification",
     "PGDAttack",
@@ -53,6 +72,7 @@ __all__ = [
     "Reconstruction",
     "RefreshUAEs",
     "Round",
+    "SelfReconstruction",
     "Shards",
     "StopWhenSelected",
     "UAEAugmentation",
@@ -60,6 +80,8 @@ __all__ = [
     "ViewAugmentation",
     "__version__",
     "augment_in_rounds",
+    "blind_spots",
+    "compare",
     "concrete_network",
     "criterion_values",
     "epoch_order",

@@ -80,10 +80,6 @@ class AttackConfig(ExperimentConfig):
         chosen = {"similarity": self.similarity, "steps": self.steps, "epsilon": self.epsilon}
         return uae.MinMaxAttack.from_preset(self.attack_preset, model, **{**chosen, **settings})
 
-    def l2_attack(self, model: keras.Model) -> uae.MinMaxAttack:
-        """The baseline L2-UAE, in all else like `attack`."""
-        return self.attack(model, **PRESETS["l2_uae"])
-
 
 def attack_work(similarity: str, steps: int) -> int:
     """What attacking one sample takes, in the unit of `Piece.work`, and roughly."""

@@ -60,7 +60,9 @@ class Experiment:
             errors.print("interrupted before the work began")
             return 130
         try:
-            pieces = list(self.pieces(config))
+            # a finished run is shown, also one of a version that had fewer pieces
+            finished = run.path("report.md").exists()
+            pieces = [] if finished else list(self.pieces(config))
             total = sum(piece.work for piece in pieces)
             begun = run.versions.get("keras_uae", __version__)
             if begun != __version__ and not all(piece.is_done(run) for piece in pieces):

@@ -1,4 +1,4 @@
-"""Train an autoencoder by steps, as one graph; and what its code is worth to a linear classifier.
+"""Train an autoencoder by steps, as one graph.
 
 A thousand images make epochs of ten short steps, of which `fit` spends half between them.
 """
@@ -8,23 +8,22 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import tensorflow as tf
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from experiments.data import Split
 from models import Recipe
 
-CHUNK = 500  # steps between two looks at Python
+CHUNK = 100  # steps between two looks at Python
 CODE = "code"  # the layer of the recipes
-_MAX_ITER = 500
+AVERAGED = 0.25  # the part of the steps over whose end the weights are averaged
 
 
 class Trainer:
     """A new model of a recipe and its training, which can go on with other images.
 
-    `seed` is that of the initial weights and of the order of the images.
+    `seed` is that of the initial weights and of the order of the images. `average` are the mean
+    weights over the end of the last `run`.
     """
+
+    average: list[np.ndarray]
 
     def __init__(self, recipe: Recipe, shape: tuple[int, ...], *, batch_size: int, seed: int):
         keras.utils.set_random_seed(seed)
@@ -57,26 +56,17 @@ class Trainer:
     ) -> None:
         """Train for so many steps on inputs x and targets y; `advance` hears of the images done."""
         inputs, targets = tf.constant(x), tf.constant(y)
-        batches = self.batches(len(x), steps)
+        batches, taken = self.batches(len(x), steps), []
         for start in range(0, steps, CHUNK):
             part = batches[start : start + CHUNK]
             self._run(inputs, targets, tf.constant(part))
+            if start + len(part) > (1 - AVERAGED) * steps:
+                taken.append(self.model.get_weights())
             advance(part.size)
+        self.average = [np.mean(each, axis=0) for each in zip(*taken, strict=True)]
 
     def batches(self, count: int, steps: int) -> np.ndarray:
         """Rows of every step `(steps, batch)`: one permutation after another."""
         needed = steps * self._batch_size
         orders = [self._orders.permutation(count) for _ in range(-(-needed // count))]
         return np.concatenate(orders)[:needed].reshape(steps, self._batch_size).astype(np.int32)
-
-
-def code_accuracy(model: keras.Model, data: Split) -> float:
-    """Test accuracy of logistic regression on the code, trained on the images of the set."""
-    encoder = keras.Model(model.inputs, model.get_layer(CODE).output)
-    codes = (
-        encoder.predict(x, batch_size=1000, verbose=0).reshape(len(x), -1).astype(np.float64)
-        for x in (data.x_train, data.x_test)
-    )
-    train, test = codes
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=_MAX_ITER))
-    return float(classifier.fit(train, data.y_train).score(test, data.y_test))

@@ -5,14 +5,20 @@ attacked, "duplicate" the control of equal budget, the others are what the exper
 Their trainings are records of the stage "training", their attacks of the stage "attack".
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from keras_uae.comparison import holm
+from keras_uae.comparison import paired as paired_difference
+from keras_uae.comparison.statistics import outcome
+
 CONTROLS = ("original", "duplicate")  # nothing to compare with the duplicate control
 
+Key = TypeVar("Key", bound=Hashable)
 Records = list[dict[str, Any]]
 Summary = dict[str, dict[str, Any]]
 
@@ -62,21 +68,63 @@ def errors(
 ) -> dict[str, Any]:
     """The reconstruction errors of a row, and how they compare with its controls.
 
-    The gains are the fractions by which the test error is lower than that of the rows `original`
-    and `duplicate` in the same seed; `wins` counts the seeds in which it is lower than the
-    duplicate's, `diverged` those without a finite error.
+    `gain_original` is the fraction by which the test error of the last weights is lower than that
+    of the row `original` in the same seed, as in the paper. `duplicate` is the row that `judge`
+    compares with; `diverged` counts the seeds without a finite error.
     """
     rows = by_seed(records, "training", name).values()
-    references = {} if name == "original" else {"gain_original": original}
-    references |= {} if name in CONTROLS else {"gain_duplicate": duplicate}
-    gains = {key: gains_over(records, name, other or "") for key, other in references.items()}
+    gains = [] if name == "original" else gains_over(records, name, original or "")
     return {
-        **spreads(records, "training", name, "test_error", "train_error"),
-        **{key: spread(gains.get(key, [])) for key in ("gain_original", "gain_duplicate")},
-        "wins": sum(gain > 0 for gain in gains.get("gain_duplicate", [])),
+        **spreads(records, "training", name, "test_error", "averaged_error", "train_error"),
+        "gain_original": spread(gains),
+        "control": None if name in CONTROLS else duplicate,
         "diverged": sum(row["test_error"] is None for row in rows),
         **spreads(records, "training", name, "seconds"),
     }
+
+
+def judge(records: Records, summary: Summary) -> Summary:
+    """The summary with what each row is worth next to its `control`, all rows judged together.
+
+    `vs_control` is of the test errors, as `judged` gives it, by the averaged weights where all rows
+    of the run have them.
+    """
+    figure = deciding(records, "test_error", "averaged_error")
+    controls = {name: row["control"] for name, row in summary.items() if row.get("control")}
+    found = judged({n: gains_over(records, n, other, figure) for n, other in controls.items()})
+    for name, each in found.items():
+        summary[name]["vs_control"] = each
+    return summary
+
+
+def deciding(records: Records, last: str, averaged: str) -> str:
+    """The figure of the averaged weights where all trainings have it, or that of the last ones."""
+    trained = [row for row in records if row["stage"] == "training"]
+    return averaged if all(averaged in row for row in trained) else last
+
+
+def judged(
+    gains: Mapping[Key, Sequence[float]], *, ratio: bool = True
+) -> dict[Key, dict[str, Any] | None]:
+    """Comparisons, all in one: mean and interval, Holm's p-value, outcome; `None` without a seed.
+
+    Args:
+        gains: Differences by seed of each comparison, + is better.
+        ratio: Boolean, whether they are fractions of the control's figure.
+    """
+    found = {key: paired_difference(each) for key, each in gains.items()}
+    adjusted = holm([each.p for each in found.values()])
+    return {
+        key: {**_known(asdict(each)), **_known({"p_adjusted": p}), "ratio": ratio}
+        | outcome(each, p, len(found))
+        if each.count
+        else None
+        for (key, each), p in zip(found.items(), adjusted, strict=True)
+    }
+
+
+def _known(figures: dict[str, Any]) -> dict[str, Any]:
+    return {key: None if value != value else value for key, value in figures.items()}
 
 
 def attack(records: Records, name: str) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from rich.segment import Segments
 from rich.table import Table
 from rich.text import Text
 
+from keras_uae.comparison.verdicts import interval
+
 NONE = "–"
 
 
@@ -91,6 +93,14 @@ def error(row: Mapping[str, Any]) -> str:
     return written(row["test_error"], ".5f", std=True) + diverged
 
 
+def versus(row: Mapping[str, Any]) -> str | None:
+    """How a row compares with its control, with half of the interval of the mean."""
+    found = row.get("vs_control")
+    return interval(found, found["ratio"]) if found else None
+
+
+# by the averaged weights, where there are any
+VS_DUPLICATE = Column("vs duplicate", versus)
 # what attack and training of a row took
 SECONDS = (
     Column("attack", "attack_seconds", ".1f", " s"),
@@ -100,7 +110,8 @@ SECONDS = (
 OUTCOME = (
     Column("test error", error),
     Column("vs original", "gain_original", "+.1%"),
-    Column("vs duplicate", "gain_duplicate", "+.1%"),
+    Column("averaged weights", "averaged_error", ".5f", std=True),
+    VS_DUPLICATE,
     Column("paper's error", "paper.error", ".5f"),
     Column("paper, vs original", "paper.gain_original", "+.1%"),
 )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -16,6 +16,14 @@ from models import ClassifierRecipe, Recipe
 STEPS_PER_EXECUTION = 10
 
 
+class Trained(NamedTuple):
+    """A model, the mean of its weights over the end of its training, and what that took."""
+
+    model: keras.Model
+    average: list[np.ndarray]
+    took: dict[str, int]
+
+
 def train(
     job: Job,
     recipe: Recipe | ClassifierRecipe,
@@ -23,8 +31,8 @@ def train(
     *,
     epochs: int,
     weight: int = 1,
-) -> tuple[keras.Model, dict[str, Any]]:
-    """A new model of the recipe, trained on `data`, and of how many samples and steps it is.
+) -> Trained:
+    """A new model of the recipe, trained on `data`.
 
     Initial weights and the order of the samples depend on the seed of the piece alone. A sample of
     a step counts for `weight` in the progress. A training ends early if its loss is not finite.
@@ -33,12 +41,14 @@ def train(
     keras.utils.set_random_seed(job.seed)
     model = recipe.compile(recipe.build(data.x.shape[1:], seed=job.seed))
     model.steps_per_execution = STEPS_PER_EXECUTION
-    callbacks = [_StopWhenDiverged(), job.progress.callback(job.label, rows * weight)]
+    average = uae.MeanWeights()
+    callbacks = [_StopWhenDiverged(), average, job.progress.callback(job.label, rows * weight)]
     if isinstance(recipe, Recipe):
         # the best weights are taken, but no training stops early: budgets are to be equal
         callbacks += recipe.callbacks(monitor="loss", patience=epochs)
     model.fit(data, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
-    return model, {"samples": rows, "steps": int(model.optimizer.iterations)}
+    took = {"samples": rows, "steps": int(model.optimizer.iterations)}
+    return Trained(model, average.values or model.get_weights(), took)
 
 
 def train_and_keep(
@@ -54,19 +64,32 @@ def train_and_keep(
 
     Of a robust training the classifier is kept.
     """
-    model, took = train(job, recipe, data, epochs=epochs, weight=weight)
-    model = getattr(model, "classifier", model)
+    trained = train(job, recipe, data, epochs=epochs, weight=weight)
+    model = getattr(trained.model, "classifier", trained.model)
     job.keep(model)
-    return {**measure(model), **took}
+    return {**measure(model), **trained.took}
 
 
-def errors(model: keras.Model, data: Split) -> Mapping[str, float | None]:
+def errors(model: keras.Model, data: Split) -> dict[str, float | None]:
     """Reconstruction errors on the test and the training images; `None` if it has diverged."""
-    values = {
-        "test_error": uae.reconstruction_error(model, data.x_test),
-        "train_error": uae.reconstruction_error(model, data.x_train),
+    return {
+        "test_error": known(uae.reconstruction_error(model, data.x_test)),
+        "train_error": known(uae.reconstruction_error(model, data.x_train)),
     }
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+def averaged_error(trained: Trained, data: Split) -> dict[str, float | None]:
+    """The test error of the averaged weights, which leaves the last ones where they were."""
+    last = trained.model.get_weights()
+    trained.model.set_weights(trained.average)
+    error = known(uae.reconstruction_error(trained.model, data.x_test))
+    trained.model.set_weights(last)
+    return {"averaged_error": error}
+
+
+def known(value: float) -> float | None:
+    """`None` for what is not finite."""
+    return value if math.isfinite(value) else None
 
 
 class _StopWhenDiverged(keras.callbacks.Callback):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.engine.summary import known_mean
+from keras_uae.comparison.verdicts import sentence
 
 
 def difference(gain: float) -> str:
@@ -33,10 +34,10 @@ def on_error(
     parts = []
     if row["gain_original"]:
         parts.append(than(row["gain_original"]["mean"], original))
-    if beyond := row["gain_duplicate"]:
-        seeds = f"{beyond['count']} seed{'s' * (beyond['count'] > 1)}"
-        parts.append(f"{than(beyond['mean'], duplicate)} (lower in {row['wins']} of {seeds})")
-    text = "error " + (", ".join(parts) or f"{row['test_error']['mean']:.5f}")
+    if found := row.get("vs_control"):
+        said = sentence({duplicate: found})
+        parts.append(f"against {duplicate} {said}" if found["outcome"] == "none" else said)
+    text = "error " + ("; ".join(parts) or f"{row['test_error']['mean']:.5f}")
     gain = row.get("paper", {}).get("gain_original")
     if gain is not None:
         text += f"; the paper's: {than(gain, original)}"

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from keras_uae import __version__
+from keras_uae.cli.comparison import compare, report
 from keras_uae.cli.generation import EXAMPLES, generate
 from keras_uae.cli.inspection import figures, tables
 from keras_uae.cli.options import (
@@ -55,6 +56,11 @@ def common(
 
 
 app.command(epilog=EXAMPLES + "\n" + EXIT_CODES)(generate)
+app.command(
+    epilog="Example: keras-uae compare autoencoder.keras x_train.npy --test x_test.npy --epochs 20 "
+    "--out comparison"
+)(compare)
+app.command(epilog="Example: keras-uae report autoencoder.keras x_test.npy --out report")(report)
 
 
 @app.command(epilog="Example: keras-uae inspect uaes --png uaes.png --data x_train.npy")

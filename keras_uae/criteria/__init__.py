@@ -11,6 +11,7 @@ from keras_uae.criteria.contrastive import Contrastive, nt_xent
 from keras_uae.criteria.function import FunctionCriterion
 from keras_uae.criteria.misclassification import Misclassification
 from keras_uae.criteria.reconstruction import Reconstruction
+from keras_uae.criteria.self_reconstruction import SelfReconstruction
 from keras_uae.criteria.views import ViewAugmentation
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "FunctionCriterion",
     "Misclassification",
     "Reconstruction",
+    "SelfReconstruction",
     "ViewAugmentation",
     "get",
     "nt_xent",
@@ -27,6 +29,7 @@ __all__ = [
 
 CRITERIA: dict[str, Callable[[], Criterion]] = {
     "reconstruction": Reconstruction,
+    "self_reconstruction": SelfReconstruction,
     "misclassification": Misclassification,
     "targeted_misclassification": lambda: Misclassification(targeted=True),
     "contrastive": Contrastive,

@@ -44,13 +44,7 @@ class Reconstruction(OutputCriterion):
         return 2 if self.squared else 1
 
     def check(self, x: tf.Tensor, owner: str) -> None:
-        del owner  # the message is about this criterion's own model
-        shape = tuple(tf.convert_to_tensor(self.judged(x)).shape[1:])
-        if shape != tuple(x.shape[1:]):
-            raise ValueError(
-                f"`model` of Reconstruction must give back the shape of its input, "
-                f"{tuple(x.shape[1:])}. Received: a model with output shape {shape}."
-            )
+        check_restores(self, x)
 
     def reference(self, x: tf.Tensor, y: tf.Tensor | None = None) -> tf.Tensor:
         del y
@@ -64,3 +58,13 @@ class Reconstruction(OutputCriterion):
         if self.squared:
             return tf.reduce_sum(flatten(difference) ** 2, axis=1)
         return l2_norm(difference)
+
+
+def check_restores(criterion: OutputCriterion, x: tf.Tensor) -> None:
+    """Raise ValueError unless the model of a criterion gives back the shape of samples like `x`."""
+    shape = tuple(tf.convert_to_tensor(criterion.judged(x)).shape[1:])
+    if shape != tuple(x.shape[1:]):
+        raise ValueError(
+            f"`model` of {type(criterion).__name__} must give back the shape of its input, "
+            f"{tuple(x.shape[1:])}. Received: a model with output shape {shape}."
+        )

@@ -30,12 +30,16 @@ _VIEWS = (keras.layers.InputLayer, keras.layers.Flatten, keras.layers.Reshape)  
 _SLACK = 2**20  # bytes of weights, such as seeds, that the file need not hold
 
 
-def load_model(path: Path) -> keras.Model:
+def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
     """The model in a .keras file, which can neither run code nor take much more memory than it has.
 
     A file may hold 3000 layers, 16 MB of configuration, and arrays of weights as large as it is
     itself, none of them compressed. What layers need is compared with what it holds before they
     are made. The libraries that read zip and HDF5 are trusted.
+
+    Args:
+        path: A .keras file.
+        compiled: Boolean, compile it as it was saved. Defaults to `False`.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -56,7 +60,7 @@ def load_model(path: Path) -> keras.Model:
             raise ValueError(f"its layers need {needed} bytes of weights, it has {weight_bytes}")
         size = needed + _FLOAT_BYTES * values
         check_fits("keras-uae", "The model", size, "A machine with more is needed.")
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        return keras.saving.load_model(path, compile=compiled, safe_mode=True)
     except FileNotFoundError:
         raise
     except Exception as error:  # Keras and h5py raise whatever the malformed part brings about

@@ -19,6 +19,7 @@ from experiments.engine.progress import JobProgress
 from experiments.engine.records import Run
 from experiments.engine.work import perform
 from experiments.reconstruction import EXPERIMENT, Config, main, pieces
+from keras_uae.attacks.presets import PRESETS
 from models import RECIPES
 from tests.experiments.runs import check_refused
 
@@ -54,7 +55,7 @@ def test_flags_override_the_preset():
     assert (config.epsilon, config.epochs, config.quiet) == (0.3, 2, True)
     assert (config.attack_preset, config.target) == ("paper", "clean")
     model = RECIPES["conv"].build((8, 8, 1))
-    attack, baseline = config.attack(model), config.l2_attack(model)
+    attack, baseline = config.attack(model), config.attack(model, **PRESETS["l2_uae"])
     for each in (attack, baseline):
         assert (each.steps, each.epsilon, each.initial_radius) == (7, 0.3, 0.0)
         assert each.step_rule == "raw"
@@ -170,7 +171,8 @@ def trained(digits, recipe, seed: int, epochs: int) -> tuple[keras.Model, dict, 
 
     def train(job: Job) -> dict:
         data = uae.UAEAugmentation(digits.x_train[:64], [], batch_size=32)
-        found.extend(training.train(job, recipe, data, epochs=epochs))
+        made = training.train(job, recipe, data, epochs=epochs)
+        found.extend((made.model, made.took))
         return {}
 
     piece = Piece("training", seed, "original", 64 * epochs, train, recorded=False)

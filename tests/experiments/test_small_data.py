@@ -8,10 +8,12 @@ import pytest
 
 import keras_uae as uae
 from experiments import small_data, small_data_rows, small_data_tables
+from experiments.engine import steps
 from experiments.engine.steps import Trainer
 from experiments.small_data import Config, main, round_steps
-from experiments.small_data_rows import KINDS, Row, noise_like, shuffled
-from experiments.small_data_tables import interval, summarize, verdict, verdicts
+from experiments.small_data_rows import Row
+from experiments.small_data_tables import summarize, verdicts
+from keras_uae.comparison.noise import KINDS
 from models import get_recipe
 from tests.experiments.runs import check_refused, contents, metrics, run_undisturbed
 
@@ -34,46 +36,6 @@ def one_kind(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "KINDS", {"shuffled": KINDS["shuffled"]})
 
 
-@pytest.fixture(scope="module")
-def pairs() -> tuple[np.ndarray, np.ndarray]:
-    """Images with pixels at the bounds, and perturbed ones, the first of them as it was."""
-    rng = np.random.default_rng(0)
-    x = np.clip(rng.normal(0.5, 0.5, (5, 6, 6, 1)), 0, 1).astype(np.float32)
-    z = np.clip(x + rng.uniform(-0.3, 0.3, x.shape), 0, 1).astype(np.float32)
-    z[0] = x[0]
-    return x, z
-
-
-@pytest.mark.parametrize("kind", list(KINDS))
-def test_noise_has_the_norm_of_the_perturbation_after_clipping(kind, pairs):
-    x, z = pairs
-    noisy = noise_like(x, z, kind, seed=1)
-    assert noisy.min() >= 0
-    assert noisy.max() <= 1
-    assert noisy.dtype == np.float32
-    np.testing.assert_allclose(_norms(noisy - x), _norms(z - x), atol=1e-5)
-    np.testing.assert_array_equal(noisy[0], x[0])
-    np.testing.assert_array_equal(noisy, noise_like(x, z, kind, seed=1))
-    assert not np.allclose(noisy[1:], noise_like(x, z, kind, seed=2)[1:])
-
-
-def test_shuffled_values_stay_among_pixels_of_their_kind(pairs):
-    x, z = (each.reshape(5, -1).astype(float) for each in pairs)
-    delta = z - x
-    moved = shuffled(np.random.default_rng(0), x, delta)
-    for kind in (x <= 0, x >= 1, (x > 0) & (x < 1)):
-        for row in range(5):
-            ours, theirs = (np.sort(each[row][kind[row]]) for each in (moved, delta))
-            np.testing.assert_array_equal(ours, theirs)
-    assert not np.array_equal(moved[1:], delta[1:])
-
-
-def test_norm_beyond_reach_is_approached_as_far_as_the_bounds_allow():
-    x, z = (np.full((1, 8, 8, 1), value, np.float32) for value in (0.5, 1.0))
-    noisy = noise_like(x, z, "gaussian", seed=0)  # of norm 4: every pixel at a bound
-    np.testing.assert_allclose(np.abs(noisy - x), 0.5, atol=0.05)
-
-
 @pytest.mark.parametrize("model", ["dense", "sparse"])
 def test_steps_are_those_of_fit(model):
     x = np.random.default_rng(0).random((16, 4, 4, 1)).astype(np.float32)
@@ -94,38 +56,22 @@ def test_every_image_is_seen_once_before_any_is_seen_again():
     np.testing.assert_array_equal(np.sort(batches.ravel()[10:]), np.arange(10))
 
 
-def test_interval_is_that_of_student():
-    found = interval([1.0, 2.0, 3.0])
-    half = 4.302652729911275 / 3**0.5  # t of 2 degrees of freedom at 0.975
-    expected = {"mean": 2, "low": 2 - half, "high": 2 + half, "count": 3}
-    assert found == pytest.approx(expected)
-    assert interval([0.5]) == {"mean": 0.5, "low": None, "high": None, "count": 1}
-    assert interval([]) is None
-
-
-@pytest.mark.parametrize(
-    ("ends", "expected"),
-    [
-        ([(0.1, 0.3), (0.2, 0.4)], "better"),
-        ([(-0.1, 0.3), (0.2, 0.4)], "open"),
-        ([(-0.3, -0.1), (-0.4, -0.2)], "worse"),
-        ([(None, None), (0.2, 0.4)], "open"),
-    ],
-)
-def test_better_is_better_than_every_control(ends, expected):
-    versus = {
-        name: {"error": {"low": low, "high": high}}
-        for name, (low, high) in zip(("gaussian", "uniform"), ends, strict=True)
-    }
-    assert verdict(versus, "error", ("gaussian", "uniform")) == expected
+def test_weights_are_averaged_over_the_last_quarter(monkeypatch):
+    monkeypatch.setattr(steps, "CHUNK", 1)
+    x = np.random.default_rng(0).random((16, 4, 4, 1)).astype(np.float32)
+    trainer = Trainer(get_recipe("dense"), x.shape[1:], batch_size=16, seed=3)
+    seen = []
+    trainer.run(x, x, steps=8, advance=lambda images: seen.append(trainer.model.get_weights()))
+    for ours, theirs in zip(trainer.average, zip(*seen[-2:], strict=True), strict=True):
+        np.testing.assert_allclose(ours, np.mean(theirs, axis=0), rtol=1e-6)
 
 
 def test_rounds_share_the_steps_of_the_duplicates():
     config = Config(retraining_steps=100)
     for setting, rounds in (("default", 1), ("rounds_6", 6)):
-        steps = round_steps(config, Row(setting, "self", "uae"))
-        assert len(steps) == rounds
-        assert sum(steps) == 100
+        parts = round_steps(config, Row(setting, "self", "uae"))
+        assert len(parts) == rounds
+        assert sum(parts) == 100
 
 
 def test_run_has_every_training_and_compares_set_by_set(finished):
@@ -135,9 +81,10 @@ def test_run_has_every_training_and_compares_set_by_set(finished):
     assert {row["seed"] for row in content["records"]} == {0, 2}
     row = content["summary"]["examples_3-self-uae"]
     assert row["versus"].keys() == {"duplicate", "shuffled"}
+    averaged = "averaged_error"
     by_name = {(row["seed"], row["name"]): row for row in content["records"]}
     gains = [
-        1 - by_name[s, "rounds_6-self-uae"]["test_error"] / by_name[s, "duplicate"]["test_error"]
+        1 - by_name[s, "rounds_6-self-uae"][averaged] / by_name[s, "duplicate"][averaged]
         for s in (0, 2)
     ]
     versus = content["summary"]["rounds_6-self-uae"]["versus"]
@@ -194,41 +141,44 @@ def test_wrong_settings_are_one_line_and_exit_code_2(flags, hint, tmp_path, caps
     check_refused(main, f"{flags} --output {tmp_path / 'run'}", hint, capsys)
 
 
+def made_up(values, seeds):
+    return [
+        {"stage": "training", "seed": seed, "name": name, "accuracy": 0.5, "seconds": 1.0}
+        | {"test_error": value + 0.001 * seed, "train_error": 1.0}
+        for seed in seeds
+        for name, value in values.items()
+    ]
+
+
 @pytest.mark.parametrize(
     ("noise", "beats"), [((1.2, 1.3, 1.1, 1.2), True), ((1.2, 1.1, 1.3, 0.9), False)]
 )
 def test_words_say_whether_every_noise_is_beaten(noise, beats):
-    config = Config(settings=("far",), targets=("self",), seeds=(0, 1))
+    config = Config(settings=("far",), targets=("self",), seeds=(0, 1, 2))
     values = {"duplicate": 1.4, "far-self-uae": 1.0}
     values |= {f"far-self-{kind}": error for kind, error in zip(KINDS, noise, strict=True)}
-    records = [
-        {"stage": "training", "seed": seed, "name": name, "test_error": value + 0.001 * seed}
-        | {"train_error": 1.0, "accuracy": 0.5, "seconds": 1.0}
-        for seed in (0, 1)
-        for name, value in values.items()
-    ]
-    line = verdicts(config, summarize(records))[0]
+    line = verdicts(config, summarize(made_up(values, config.seeds)))[0]
     assert ("every noise of its size as well do δ₀ ±0.02, T = 200" in line) == beats
     assert "1 of 1 settings beat the duplicate control" in line
 
 
-def test_one_set_decides_nothing():
-    config = Config(settings=("far", "default"), targets=("self",), seeds=(4,))
-    values = {"duplicate": 1.4, "far-self-uae": 1.0, "default-self-uae": 1.3}
-    values |= {f"{setting}-self-{kind}": 1.2 for setting in ("far", "default") for kind in KINDS}
+def test_two_sets_decide_nothing():
+    config = Config(settings=("far",), targets=("self",), seeds=(4, 5))
+    values = {"duplicate": 1.4, "far-self-uae": 1.0}
+    values |= {f"far-self-{kind}": 1.2 for kind in KINDS}
+    line = verdicts(config, summarize(made_up(values, config.seeds)))[0]
+    assert "no verdict, which takes 3 sets" in line
+
+
+def test_averaged_weights_decide_where_all_have_them():
+    values = {"duplicate": 1.0, "far-self-uae": 1.2}
     records = [
-        {"stage": "training", "seed": 4, "name": name, "test_error": value, "train_error": 1.0}
-        | {"accuracy": 0.5, "seconds": 1.0}
-        for name, value in values.items()
+        {**each, "averaged_error": 2 - each["test_error"], "averaged_accuracy": 0.5}
+        for each in made_up(values, (0, 1, 2))
     ]
-    line = verdicts(config, summarize(records))[0]
-    assert "2 of 2 settings are better than the duplicate control" in line
-    assert "1 than every noise of their size as well: δ₀ ±0.02, T = 200." in line
-    assert "decides nothing" in line
-
-
-def _norms(delta: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(delta.reshape(len(delta), -1), axis=1)
+    assert summarize(records)["far-self-uae"]["versus"]["duplicate"]["error"]["mean"] > 0
+    del records[0]["averaged_error"]
+    assert summarize(records)["far-self-uae"]["versus"]["duplicate"]["error"]["mean"] < 0
 
 
 def test_code_of_every_model_is_there():

@@ -1,0 +1,199 @@
+"""The commands `keras-uae compare` and `keras-uae report`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import keras
+import numpy as np
+import typer
+
+from keras_uae import comparison
+from keras_uae.attacks.data_space import DATA_BOUNDS
+from keras_uae.cli.options import (
+    DataDir,
+    DivideBy,
+    Feature,
+    Json,
+    Labels,
+    Modules,
+    Quiet,
+    import_modules,
+)
+from keras_uae.cli.outcome import ExitCode, Outcome, UsageError, exit_codes
+from keras_uae.sharding.models import load_model
+from keras_uae.sharding.sources import DataReference
+
+Model = Annotated[Path, typer.Argument(help="A .keras file.", metavar="MODEL.keras")]
+Data = Annotated[str, typer.Argument(help="As of generate.")]
+Bounds = Annotated[
+    tuple[float, float] | None, typer.Option(help="Lowest and highest value of the data.")
+]
+BoundsOf = Annotated[
+    str | None, typer.Option(help=f"Read the bounds off the data: {' or '.join(DATA_BOUNDS)}.")
+]
+
+
+def compare(
+    model: Annotated[
+        Path, typer.Argument(help="A .keras file, saved compiled.", metavar="MODEL.keras")
+    ],
+    data: Data,
+    out: Annotated[
+        Path, typer.Option(help="Directory; one with a part of this comparison goes on.")
+    ],
+    epochs: Annotated[int, typer.Option(min=1, help="How long every model is trained.")],
+    test: Annotated[
+        str | None, typer.Option(help="Test samples. Default: a fifth of DATA, held out.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many; more of them go on.")] = 5,
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples of a training step.")] = 32,
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Training steps of all but the original.")
+    ] = None,
+    epsilon: Annotated[
+        list[float] | None,
+        typer.Option(help="Size of the UAEs, of high − low; several. Default: 0.02 0.05 0.1 1."),
+    ] = None,
+    bounds: Bounds = None,
+    bounds_of: BoundsOf = None,
+    outliers: Annotated[
+        str | None, typer.Option(help="Samples that the model should restore badly: adds AUROC.")
+    ] = None,
+    labels: Labels = None,
+    test_labels: Annotated[
+        str | None, typer.Option(help="As --labels, of the test samples.", metavar="FILE|NAME")
+    ] = None,
+    feature: Feature = None,
+    divide_by: DivideBy = 1.0,
+    data_dir: DataDir = None,
+    modules: Modules = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Train the model with and without UAEs, many times, and say what that brings.
+
+    Fresh models of its architecture and compile settings are trained on the originals and
+    duplicates of them, UAEs, and noise as large as these. --labels are what a classifier is trained
+    to give; an autoencoder has a linear probe of its code beside the reconstruction error.
+    """
+    outcome = Outcome(as_json, quiet)
+    with exit_codes(outcome):
+        import_modules(modules)
+        network = load_model(model, compiled=True)
+        read = _reader(network, feature, divide_by, data_dir)
+        x, y = read(data, labels)
+        x_test, y_test = (None, None) if test is None else read(test, test_labels)
+        autoencoder = network.output_shape == network.input_shape
+        metrics: Any = None
+        if autoencoder:
+            metrics = [comparison.RECONSTRUCTION]
+            metrics += [] if y is None or y_test is None else [comparison.linear_probe(x, y)]
+            if outliers is not None:
+                metrics.append(comparison.outlier_auroc(read(outliers, None)[0]))
+        arms = None if not epsilon else [comparison.Adversarial(epsilon=e) for e in epsilon]
+        try:
+            found = comparison.compare(
+                network,
+                x,
+                x_test,
+                y=None if autoencoder else y,
+                y_test=y_test,
+                epochs=epochs,
+                batch_size=batch_size,
+                seeds=seeds,
+                arms=arms,
+                metrics=metrics,
+                budget=budget,
+                bounds=bounds_of or bounds or (0.0, 1.0),
+                out=out,
+                verbose=0 if quiet or as_json else 1,
+            )
+        except comparison.ComparisonInterrupted:
+            outcome.fail(
+                ExitCode.INTERRUPTED,
+                f"interrupted. What is done is kept in {out}: the same command goes on.",
+            )
+        files = {
+            "page": found.save_page(out / "comparison.html", overwrite=True),
+            "figure": found.save_figure(out / "comparison.png", overwrite=True),
+            "summary": found.save_json(out / "summary.json", overwrite=True),
+        }
+        outcome.say(str(found))
+        outcome.say(f"{files['page']} shows it.")
+        outcome.finish(
+            {**found.summary(), "files": {key: str(each) for key, each in files.items()}}
+        )
+
+
+def report(
+    model: Model,
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Directory of report.html and report.json.")],
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0, help="Highest error ‖z − Φ(z)‖ that passes. Default: the sample's."),
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Attack at most so many.")] = 1000,
+    epsilon: Annotated[
+        float | None, typer.Option(help="Largest change of any value, of high − low.")
+    ] = None,
+    bounds: Bounds = None,
+    bounds_of: BoundsOf = None,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes all draws.")] = 0,
+    feature: Feature = None,
+    divide_by: DivideBy = 1.0,
+    data_dir: DataDir = None,
+    modules: Modules = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a report.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Where an autoencoder is blind: what is far from a sample and still handled like it.
+
+    Nothing is trained. Noise as large as the examples is the control.
+    """
+    outcome = Outcome(as_json, quiet)
+    with exit_codes(outcome):
+        page, file = out / "report.html", out / "report.json"
+        for each in (page, file):
+            if each.exists() and not overwrite:
+                raise UsageError(f"{str(each)!r} exists already: --overwrite replaces it.")
+        import_modules(modules)
+        network = load_model(model)
+        x, _ = _reader(network, feature, divide_by, data_dir)(data, None)
+        settings: dict[str, Any] = {"bounds": bounds_of or bounds or (0.0, 1.0)}
+        if epsilon is not None:
+            settings["epsilon"] = epsilon
+        found = comparison.blind_spots(
+            network,
+            x,
+            threshold=threshold,
+            samples=samples,
+            seed=seed,
+            verbose=0 if quiet or as_json else 1,
+            **settings,
+        )
+        out.mkdir(parents=True, exist_ok=True)
+        found.save_json(file, overwrite=True)
+        found.save_page(page, overwrite=True)
+        outcome.say(str(found))
+        outcome.say(f"{page} shows it.")
+        outcome.finish({**found.summary(), "files": {"page": str(page), "summary": str(file)}})
+
+
+def _reader(
+    network: keras.Model, feature: str | None, divide_by: float, data_dir: str | None
+) -> Callable[[str, str | None], tuple[np.ndarray, Any]]:
+    """A function that reads samples, and their labels if they are named, into memory."""
+
+    def read(data: str, labels: str | None) -> tuple[np.ndarray, Any]:
+        reference = DataReference(data, feature, divide_by, data_dir)
+        source = reference.open(getattr(network, "input_shape", (None,))[1:])
+        x = source.read(0, len(source))
+        if labels is None:
+            return x, None
+        of_labels = reference.open_labels(labels)
+        return x, of_labels.read(0, len(of_labels))
+
+    return read

@@ -1,0 +1,202 @@
+"""Models of one architecture with fresh weights: the same seed, the same weights."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+State = list[np.ndarray]
+
+
+class FreshModels:
+    """Makes compiled models of one architecture, whose initial weights a seed fixes.
+
+    Args:
+        build_or_model: Function without arguments, or of a `seed`, that returns a new compiled
+            model; or a compiled model, whose architecture and compile settings are cloned. Of a
+            clone the trainable weights are drawn anew by their initializers; what is frozen
+            (`trainable=False`) or was set by `adapt` is copied.
+        x: Array, two samples or more, with which a model is built that is not.
+        compiled: Boolean, whether the models must be compiled. Defaults to `True`.
+
+    Raises:
+        ValueError: The model is not compiled, cannot be cloned, or no seed changes its weights.
+    """
+
+    def __init__(self, build_or_model: Any, x: np.ndarray, *, compiled: bool = True):
+        self._example = np.asarray(x[:2], np.float32)
+        self._compiled = compiled
+        if isinstance(build_or_model, keras.Model):
+            self.given: keras.Model | None = build_or_model
+            self._make: Callable[..., Any] = self._clone
+            self._check_compiled(build_or_model)
+            self._build(build_or_model)
+        elif callable(build_or_model) and not isinstance(build_or_model, type):
+            self.given, self._make = None, build_or_model
+        else:
+            raise ValueError(
+                "`build_or_model` of compare must be a compiled keras.Model, or a function that "
+                f"returns a new one. Received: build_or_model={build_or_model!r}."
+            )
+        self._check_seeds()
+
+    def new(self, seed: int) -> keras.Model:
+        """A model with the initial weights of `seed`."""
+        keras.utils.set_random_seed(seed)
+        takes_seed = self.given is None and "seed" in inspect.signature(self._make).parameters
+        model = self._make(seed=seed) if takes_seed else self._make()
+        if not isinstance(model, keras.Model):
+            raise ValueError(
+                "`build_or_model` of compare must return a compiled keras.Model. "
+                f"Received: a function that returns {model!r}."
+            )
+        self._check_compiled(model)
+        self._build(model)
+        return model
+
+    def _check_compiled(self, model: keras.Model) -> None:
+        if self._compiled and not model.compiled:
+            raise ValueError(
+                "`build_or_model` of compare must be compiled: model.compile(optimizer, loss), or "
+                f"say how it is trained with fit=. Received: model {model.name!r}, not compiled."
+            )
+
+    def _build(self, model: keras.Model) -> None:
+        if model.built and model.weights:
+            return
+        try:
+            model(self._example)
+        except Exception as error:
+            # one that has a train_step alone, of parts that are built already
+            if not model.weights:
+                raise ValueError(
+                    "`build_or_model` of compare must be a model that can be called on samples, or "
+                    "one whose parts are built: it has no weights otherwise. "
+                    f"Received: model {model.name!r} ({error})."
+                ) from error
+
+    def _clone(self) -> keras.Model:
+        given = self.given
+        assert given is not None  # noqa: S101 (`new` of a given model only)
+        try:
+            with keras.saving.custom_object_scope(_losses(given)):
+                model = _copy(given)
+                self._build(model)
+                if given.compiled and not model.compiled:  # one that is not of layers by name
+                    model.compile_from_config(given.get_compile_config())
+        except Exception as error:
+            raise ValueError(
+                "`build_or_model` of compare must be a model that Keras can clone with its compile "
+                "settings, or a function that builds and compiles it: compare(build, x). "
+                f"Received: model {given.name!r} of class {type(given).__name__} "
+                f"({_first_line(error)})."
+            ) from error
+        if given.compiled and getattr(model, "optimizer", None) is None:
+            raise ValueError(
+                "`build_or_model` of compare must be a function that builds and compiles the model "
+                "where its class has a compile of its own: compare(build, x). "
+                f"Received: model {given.name!r} of class {type(given).__name__}."
+            )
+        for layer, copy in zip(_layers(given), _layers(model), strict=True):
+            if not layer.trainable or hasattr(layer, "adapt"):
+                for weight, fresh in zip(layer.weights, copy.weights, strict=True):
+                    fresh.assign(weight)
+            if hasattr(layer, "finalize_state"):
+                copy.finalize_state()
+        return model
+
+    def _check_seeds(self) -> None:
+        """Two seeds are to give two models."""
+        one, other = self.new(0), self.new(1)
+        stuck = [
+            path
+            for (path, a), b in zip(_drawn(one).items(), _drawn(other).values(), strict=True)
+            if np.array_equal(a, b)
+        ]
+        drawn = len(_drawn(one))
+        if stuck and (self.given is not None or len(stuck) == drawn):
+            raise ValueError(
+                "`build_or_model` of compare must have weights that a seed changes, or the seeds "
+                "are no repetitions: freeze the layer (trainable=False) if it is to stay as it is, "
+                "or give a function, build(seed=…), that draws them. "
+                f"Received: equal weights for two seeds in {', '.join(stuck[:3])}."
+            )
+
+
+def state_of(model: keras.Model) -> State:
+    """All that training changes: weights, states of generators, and the optimizer's variables."""
+    return [_values(each) for each in _variables(model)]
+
+
+def set_state(model: keras.Model, state: State) -> None:
+    """Take a model back to where `state_of` has seen it."""
+    for variable, value in zip(_variables(model), state, strict=True):
+        variable.assign(value)
+
+
+def is_plain(model: keras.Model) -> bool:
+    """Whether Keras' own `fit` trains it: then its state is all that there is to set back."""
+    own = ("train_step", "compile", "fit", "make_train_function")
+    base: Any = keras.Model
+    return all(getattr(type(model), name) is getattr(base, name) for name in own)
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and not optimizer.built:
+        optimizer.build(model.trainable_variables)
+    return [*model.variables, *(optimizer.variables if optimizer is not None else ())]
+
+
+def _copy(model: keras.Model) -> keras.Model:
+    """A model of the same architecture, whose initializers draw by no seed of their own."""
+
+    def copy(layer: Any) -> Any:
+        if isinstance(layer, keras.Model):
+            return _copy(layer)
+        return type(layer).from_config(_unseeded(layer.get_config()))
+
+    if isinstance(model, keras.Sequential) or hasattr(model, "operations"):
+        return keras.models.clone_model(model, clone_function=copy)
+    return type(model).from_config(_unseeded(model.get_config()))
+
+
+def _unseeded(config: Any) -> Any:
+    """A configuration in which the initializers have no seeds."""
+    if isinstance(config, dict):
+        found = {key: _unseeded(each) for key, each in config.items()}
+        if found.get("module") == "keras.initializers" and "seed" in (found["config"] or {}):
+            found["config"] = {**found["config"], "seed": None}
+        return found
+    return [_unseeded(each) for each in config] if isinstance(config, list) else config
+
+
+def _losses(model: keras.Model) -> dict[str, Any]:
+    """The functions among the losses of a model, which are registered nowhere."""
+    found = [each for each in keras.tree.flatten(getattr(model, "loss", None)) if callable(each)]
+    functions = {each.__name__: each for each in found if inspect.isfunction(each)}
+    return functions | {type(each).__name__: type(each) for each in found}
+
+
+def _layers(model: Any) -> list[keras.Layer]:
+    """The layers with weights of their own, nested ones too, in order."""
+    parts = list(getattr(model, "layers", ()))
+    if not isinstance(model, keras.Model) or not parts:
+        return [model]
+    return [each for part in parts for each in _layers(part)]
+
+
+def _drawn(model: keras.Model) -> dict[str, np.ndarray]:
+    """The trainable weights that are not all one value, as zeros and ones are."""
+    values = {each.path: _values(each) for each in model.trainable_weights}
+    return {path: each for path, each in values.items() if each.size > 1 and np.ptp(each) > 0}
+
+
+def _values(variable: Any) -> np.ndarray:
+    return np.array(keras.ops.convert_to_numpy(variable))  # a copy: the variable moves on
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

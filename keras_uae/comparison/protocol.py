@@ -1,0 +1,286 @@
+"""One training of a comparison: the same initial weights, samples and steps for every row."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_uae.attacks import Attack
+from keras_uae.augmentation import UAEAugmentation
+from keras_uae.comparison.arms import DUPLICATES, ORIGINAL, Adversarial, Augmented, Row, takes
+from keras_uae.comparison.fresh import FreshModels, State, is_plain, set_state, state_of
+from keras_uae.comparison.mean_weights import MeanWeights
+from keras_uae.comparison.metrics import Metric
+from keras_uae.comparison.noise import noise_like
+from keras_uae.comparison.run import Run
+from keras_uae.results import UAEs
+
+# Steps that Keras runs between two looks at Python: changes the speed and nothing else
+_STEPS_PER_EXECUTION = 10
+# An iteration of an attack, in training steps of as many samples: roughly, for the time left
+ATTACK_WORK = 1.2
+
+_MEASURED_SECONDS = 1.0  # of training, for the expected time
+
+Advance = Callable[[float], None]
+
+
+@dataclass
+class Data:
+    """Samples and labels that models are trained on and judged by."""
+
+    x: np.ndarray
+    y: Any
+    x_test: np.ndarray
+    y_test: Any
+
+
+@dataclass
+class Training:
+    """How every model is trained."""
+
+    epochs: int | None
+    batch_size: int
+    target: str
+    budget: int | None  # steps of every row but the original; `None` for all of the epochs
+    fit: Callable[..., Any] | None
+
+
+class Protocol:
+    """Trains the rows of a comparison, one seed after another, and measures them.
+
+    Args:
+        fresh: Makes the models.
+        rows: All rows, in order.
+        data, training, metrics: What, how, and by what.
+        bounds: Of the data, for attacks that have none of their own.
+        run: Where the figures are kept.
+        advance: Is told of the work that is done, see `work`.
+    """
+
+    def __init__(
+        self,
+        fresh: FreshModels,
+        rows: Sequence[Row],
+        data: Data,
+        training: Training,
+        metrics: Sequence[Metric],
+        bounds: Any,
+        run: Run,
+        advance: Advance = lambda work: None,
+    ):
+        self.fresh, self.rows, self.data, self.training = fresh, rows, data, training
+        self.metrics, self.bounds, self.run, self.advance = metrics, bounds, run, advance
+        self._model = fresh.new(0)
+        self._reused = training.fit is None and is_plain(self._model)
+        # the model that is attacked is another one: its attacks are traced once for all seeds
+        self._attacked = fresh.new(0) if any(row.attacks for row in rows) else None
+        self._attacks: dict[str, Attack] = {}
+        self._initial: dict[int, State] = {}
+        self._found: dict[tuple[int, str], tuple[UAEs, Any]] = {}
+
+    def check(self) -> None:
+        """Raise ValueError, before any work, if a metric, an attack or an augmentation would."""
+        data = self.data
+        self.dataset([data.x[:2]], data.x[:2], None if data.y is None else data.y[:2])
+        begin = time.perf_counter()
+        for metric in self.metrics:
+            metric(self._model, data.x_test, data.y_test)
+        self._metric_seconds = time.perf_counter() - begin
+        for arm in {row.arm.name: row.arm for row in self.rows if row.arm is not None}.values():
+            if isinstance(arm, Adversarial):
+                attack = self._attack(arm)
+                attack.batches(data.x, self._labels(attack))
+            elif isinstance(arm, Augmented):
+                arm.draw(data.x[: self.training.batch_size], 0)
+            else:
+                arm.samples(data.x)
+
+    def work(self, row: Row) -> float:
+        """What a row takes, in samples of a training step."""
+        count, epochs = len(self.data.x), self.training.epochs or 1
+        if row is ORIGINAL:
+            return float(epochs * count)
+        trained = self.training.budget and self.training.budget * self.training.batch_size
+        attack = 0.0
+        if isinstance(row.arm, Adversarial) and not row.noise:
+            attack = count * self._attack(row.arm).steps * ATTACK_WORK
+        return (trained or 2 * epochs * count) + attack
+
+    def perform(self, seed: int, row: Row) -> None:
+        """Train, measure and keep a row, if that has not been done."""
+        begin, success = time.perf_counter(), {}
+        added = self._added(seed, row)
+        if isinstance(row.arm, Adversarial):
+            found, _ = self._uaes(seed, row.arm)
+            success = _figures(self.data.x, found.success, added)
+            if row.noise:
+                del success["success"]
+        model, average = self._train(seed, row, added)
+        last = model.get_weights()
+        if row is ORIGINAL:
+            self.run.keep_weights(seed, last)
+        figures: dict[str, Any] = {"last": self._measure(model), "averaged": None}
+        if average is not None and average.values is not None:
+            model.set_weights(average.values)
+            figures["averaged"] = self._measure(model)
+        optimizer = getattr(model, "optimizer", None)
+        figures["steps"] = None if optimizer is None else int(optimizer.iterations)
+        figures["samples"] = len(self.data.x) + len(added)
+        self.run.add(seed, row.name, **figures, **success, seconds=time.perf_counter() - begin)
+
+    def prepare(self, seed: int) -> None:
+        """Find what the rows of a seed need of the original, if an earlier session has trained it.
+
+        The weights that are attacked may be gone; they are then trained once more.
+        """
+        needed = any(row.attacks and not self.run.find(seed, row.name) for row in self.rows)
+        if needed and self.run.find(seed, ORIGINAL.name) and not self.run.has_weights(seed):
+            model, _ = self._train(seed, ORIGINAL, self.data.x[:0])
+            self.run.keep_weights(seed, model.get_weights())
+
+    def release(self) -> None:
+        """Let go of what only the rows of one seed share."""
+        self._found.clear()
+        self._initial.clear()
+
+    def dataset(
+        self, added: Sequence[np.ndarray], x: Any, y: Any, seed: int = 0
+    ) -> UAEAugmentation:
+        """What a model is trained on."""
+        labelled: dict[str, Any] = {} if y is None else {"y": y}
+        target = self.training.target if y is None else "self"
+        batch = self.training.batch_size
+        return UAEAugmentation(x, added, batch_size=batch, target=target, seed=seed, **labelled)
+
+    def seconds(self, rows: Sequence[Row]) -> float | None:
+        """What rows will take, measured on some steps; `None` where `fit` is the user's."""
+        if not self._reused:
+            return None
+        state, rate = state_of(self._model), 0.0
+        self._set_execution(self._model)
+        for steps in (4, 4, None, None):  # a first one traces; the second says how many to measure
+            limit = max(int(_MEASURED_SECONDS / rate), 1) if steps is None else self._size(steps)
+            count = min(len(self.data.x), limit)
+            y = None if self.data.y is None else self.data.y[:count]
+            begin = time.perf_counter()
+            self._model.fit(self.dataset([], self.data.x[:count], y), verbose=0, shuffle=False)
+            rate = (time.perf_counter() - begin) / count
+        set_state(self._model, state)
+        return rate * sum(map(self.work, rows)) + 2 * self._metric_seconds * len(rows)
+
+    def _size(self, steps: int) -> int:
+        return steps * self.training.batch_size
+
+    def _train(
+        self, seed: int, row: Row, added: np.ndarray
+    ) -> tuple[keras.Model, MeanWeights | None]:
+        model = self._untrained(seed)
+        additions = [added] if len(added) else []
+        data = self.dataset(additions, self.data.x, self.data.y, seed)
+        settings = self.training
+        budget = None if row is ORIGINAL else settings.budget
+        average, watch = MeanWeights(steps=budget), _Watch(self.advance, budget, data)
+        callbacks = [average, watch]
+        keras.utils.set_random_seed(seed)
+        if settings.fit is None:
+            epochs = settings.epochs if budget is None else -(-budget // len(data))
+            self._set_execution(model)
+            model.fit(data, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
+            return model, average
+        offered = {"epochs": settings.epochs, "callbacks": callbacks}
+        settings.fit(model, data, **{k: v for k, v in offered.items() if takes(settings.fit, k)})
+        watched = takes(settings.fit, "callbacks")
+        if not watched:
+            self.advance(self.work(row))
+        return model, average if watched else None
+
+    def _set_execution(self, model: keras.Model) -> None:
+        # a budget may end between
+        if self.training.budget is None and not model.run_eagerly:
+            model.steps_per_execution = _STEPS_PER_EXECUTION
+
+    def _untrained(self, seed: int) -> keras.Model:
+        """A model with the initial weights of a seed, the same for all of its rows."""
+        model = self._model if self._reused else self.fresh.new(seed)
+        if seed not in self._initial:
+            source = self.fresh.new(seed) if self._reused else model
+            self._initial = {seed: state_of(source)}
+        set_state(model, self._initial[seed])
+        return model
+
+    def _added(self, seed: int, row: Row) -> np.ndarray:
+        """What a row adds to the originals."""
+        x = self.data.x
+        if row is ORIGINAL or row is DUPLICATES:
+            return x[:0] if row is ORIGINAL else x
+        if isinstance(row.arm, Augmented):
+            return row.arm.draw(x, seed)
+        if not isinstance(row.arm, Adversarial):
+            return row.arm.samples(x)  # type: ignore[union-attr]
+        found, space = self._uaes(seed, row.arm)
+        if not row.noise:
+            return found.x
+        key = (seed, row.arm.noise.index(row.noise))
+        return noise_like(x, found.x, row.noise, key, space=space)
+
+    def _uaes(self, seed: int, arm: Adversarial) -> tuple[UAEs, Any]:
+        """The UAEs of an arm, and the space of the data."""
+        if (seed, arm.name) not in self._found:
+            attack, parts = self._attack(arm).located([self.data.x]), []
+            attack.model.set_weights(self.run.weights(seed))
+            for found in attack.batches(self.data.x, self._labels(attack), seed=seed):
+                parts.append(found)
+                self.advance(len(found) * attack.steps * ATTACK_WORK)
+            space = attack.space(self.data.x.shape[1:])
+            self._found = {(seed, arm.name): (UAEs.concatenate(parts), space)}
+        return self._found[seed, arm.name]
+
+    def _attack(self, arm: Adversarial) -> Attack:
+        if arm.name not in self._attacks:
+            self._attacks[arm.name] = arm.attack(self._attacked, self.bounds)
+        return self._attacks[arm.name]
+
+    def _labels(self, attack: Attack) -> Any:
+        return self.data.y if attack.criterion.takes_labels else None
+
+    def _measure(self, model: keras.Model) -> dict[str, float | None]:
+        """The figures of a model; `None` for what is not finite."""
+        values = {
+            each.name: each(model, self.data.x_test, self.data.y_test) for each in self.metrics
+        }
+        return {name: value if np.isfinite(value) else None for name, value in values.items()}
+
+
+class _Watch(keras.callbacks.Callback):
+    """Counts the work, and ends a training that has done its steps or has diverged."""
+
+    def __init__(self, advance: Advance, budget: int | None, data: UAEAugmentation):
+        super().__init__()
+        self._tell, self._budget, self._steps = advance, budget, 0
+        self._samples = len(data.x) + sum(map(len, data.found))
+        self._batch = data.batch_size
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._before = self._steps
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._steps = self._before + batch + 1
+        if self._budget is not None and self._steps >= self._budget:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        done = (self._steps - self._before) * self._batch
+        self._tell(min(done, self._samples))
+        if not np.isfinite((logs or {}).get("loss", 0.0)):
+            self.model.stop_training = True
+
+
+def _figures(x: np.ndarray, success: np.ndarray, added: np.ndarray) -> dict[str, Any]:
+    """Share of samples with an example, and mean L2 norm of δ where there is one."""
+    norms = np.linalg.norm((added - x).reshape(len(x), -1), axis=1)[success]
+    l2 = float(norms.mean()) if len(norms) else None
+    return {"success": float(success.mean()), "l2": l2}

@@ -1,0 +1,139 @@
+"""What a comparison has done so far: in memory, or in a directory that it goes on from."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_uae._files import TEMPORARY, atomic_write
+from keras_uae._version import __version__
+from keras_uae.comparison.fresh import State
+
+FILE_NAME = "comparison.json"
+
+Records = list[dict[str, Any]]
+
+
+class Run:
+    """The records of a comparison, one for each row and seed; kept in a directory, if there is one.
+
+    Args:
+        settings: All that the figures depend on, ready for JSON.
+        directory: New, or one that holds a part of this comparison. Defaults to `None`.
+
+    Raises:
+        ValueError: The directory holds something else, or a damaged file.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], directory: str | os.PathLike | None = None):
+        self.settings = json.loads(json.dumps(dict(settings)))
+        self.directory = None if directory is None else Path(directory)
+        self.records: Records = []
+        self._weights: dict[int, State] = {}
+        if self.directory is None:
+            return
+        if self.directory.exists() and not self.directory.is_dir():
+            raise _refusal(self.directory, "is a file")
+        if (self.directory / FILE_NAME).exists():
+            content = read_run(self.directory)
+            self._check_same(content["settings"])
+            self.records = content["records"]
+        elif self.directory.exists() and any(
+            each.suffix != TEMPORARY for each in self.directory.iterdir()
+        ):
+            raise _refusal(self.directory, f"holds files, but no {FILE_NAME}")
+
+    def find(self, seed: int, row: str) -> dict[str, Any] | None:
+        """The record of a row and seed, if it is done."""
+        key = {"seed": seed, "row": row}
+        return next((each for each in self.records if key.items() <= each.items()), None)
+
+    def add(self, seed: int, row: str, **figures: Any) -> None:
+        """Keep a record, at once also on disk."""
+        self.records.append({"seed": seed, "row": row, **figures})
+        self.save()
+
+    def save(self) -> None:
+        """Write what there is, all or nothing."""
+        if self.directory is not None:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            content = {"settings": self.settings, "versions": versions(), "records": self.records}
+            with atomic_write(self.directory / FILE_NAME) as file:
+                file.write(json.dumps(content, indent=1, allow_nan=False).encode())
+
+    def keep_weights(self, seed: int, weights: State) -> None:
+        """Keep the weights of the model that is attacked, until the seed is done."""
+        self._weights = {seed: weights}
+        if self.directory is not None:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            with atomic_write(self._weights_path(seed)) as file:
+                arrays: dict[str, Any] = {str(n): each for n, each in enumerate(weights)}
+                np.savez(file, **arrays)
+
+    def has_weights(self, seed: int) -> bool:
+        """Whether the weights of the model that is attacked are at hand."""
+        kept = self.directory is not None and self._weights_path(seed).exists()
+        return kept or seed in self._weights
+
+    def weights(self, seed: int) -> State:
+        """The weights of the model that is attacked."""
+        if seed not in self._weights:
+            with np.load(self._weights_path(seed), allow_pickle=False) as file:
+                self._weights = {seed: [file[str(n)] for n in range(len(file.files))]}
+        return self._weights[seed]
+
+    def finish(self, seed: int) -> None:
+        """Let go of what only later rows of the seed would have needed."""
+        self._weights.pop(seed, None)
+        if self.directory is not None:
+            self._weights_path(seed).unlink(missing_ok=True)
+
+    def _weights_path(self, seed: int) -> Path:
+        return (self.directory or Path()) / f"seed-{seed}.npz"
+
+    def _check_same(self, stored: Mapping[str, Any]) -> None:
+        changes = [
+            f"{name} {stored.get(name)!r} there, {self.settings.get(name)!r} here"
+            for name in {**stored, **self.settings}
+            if stored.get(name) != self.settings.get(name)
+        ]
+        if changes:
+            raise _refusal(self.directory, f"holds another comparison ({'; '.join(changes)})")
+
+
+def read_run(directory: str | os.PathLike) -> dict[str, Any]:
+    """Settings, versions and records of a directory.
+
+    Raises:
+        FileNotFoundError: There is no comparison in it.
+        ValueError: The file is damaged.
+    """
+    directory = Path(directory)
+    try:
+        content = json.loads((directory / FILE_NAME).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _refusal(directory, f"holds a {FILE_NAME} that is damaged ({error})") from None
+    keys = {"settings": dict, "records": list}
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(key), kind) for key, kind in keys.items()
+    ):
+        raise _refusal(directory, f"holds a {FILE_NAME} that is none of a comparison")
+    return content
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    packages = {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__}
+    return {"keras_uae": __version__, **packages}
+
+
+def _refusal(directory: Path | None, reason: str) -> ValueError:
+    return ValueError(
+        "`out` of compare must be a new directory, or one that holds a part of this comparison. "
+        f"Received: out={str(directory)!r}, which {reason}."
+    )

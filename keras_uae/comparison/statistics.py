@@ -1,0 +1,128 @@
+"""Paired comparisons over seeds: intervals, Holm's correction, and what may be said of them."""
+
+import bisect
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+POWER = 0.8  # with which the seeds that `seeds_needed` counts would tell a difference
+FEWEST_SEEDS = 3  # two have an interval, but one that nothing leaves
+_MOST_SEEDS = 1000
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much better a row is than another one, seed by seed; + is better.
+
+    Attributes:
+        mean: Mean over the seeds, a fraction of the other row's figure or in the metric's unit.
+        low, high: 95 % interval of the mean by Student's t; NaN of fewer than two seeds.
+        std: Standard deviation of the differences (n − 1); NaN of fewer than two seeds.
+        count: Seeds in which both rows have the figure.
+        agree: Seeds in which the difference has the sign of the mean.
+        p: Two-sided p-value of paired t-test; NaN of fewer than two seeds.
+    """
+
+    mean: float
+    low: float
+    high: float
+    std: float
+    count: int
+    agree: int
+    p: float
+
+
+def paired(differences: Sequence[float]) -> Difference:
+    """Mean of paired differences, its 95 % interval, and the p-value of Student's t-test.
+
+    Args:
+        differences: One for each seed, all finite.
+
+    Example:
+
+        >>> paired([0.02, 0.03, 0.01]).mean
+        0.02
+    """
+    values = np.asarray(differences, np.float64)
+    count = len(values)
+    mean = float(values.mean()) if count else math.nan
+    agree = int((np.sign(values) == np.sign(mean)).sum())
+    if count < 2:
+        return Difference(mean, math.nan, math.nan, math.nan, count, agree, math.nan)
+    std = float(values.std(ddof=1))
+    # rows that are equal but for rounding have no spread of their own to be judged by
+    if std <= 1e-12 * max(abs(mean), 1e-300):
+        return Difference(mean, mean, mean, 0.0, count, agree, 1.0 if mean == 0 else 0.0)
+    error = std / math.sqrt(count)
+    width = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
+    p = 2 * float(stats.t.sf(abs(mean) / error, count - 1))
+    return Difference(mean, mean - width, mean + width, std, count, agree, p)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values corrected for their number: p̃₍ᵢ₎ = max over j ≤ i of min(1, (m − j + 1) p₍ⱼ₎).
+
+    The chance of one false rejection or more among all of them is then at most that of one test.
+    NaN, a test that cannot be made, stays and does not count.
+
+    Example:
+
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+
+    Reference:
+        Holm, A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6, 1979.
+    """
+    p = np.asarray(p_values, np.float64)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    adjusted = np.full(len(p), np.nan)
+    adjusted[order] = np.minimum(np.maximum.accumulate(factors * p[order]), 1)
+    return [float(each) for each in adjusted]
+
+
+def seeds_needed(difference: Difference, level: float = 1 - CONFIDENCE) -> int | None:
+    """With how many seeds a difference as large as this one would be told, 4 times out of 5.
+
+    Args:
+        difference: Its mean and its spread are taken for the true ones.
+        level: Float, p below which a difference counts. Defaults to `0.05`.
+
+    Returns:
+        Integer, more than the seeds that there are; `None` for more than 1000, or without a spread.
+    """
+    if difference.count < 2 or not difference.std or not difference.mean:
+        return None
+    effect = abs(difference.mean) / difference.std
+
+    def told(count: int) -> bool:
+        critical = stats.t.ppf(1 - level / 2, count - 1)
+        return bool(stats.nct.sf(critical, count - 1, effect * math.sqrt(count)) >= POWER)
+
+    counts = range(difference.count + 1, _MOST_SEEDS + 1)
+    place = bisect.bisect_left(counts, True, key=told)  # power rises with the number of seeds
+    return counts[place] if place < len(counts) else None
+
+
+def outcome(difference: Difference, p: float, tests: int = 1) -> dict[str, Any]:
+    """What a comparison says: "better", "worse", "open", or "none" of too few seeds.
+
+    Args:
+        difference: What is compared.
+        p: Its p-value, corrected.
+        tests: Integer, how many tests it was corrected for. Defaults to `1`.
+
+    Returns:
+        Dictionary of `outcome` and, where that is "open", `seeds`: how many would tell, or `None`.
+    """
+    if difference.count < FEWEST_SEEDS:
+        return {"outcome": "none", "seeds": FEWEST_SEEDS}
+    if p < 1 - CONFIDENCE:
+        return {"outcome": "better" if difference.mean > 0 else "worse", "seeds": None}
+    return {"outcome": "open", "seeds": seeds_needed(difference, (1 - CONFIDENCE) / tests)}

@@ -1,0 +1,66 @@
+"""What a comparison comes to, in plain words, and what limits it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keras_uae.comparison.statistics import FEWEST_SEEDS
+
+FEWEST_SAMPLES = 20  # test samples, below which nothing is said
+
+
+def sentence(against: Mapping[str, Mapping[str, Any]]) -> str:
+    """What the comparisons of a row with its controls say.
+
+    Args:
+        against: By the label of a control, the fields of the `Difference`, `outcome` and `seeds`
+            of `statistics.outcome`, and whether it is a `ratio`.
+    """
+    parts: dict[str, list[str]] = {}
+    for label, found in against.items():
+        if found["outcome"] == "none":
+            count = found["count"]
+            return f"no verdict: {count} seed{'s' * (count != 1)}, and it takes {FEWEST_SEEDS}"
+        parts.setdefault(found["outcome"], []).append(_compared(label, found))
+    heads = {"better": "better than", "worse": "worse than", "open": "not distinguishable from"}
+    return "; ".join(f"{heads[outcome]} {', '.join(parts[outcome])}" for outcome in parts)
+
+
+def _compared(label: str, found: Mapping[str, Any]) -> str:
+    if found["outcome"] != "open":
+        size = signed(abs(found["mean"]), found["ratio"])[1:]
+        return f"{label} by {size} (in {found['agree']} of {found['count']} seeds)"
+    needed = found["seeds"]
+    more = f"about {needed} seeds would tell" if needed else "more than 1000 seeds would tell"
+    return f"{label} ({interval(found, found['ratio'])}; {more})"
+
+
+def signed(value: float, ratio: bool, *, sign: str = "+") -> str:
+    """A difference in writing, a ratio in percent."""
+    return f"{value:{sign}{'.1%' if ratio else '.4f'}}".replace("-", "−")
+
+
+def interval(difference: Mapping[str, Any], ratio: bool) -> str:
+    """A mean difference with half of its interval, if it has one: "+1.2% ± 0.4%"."""
+    text = signed(difference["mean"], ratio)
+    if difference["low"] is None:
+        return text
+    return f"{text} ± {signed((difference['high'] - difference['low']) / 2, ratio, sign='')}"
+
+
+def limits(
+    settings: Mapping[str, Any], records: Sequence[Mapping[str, Any]], decides: str
+) -> list[str]:
+    """What limits the verdicts, a sentence each."""
+    found, count = [], settings["test_samples"]
+    if count < FEWEST_SAMPLES:
+        found.append(f"No verdict: there are {count} test samples, and it takes {FEWEST_SAMPLES}.")
+    steps = {each["row"]: each["steps"] for each in records if each["row"] != "original"}
+    if len(set(steps.values())) > 1:
+        shown = ", ".join(f"{row} {number}" for row, number in steps.items())
+        found.append(f"The rows were not trained for equally many steps: {shown}.")
+    if records and decides == "last":
+        found.append(
+            "There are no averaged weights, which a fit= that takes `callbacks` and hands them on "
+            "has: the last ones decide, though they differ more from seed to seed."
+        )
+    return found

@@ -1,0 +1,335 @@
+"""The whole comparison on small data: what it answers, that it resumes, what it refuses."""
+
+import json
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import keras_uae as uae
+from keras_uae import comparison
+
+RNG = np.random.default_rng(0)
+X = RNG.uniform(size=(48, 8)).astype("float32")
+X_TEST = RNG.uniform(size=(24, 8)).astype("float32")
+ARM = uae.Adversarial(epsilon=0.1, steps=3)
+
+
+def autoencoder(seed=None):
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(4), layers.Dense(8)])
+    model.compile("adam", "mse")
+    return model
+
+
+def compare(model=autoencoder, x=X, x_test=X_TEST, **settings):
+    defaults = {"epochs": 2, "batch_size": 8, "seeds": 2, "arms": [ARM], "verbose": 0}
+    return uae.compare(model, x, x_test, **{**defaults, **settings})
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """A comparison and its directory."""
+    out = tmp_path_factory.mktemp("comparison") / "run"
+    return compare(out=out), out
+
+
+def records(comparison):
+    """What two comparisons must agree in, by seed and row."""
+    return {
+        (each["seed"], each["row"]): {k: v for k, v in each.items() if k != "seconds"}
+        for each in comparison.records
+    }
+
+
+def test_all_rows_but_the_original_have_as_many_samples_and_steps(found):
+    for each in found[0].records:
+        original = each["row"] == "original"
+        assert (each["samples"], each["steps"]) == ((48, 12) if original else (96, 24))
+
+
+def test_rows_of_uaes_and_of_noise_as_large(found):
+    rows = {each["row"]: each for each in found[0].records if each["seed"] == 0}
+    name = "UAE, ε = 0.1, T = 3"
+    assert list(rows) == [
+        "original",
+        "duplicates",
+        name,
+        f"{name} / gaussian",
+        f"{name} / shuffled",
+    ]
+    assert 0 < rows[name]["success"] <= 1
+    for kind in ("gaussian", "shuffled"):
+        assert rows[f"{name} / {kind}"]["l2"] == pytest.approx(rows[name]["l2"], rel=1e-3)
+
+
+def test_the_figures_are_those_of_the_trainings_done_by_hand(found):
+    keras.utils.set_random_seed(1)
+    model = autoencoder()
+    average = uae.MeanWeights()
+    model.steps_per_execution = 10
+    keras.utils.set_random_seed(1)
+    data = uae.UAEAugmentation(X, X, batch_size=8, seed=1)
+    model.fit(data, epochs=2, shuffle=False, verbose=0, callbacks=[average])
+    record = records(found[0])[1, "duplicates"]
+    error = uae.reconstruction_error(model, X_TEST)
+    assert record["last"]["reconstruction error"] == pytest.approx(error, rel=1e-5)
+    model.set_weights(average.values)
+    error = uae.reconstruction_error(model, X_TEST)
+    assert record["averaged"]["reconstruction error"] == pytest.approx(error, rel=1e-5)
+
+
+def test_the_uaes_are_those_of_the_original_model(found):
+    keras.utils.set_random_seed(0)
+    model = autoencoder()
+    model.steps_per_execution = 10
+    keras.utils.set_random_seed(0)
+    data = uae.UAEAugmentation(X, [], batch_size=8)
+    model.fit(data, epochs=2, shuffle=False, verbose=0)
+    attacked = uae.MinMaxAttack(model, epsilon=0.1, steps=3).generate(X, verbose=0)
+    record = records(found[0])[0, ARM.name]
+    assert record["success"] == attacked.success_rate
+    norms = np.linalg.norm(attacked.x - X, axis=1)[attacked.success]
+    assert record["l2"] == pytest.approx(norms.mean(), rel=1e-4)
+
+
+def test_a_clone_and_a_function_that_builds_agree_in_what_they_do(found):
+    other = compare(autoencoder())
+    assert records(other).keys() == records(found[0]).keys()
+    # of a clone of the same architecture the same weights are drawn
+    for key, each in records(other).items():
+        assert each["last"] == pytest.approx(records(found[0])[key]["last"], rel=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_resumed_is_uninterrupted(found, tmp_path, monkeypatch, count):
+    done = []
+    add = comparison.run.Run.add
+
+    def stopping(self, *args, **figures):
+        add(self, *args, **figures)
+        done.append(args)
+        if len(done) == count:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparison.run.Run, "add", stopping)
+    with pytest.raises(uae.ComparisonInterrupted, match="goes on") as interrupted:
+        compare(out=tmp_path / "run")
+    assert len(interrupted.value.comparison.records) == count
+    monkeypatch.undo()
+    assert records(compare(out=tmp_path / "run")) == records(found[0])
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["comparison.json"]
+
+
+def test_the_weights_that_are_attacked_may_be_gone(found, tmp_path):
+    content = json.loads((found[1] / "comparison.json").read_text())
+    content["records"] = content["records"][:2]
+    (tmp_path / "comparison.json").write_text(json.dumps(content))
+    assert records(compare(out=tmp_path)) == records(found[0])
+
+
+def test_more_seeds_go_on_and_a_finished_run_is_read(found, tmp_path):
+    (tmp_path / "comparison.json").write_bytes((found[1] / "comparison.json").read_bytes())
+    more = compare(out=tmp_path, seeds=3)
+    assert more.seeds == [0, 1, 2]
+    assert records(more).items() >= records(found[0]).items()
+    loaded = uae.Comparison.load(tmp_path)
+    assert loaded.summary() == more.summary()
+    assert str(loaded) == str(more)
+
+
+def test_a_directory_of_another_comparison_is_refused(found, tmp_path):
+    with pytest.raises(ValueError, match=r"another comparison \(epochs 2 there, 3 here\)"):
+        compare(out=found[1], epochs=3)
+    with pytest.raises(ValueError, match=r"holds another comparison \(data"):
+        compare(out=found[1], x=X[::-1])
+    (tmp_path / "other.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"holds files, but no comparison.json"):
+        compare(out=tmp_path)
+    (tmp_path / "comparison.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"that is none of a comparison"):
+        compare(out=tmp_path)
+
+
+def halves(count, seed, both):
+    """y is even in x; the training samples are of one half alone."""
+    x = np.random.default_rng(seed).normal(size=(count, 2)).astype("float32")
+    x[:, 0] = np.abs(x[:, 0]) if not both else x[:, 0]
+    return x, np.abs(x[:, :1])
+
+
+def regression():
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(16, "relu"), layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.02), "mse")
+    return model
+
+
+def test_an_augmentation_that_is_known_to_help_is_said_to_and_one_that_does_nothing_not():
+    x, y = halves(64, 0, both=False)
+    x_test, y_test = halves(64, 1, both=True)
+    arms = [uae.Augmented(lambda x: x * [-1, 1], "mirror"), uae.Augmented(np.copy, "nothing")]
+    found = compare(regression, x, x_test, y=y, y_test=y_test, arms=arms, epochs=8, seeds=3)
+    assert found.verdicts["mirror"].startswith("better than duplicates by")
+    assert found.verdicts["nothing"].startswith("not distinguishable from duplicates (+0.0%")
+    assert found.metrics[0].name == "loss"
+    assert found.decides == "averaged"
+
+
+def test_a_budget_in_steps_holds_for_all_but_the_original():
+    found = compare(budget=7, seeds=1)
+    steps = {each["row"]: each["steps"] for each in found.records}
+    assert steps.pop("original") == 12
+    assert set(steps.values()) == {7}
+
+
+def test_a_fit_of_ones_own():
+    calls = []
+
+    def fit(model, data, callbacks):
+        calls.append(len(data))
+        model.fit(data, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
+
+    found = compare(fit=fit, epochs=None, seeds=1)
+    assert calls == [6, 12, 12, 12, 12]
+    assert found.decides == "averaged"
+
+    def bare(model, data):
+        for x, y in (data[index] for index in range(len(data))):
+            model.train_on_batch(x, y)
+
+    found = compare(fit=bare, epochs=None, seeds=1)
+    assert found.decides == "last"
+    assert "no averaged weights" in str(found)
+
+
+def test_budgets_that_are_not_equal_are_told():
+    def unequal(model, data):
+        for index in range(len(data) - len(calls)):
+            model.train_on_batch(*data[index])
+        calls.append(1)
+
+    calls = []
+    assert "not trained for equally many steps" in str(compare(fit=unequal, epochs=None, seeds=1))
+
+
+def test_a_model_with_a_train_step_of_its_own():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(8)
+
+        def call(self, x):
+            return self.dense(x)
+
+        def train_step(self, data):
+            return super().train_step(data)
+
+    def build():
+        model = Own()
+        model.compile("sgd", "mse")
+        return model
+
+    found = compare(build, seeds=1)
+    assert {each["steps"] for each in found.records} == {12, 24}
+
+
+def test_data_sets_and_samples_that_are_held_out():
+    pairs = tf.data.Dataset.from_tensor_slices((X, X)).batch(10)
+    found = compare(x=pairs, x_test=None, seeds=1, arms=[])
+    assert (found.settings["samples"], found.settings["test_samples"]) == (39, 9)
+    assert "there are 9 test samples, and it takes 20" in " ".join(found.notes)
+
+
+def test_arms_of_every_kind():
+    shards = [
+        uae.Adversarial(uae.PGDAttack, epsilon=0.1, steps=2, noise=["signs"], name="PGD"),
+        uae.Augmented(layers.GaussianNoise(0.1), "layer"),
+        uae.Augmented(lambda x, seed: uae.gaussian_noise(x, 0.1, seed=seed), "noise"),
+        comparison.Given(X[::-1], "given"),
+    ]
+    found = compare(arms=shards, seeds=1)
+    assert list(found.settings["rows"])[2:] == ["PGD", "PGD / signs", "layer", "noise", "given"]
+    assert len(found.records) == 7
+
+
+def test_labels_reach_a_supervised_attack_and_the_metrics():
+    y = (X[:, 0] > 0.5).astype("int64")
+
+    def classifier():
+        model = keras.Sequential([keras.Input((8,)), layers.Dense(2)])
+        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+
+    arm = uae.Adversarial(uae.PGDAttack, criterion=uae.Misclassification(), epsilon=0.3, steps=2)
+    accuracy = uae.Metric(
+        lambda model, x, y: np.mean(np.argmax(model(x), -1) == y), "accuracy", "higher"
+    )
+    y_test = (X_TEST[:, 0] > 0.5).astype("int64")
+    metrics = [accuracy, comparison.LOSS]
+    found = compare(classifier, arms=[arm], y=y, y_test=y_test, metrics=metrics, seeds=1)
+    assert [each.name for each in found.metrics] == ["accuracy", "loss"]
+    assert 0 <= found.records[0]["last"]["accuracy"] <= 1
+
+
+def test_where_a_figure_is_not_finite_there_is_no_verdict():
+    values = iter([1.0, *[1.0] * 5, np.nan, *[1.0] * 100])
+    found = compare(metrics={"odd": lambda *_: next(values)}, seeds=3)
+    verdict = found.verdicts[ARM.name]
+    assert verdict.startswith("no verdict: ")
+    assert "no finite odd in seed 0" in verdict
+    found.summary()
+    json.dumps(found.summary(), allow_nan=False)
+
+
+def test_two_seeds_give_no_verdict(found):
+    assert found[0].verdicts == {ARM.name: "no verdict: 2 seeds, and it takes 3"}
+
+
+def test_the_plan_comes_first_and_silence_is_silent(capsys):
+    compare(seeds=1, arms=[])
+    assert capsys.readouterr().out == ""
+    compare(seeds=1, arms=[ARM], verbose=1)
+    out = capsys.readouterr().out
+    assert out.startswith("compare: 5 trainings of 'sequential")
+    assert "1 attacks on 48 samples; about " in out
+    assert "reconstruction error, lower is better" in out
+
+
+NO_ATTACK: Any = lambda model: "none"  # noqa: E731
+NO_ATTACK: Any = lambda model: "none"  # noqa: E731
+BAD = {
+    "epochs": ({"epochs": None}, r"`epochs`.*Received: epochs=None and fit=None"),
+    "seeds": ({"seeds": []}, r"`seeds`.*Received: seeds=\[\]"),
+    "same seeds": ({"seeds": [1, 1]}, r"different seeds.*\[1, 1\]"),
+    "fit": ({"fit": 3}, r"`fit`.*Received: fit=3"),
+    "budget": ({"fit": print, "budget": 3}, r"`budget`.*left out.*budget=3"),
+    "target": ({"target": "x"}, r"`target`.*'self', 'clean'.*Received"),
+    "arms": ({"arms": [3]}, r"`arms`.*Adversarial.*Received: 3"),
+    "one name": ({"arms": [ARM, ARM]}, r"`arms`.*different names.*twice"),
+    "an attack": ({"arms": [uae.Adversarial(NO_ATTACK)]}, r"must return an attack.*none"),
+    "its shape": ({"arms": [uae.Augmented(lambda x: x[:1], "a")]}, r"same shape.*'a'"),
+    "given": ({"arms": [comparison.Given(X[:3])]}, r"`found` of Given.*\(48, 8\).*\(3, 8\)"),
+    "test": ({"x_test": X_TEST[:, :3]}, r"`x_test`.*\(8,\).*\(24, 3\)"),
+    "labels": ({"y": X[:3]}, r"`y` of compare must have 48 rows"),
+    "y_test": ({"x_test": None, "y_test": X}, r"`y_test`.*`x_test`"),
+    "bounds": ({"x": 3 * X}, r"must lie inside bounds"),
+    "few": ({"x": X[:3], "x_test": None}, r"5 samples or more"),
+    "probe": ({"metrics": comparison.linear_probe(X, X[:, 0] > 0.5)}, r"`y_test`.*linear_probe"),
+    "outliers": ({"metrics": comparison.outlier_auroc(X[:, :2])}, r"`outliers`.*\(8,\)"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_input_is_refused_before_any_training(kind, tmp_path):
+    settings, message = BAD[kind]
+    with pytest.raises(ValueError, match=message):
+        compare(**settings, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_attack_in_place_of_a_function_is_refused():
+    attack = uae.MinMaxAttack(autoencoder())
+    with pytest.raises(ValueError, match=r"`make_attack`.*every seed has a model of its own"):
+        uae.Adversarial(attack)

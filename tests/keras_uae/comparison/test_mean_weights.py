@@ -1,0 +1,80 @@
+"""The mean of the weights, against weights that were taken by hand."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_uae as uae
+
+X = np.random.default_rng(0).uniform(size=(40, 8)).astype("float32")
+
+
+def autoencoder():
+    parts = [keras.Input((8,)), keras.layers.BatchNormalization(), keras.layers.Dropout(0.1)]
+    model = keras.Sequential([*parts, keras.layers.Dense(8)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def trained(average, steps_per_execution=1, epochs=4):
+    """A training of 5 steps an epoch, and the weights after each step that Keras shows."""
+    seen = []
+    model = autoencoder()
+    model.steps_per_execution = steps_per_execution
+    note = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(model.get_weights())
+    )
+    model.fit(X, X, batch_size=8, epochs=epochs, verbose=0, callbacks=[average, note])
+    return model, seen
+
+
+def mean(states):
+    return [np.mean(each, axis=0, dtype=np.float64) for each in zip(*states, strict=True)]
+
+
+def same(values, expected):
+    for a, b in zip(values, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
+
+
+def test_it_is_the_mean_over_the_last_quarter():
+    average = uae.MeanWeights()
+    model, seen = trained(average)
+    same(average.values, mean(seen[-5:]))
+    model.set_weights(average.values)  # of the dtypes of the weights
+
+
+@pytest.mark.parametrize(("part", "steps"), [(1.0, 20), (0.5, 10), (0.0, 1)])
+def test_the_part_of_the_training(part, steps):
+    average = uae.MeanWeights(part=part)
+    _, seen = trained(average)
+    same(average.values, mean(seen[-steps:]))
+
+
+def test_few_moments_are_evenly_spread():
+    average = uae.MeanWeights(part=1.0, moments=4)
+    _, seen = trained(average)
+    same(average.values, mean([seen[place - 1] for place in (1, 7, 14, 20)]))
+
+
+def test_where_keras_runs_several_steps_at_once_it_takes_what_it_sees():
+    average = uae.MeanWeights(part=1.0)
+    _, seen = trained(average, steps_per_execution=5)
+    assert len(seen) == 4
+    same(average.values, mean(seen))
+
+
+def test_a_training_begins_anew():
+    average = uae.MeanWeights()
+    trained(average)
+    _, seen = trained(average)
+    same(average.values, mean(seen[-5:]))
+
+
+def test_before_a_training_there_is_nothing():
+    assert uae.MeanWeights().values is None
+
+
+def test_bad_settings():
+    with pytest.raises(ValueError, match=r"`part` of MeanWeights.*Received: part=2"):
+        uae.MeanWeights(part=2)
