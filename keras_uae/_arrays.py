@@ -5,12 +5,13 @@ memory is taken for it, and objects (pickles) are never read. Rows are read, not
 they do not count as memory of the process and a file cut short is an error instead of a crash.
 """
 
+import contextlib
 import io
 import math
 import os
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +21,7 @@ from keras_uae._files import file_size
 
 _HEADER_BYTES = 2**16  # numpy itself refuses longer headers
 _LARGEST_RANK = 32
+_MOST_ARRAYS = 1000  # of a file; to look at one takes a millisecond
 _MOST_EXPANSION = 1032  # deflate can do no better
 
 
@@ -38,10 +40,12 @@ class StoredArray:
         dtype: np.dtype,
         layout: tuple[int, bool],
         member: str | None = None,
+        begin: int | None = 0,
     ):
         self.path, self.shape, self.dtype = path, shape, dtype
         self._offset, self._fortran_order = layout
-        self._member = member  # of a compressed archive, which is read from front to back
+        self._member = member  # of an archive
+        self._begin = begin  # of the member; None if it is compressed, and read from front to back
         self._stream: IO[bytes] | None = None
 
     def __len__(self) -> int:
@@ -55,10 +59,16 @@ class StoredArray:
     def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """The rows from `start` to `stop`, clipped to those that there are."""
         start, stop, _ = slice(start, stop).indices(len(self))
-        out = np.empty((max(stop - start, 0), *self.shape[1:]), self.dtype)
-        if out.size:
-            with _ReadErrors(self.path):
-                self._fill(self._open(), out, start)
+        count = max(stop - start, 0)
+        with self._reading() as (file, offset):
+            return self._rows(file, start, count, offset)
+
+    def whole(self, archive: zipfile.ZipFile) -> np.ndarray:
+        """All rows, as the archive has them whose sum of them is right."""
+        with archive.open(str(self._member)) as file:
+            out = self._rows(file, 0, len(self), self._offset)
+            if file.read(1):  # at the end of which the sum is looked at
+                raise ValueError(f"{self._member} in it goes on after its array")
         return out
 
     def rows(self, index: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -67,49 +77,75 @@ class StoredArray:
         if index.size and not 0 <= index.min() <= index.max() < len(self):
             raise IndexError(f"rows of {str(self.path)!r} must be in [0, {len(self) - 1}].")
         out = np.empty((len(index), *self.shape[1:]), self.dtype)
-        if out.size:
-            with _ReadErrors(self.path):
-                file = self._open()
-                for place in np.argsort(index, kind="stable"):  # from front to back
-                    self._fill(file, out[place : place + 1], int(index[place]), close=False)
-                self._close(file)
+        with self._reading() as (file, offset):
+            for place in np.argsort(index, kind="stable"):  # from front to back
+                out[place] = self._rows(file, int(index[place]), 1, offset)[0]
         return out
 
-    def _open(self) -> IO[bytes]:
-        if self._fortran_order:
-            raise ValueError("it is in Fortran order: save np.ascontiguousarray(x) instead")
-        if self._member is None:
-            return open(self.path, "rb", buffering=0)
-        if self._stream is None:
-            archive = zipfile.ZipFile(self.path)  # stays open with the array
-            self._stream = archive.open(self._member)
-        return self._stream
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[tuple[IO[bytes], int]]:
+        """The open file, and where the values begin in it."""
+        with _ReadErrors(self.path):
+            if self._begin is not None:
+                with open(self.path, "rb", buffering=0) as file:
+                    yield file, self._begin + self._offset
+                return
+            if self._stream is None:
+                archive = zipfile.ZipFile(self.path)  # stays open with the array
+                self._stream = archive.open(str(self._member))
+            yield self._stream, self._offset
 
-    def _close(self, file: IO[bytes]) -> None:
-        if self._member is None:
-            file.close()
+    def _rows(self, file: IO[bytes], start: int, count: int, offset: int) -> np.ndarray:
+        features = math.prod(self.shape[1:])
+        if not self._fortran_order:
+            out = np.empty((count, *self.shape[1:]), self.dtype)
+            self._fill(file, offset + start * features * self.dtype.itemsize, out)
+            return out
+        columns = np.empty((features, count), self.dtype)  # one feature of all rows after the other
+        for number in range(features):
+            place = number * len(self) + start
+            self._fill(file, offset + place * self.dtype.itemsize, columns[number])
+        return np.ascontiguousarray(columns.T.reshape((count, *self.shape[1:]), order="F"))
 
-    def _fill(self, file: IO[bytes], out: np.ndarray, start: int, close: bool = True) -> None:
-        try:
-            row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
-            file.seek(self._offset + start * row_bytes)
-            left = out.reshape(-1).view(np.uint8).data
-            while left:
-                count = file.readinto(left)  # type: ignore[attr-defined]
-                if not count:
-                    raise EOFError("it ends too early")
-                left = left[count:]
-        except BaseException:
-            self._close(file)
-            raise
-        if close:
-            self._close(file)
+    def _fill(self, file: IO[bytes], place: int, out: np.ndarray) -> None:
+        """The values from a place in the file on."""
+        left: Any = out.reshape(-1).view(np.uint8).data if out.size else b""
+        file.seek(place)
+        while left:
+            count = file.readinto(left)  # type: ignore[attr-defined]
+            if not count:
+                raise EOFError("it ends too early")
+            left = left[count:]
 
 
-def open_arrays(path: str | os.PathLike) -> dict[str, StoredArray]:
+def array_names(path: str | os.PathLike) -> list[str]:
+    """The names of the arrays in a .npz file, none of which is looked at; "" of a .npy file.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged.
+    """
+    path = Path(path)
+    file_size(path)
+    with _ReadErrors(path):
+        if _is_lone(path):
+            return [""]
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    return [name.removesuffix(".npy") for name in names if name.endswith(".npy")]
+
+
+def _is_lone(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(6) == np.lib.format.MAGIC_PREFIX
+
+
+def open_arrays(
+    path: str | os.PathLike, wanted: Callable[[str], bool] = lambda name: True
+) -> dict[str, StoredArray]:
     """The arrays in a .npz file by name, or the one of a .npy file under the name "".
 
-    Members of an archive that are no arrays are left out.
+    Members of an archive that are no arrays are left out, and those that are not `wanted`.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -118,21 +154,34 @@ def open_arrays(path: str | os.PathLike) -> dict[str, StoredArray]:
     path = Path(path)
     size = file_size(path)
     with _ReadErrors(path):
-        with open(path, "rb") as file:
-            lone = file.read(6) == np.lib.format.MAGIC_PREFIX
-            file.seek(0)
-            if lone:
+        if _is_lone(path):
+            with open(path, "rb") as file:
                 return {"": StoredArray(path, *_header(file, size))}
         with zipfile.ZipFile(path) as archive:
             names = [info.filename for info in archive.infolist()]
             if len(set(names)) < len(names):
                 raise ValueError("members have equal names")
-            arrays = {
-                info.filename.removesuffix(".npy"): _member(path, size, archive, info)
+            members = {
+                name: info
                 for info in archive.infolist()
                 if info.filename.endswith(".npy")
+                and wanted(name := info.filename.removesuffix(".npy"))
             }
-    return arrays
+            if len(members) > _MOST_ARRAYS:
+                raise ValueError(f"it holds {len(members)} arrays, {_MOST_ARRAYS} are read at most")
+            return {name: _member(path, size, archive, info) for name, info in members.items()}
+
+
+def read_archive(
+    path: str | os.PathLike, arrays: Mapping[str, StoredArray]
+) -> dict[str, np.ndarray]:
+    """The arrays that `open_arrays` gave of an archive, whose sums are looked at.
+
+    Raises:
+        ValueError: The file is damaged, or no archive.
+    """
+    with _ReadErrors(Path(path)), zipfile.ZipFile(path) as archive:
+        return {name: array.whole(archive) for name, array in arrays.items()}
 
 
 def _member(path: Path, size: int, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> StoredArray:
@@ -141,7 +190,7 @@ def _member(path: Path, size: int, archive: zipfile.ZipFile, info: zipfile.ZipIn
     with archive.open(info) as file:
         shape, dtype, (offset, fortran_order) = _header(file, info.file_size)
     if info.compress_type != zipfile.ZIP_STORED:
-        return StoredArray(path, shape, dtype, (offset, fortran_order), info.filename)
+        return StoredArray(path, shape, dtype, (offset, fortran_order), info.filename, None)
     with open(path, "rb") as whole:
         whole.seek(info.header_offset)
         local = whole.read(30)
@@ -153,7 +202,7 @@ def _member(path: Path, size: int, archive: zipfile.ZipFile, info: zipfile.ZipIn
     )
     if begin + info.file_size > size:
         raise ValueError(f"{info.filename} ends beyond the file")
-    return StoredArray(path, shape, dtype, (begin + offset, fortran_order))
+    return StoredArray(path, shape, dtype, (offset, fortran_order), info.filename, begin)
 
 
 def _header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype, tuple[int, bool]]:

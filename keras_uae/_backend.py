@@ -3,6 +3,8 @@
 import os
 import sys
 
+from keras_uae._startup import end_on_interruption, is_command
+
 
 def check_backend() -> None:
     """Raise ImportError unless Keras computes with TensorFlow."""
@@ -19,4 +21,10 @@ def check_backend() -> None:
         )
 
 
-check_backend()
+end_on_interruption()
+try:
+    check_backend()
+except ImportError as error:
+    if is_command():
+        sys.exit(f"keras-uae: {error}")
+    raise

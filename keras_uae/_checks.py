@@ -17,20 +17,30 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from keras_uae._fork import check_not_forked
 from keras_uae._inputs import as_array, is_float, is_real, rounding
 
 Check = Callable[[str, str, Any], Any]
 
+_LARGEST = 2**31 - 2  # TensorFlow counts in 32 bits, and one further
+_SMALLEST, _GREATEST = (float(getattr(np.finfo(np.float32), each)) for each in ("tiny", "max"))
+
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number in [low, high]."""
+    """A finite number in [low, high] that float32 can hold."""
 
     low: float
     high: float = math.inf
 
     def __call__(self, owner: str, name: str, value: Any) -> float:
-        return check_number(owner, name, value, self.low, self.high)
+        number = check_number(owner, name, value, self.low, self.high)
+        if not fits_float32(number):
+            raise ValueError(
+                f"`{name}` of {owner} must be a number that float32 can hold, 0 or between "
+                f"{_SMALLEST:.2g} and {_GREATEST:.2g} in size. Received: {name}={value!r}."
+            )
+        return number
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,7 @@ class Integer:
     """An integer in [low, high]."""
 
     low: int
-    high: float = math.inf
+    high: float = _LARGEST
 
     def __call__(self, owner: str, name: str, value: Any) -> int:
         return check_integer(owner, name, value, self.low, self.high)
@@ -100,12 +110,21 @@ def checked(owner: str, annotated: Any, values: Mapping[str, Any]) -> dict[str, 
 def check_number(owner: str, name: str, value: Any, low: float, high: float = math.inf) -> float:
     """Return `value` if it is a finite number in [low, high]."""
     number = isinstance(value, (int, float, np.integer, np.floating))
-    if not number or isinstance(value, bool) or not low <= value <= high or math.isinf(value):
+    try:
+        finite = number and math.isfinite(value)
+    except OverflowError:  # an integer may be larger than any float
+        finite = False
+    if not finite or isinstance(value, bool) or not low <= value <= high:
         raise ValueError(
             f"`{name}` of {owner} must be a finite number in [{low}, {high}]. "
             f"Received: {name}={value!r} (of type {type(value).__name__})."
         )
     return float(value)
+
+
+def fits_float32(number: float) -> bool:
+    """Whether a number is neither infinite nor 0 in float32, unless it is 0."""
+    return number == 0 or _SMALLEST <= abs(number) <= _GREATEST
 
 
 def check_integer(owner: str, name: str, value: Any, low: int, high: float = math.inf) -> int:
@@ -158,15 +177,21 @@ def check_bounds(owner: str, name: str, value: Any) -> tuple[float, float]:
     """Return `(low, high)` if `value` is a pair of finite numbers with low < high."""
     try:
         low, high = (check_number(owner, name, bound, -math.inf) for bound in value)
-        ordered = low < high
+        ordered = _apart(low, high)
     except (TypeError, ValueError):
         ordered = False
     if not ordered:
         raise ValueError(
-            f"`{name}` of {owner} must be a pair of finite numbers, low < high. "
+            f"`{name}` of {owner} must be a pair of finite numbers, low < high, also in float32. "
             f"Received: {name}={value!r}."
         )
     return low, high
+
+
+def _apart(low: float, high: float) -> bool:
+    """Whether low < high in float32, which holds both and what is between them."""
+    fit = all(map(fits_float32, (low, high, high - low)))
+    return fit and bool(np.float32(low) < np.float32(high))
 
 
 # A pair of numbers, or a pair of arrays with a value for each feature
@@ -183,7 +208,8 @@ def check_box(owner: str, name: str, value: Any) -> Box:
         return check_bounds(owner, name, value)
     try:
         low, high = (each.copy() for each in np.broadcast_arrays(*arrays))
-        valid = all(np.isfinite(each).all() for each in (low, high))
+        with np.errstate(all="ignore"):
+            valid = all((np.abs(each) <= _GREATEST).all() for each in (low, high, high - low))
     except ValueError:  # none of a pair, or of shapes that do not fit
         valid = False
     if not valid or (low > high).any() or (low == high).all():
@@ -212,6 +238,7 @@ def check_samples(
         ValueError: `x` is empty, has no sample axis, is not numeric, has integer values where
             `bounds` say [0, 1], or holds NaN, infinities or values outside `bounds`.
     """
+    check_not_forked(owner)
     x = as_array(owner, name, x)
     if x.ndim < 2 or x.size == 0:
         remedy = f" One sample is a batch of one: {name}[None]." if x.ndim == 1 and x.size else ""

@@ -6,31 +6,113 @@ import hashlib
 import os
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None  # type: ignore[assignment]
 
 TEMPORARY = ".part"  # how the name of a file that is being written ends
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_DAY = 86400  # seconds; after it a file is left over where nobody can tell who writes it
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
     """A new file that takes the place of `path` when the block ends without an error.
 
     Whoever reads `path` sees the old file or the new one, also after a loss of power. The
-    temporary file has a name of its own, so that several writers do not meet in it.
+    temporary file has a name of its own, so that several writers do not meet in it, and is locked
+    while it is written, so that `remove_stale` leaves it alone.
+
+    Raises:
+        FileExistsError: There is such a file, and `overwrite` is false. Of several writers at once
+            one succeeds.
     """
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
+    temporary, file = _open_temporary(path)
     try:
-        with open(temporary, "xb") as file:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+            if fcntl is None:  # where no open file can be renamed
+                file.close()
+            (os.replace if overwrite else _move)(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     sync_directory(path.parent)
+
+
+def remove_stale(temporary: Path) -> None:
+    """Remove a temporary file that a killed writer left behind, not one that is being written."""
+    try:
+        with open(temporary, "r+b") as file:
+            locked = _lock(file, wait=False)
+            age = time.time() - os.fstat(file.fileno()).st_mtime
+            if locked or (locked is None and age > _DAY):
+                temporary.unlink(missing_ok=True)
+    except OSError:  # it is gone, or another user's
+        pass
+
+
+@contextlib.contextmanager
+def locked_directory(path: Path) -> Iterator[None]:
+    """Waits for whoever is in such a block for the same directory, where the system can."""
+    handle = os.open(path, os.O_RDONLY) if os.name == "posix" else None
+    try:
+        if handle is not None:
+            _lock(handle)
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _open_temporary(path: Path) -> tuple[Path, BinaryIO]:
+    """A new file beside `path` with a lock on it."""
+    while True:
+        temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
+        file = open(temporary, "xb")  # noqa: SIM115 (it stays open, with its lock)
+        try:
+            _lock(file)
+            ours, there = os.fstat(file.fileno()), os.stat(temporary)
+            if os.path.samestat(ours, there):
+                return temporary, file
+        except FileNotFoundError:
+            pass
+        file.close()  # somebody has taken it for a leftover before it was locked
+        if not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
+
+
+def _lock(file: Any, wait: bool = True) -> bool | None:
+    """Whether an open file is locked by us from now on; `None` where the system has no locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError:  # some file systems on a network
+        return None
+    return True
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename a file, or FileExistsError."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        os.replace(source, target)
 
 
 def sync_directory(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import math
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -10,12 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from keras_uae._arrays import open_arrays
+from keras_uae._arrays import StoredArray, array_names, open_arrays, read_archive
 from keras_uae._files import atomic_write
+from keras_uae._memory import check_fits
 from keras_uae.similarity.base import MUTUAL_INFORMATION
 
 _TRACE = "trace/"
 _MEASURE = "measure"
+_LONGEST_MEASURE = 4096
+_SHOWN = 20  # names of other arrays
+_BOOLEANS = ("success", "frozen")
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,45 +126,50 @@ class UAEs:
             FileExistsError: The file is there already and `overwrite` is false.
         """
         path = Path(path)
+        message = (
+            f"`path` of UAEs.save exists already; pass overwrite=True to replace it. "
+            f"Received: path={str(path)!r}."
+        )
         if path.exists() and not overwrite:
-            raise FileExistsError(
-                f"`path` of UAEs.save exists already; pass overwrite=True to replace it. "
-                f"Received: path={str(path)!r}."
-            )
-        with atomic_write(path) as file:
-            arrays: dict[str, Any] = {**self.arrays(), **measure_member(self.measure)}
-            np.savez(file, **arrays)
+            raise FileExistsError(message)
+        try:
+            with atomic_write(path, overwrite=overwrite) as file:
+                arrays: dict[str, Any] = {**self.arrays(), **measure_member(self.measure)}
+                np.savez(file, **arrays)
+        except FileExistsError:  # by now
+            raise FileExistsError(message) from None
         return path
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "UAEs":
-        """Read a file that `save` wrote.
+        """Read a file that `save` wrote. What else it may hold is not looked at.
 
         Raises:
-            ValueError: The file is truncated, or is not one of ours.
+            ValueError: The file is truncated, is not one of ours, or does not fit into memory.
         """
+        received = f"Received: path={str(path)!r}"
         try:
-            open_arrays(path)  # refuses sizes that the file does not have, before they are taken
-            with np.load(path, allow_pickle=False) as file:  # a lone array is no context manager
-                members = {name: file[name] for name in file.files}
-        except (zipfile.BadZipFile, EOFError, ValueError, OSError, TypeError) as error:
+            stored = open_arrays(path, _is_ours)
+            if set(ROW_FIELDS) <= stored.keys() and _are_rows(stored):
+                size = sum(math.prod(each.shape) * each.dtype.itemsize for each in stored.values())
+                check_fits("UAEs.load", "The arrays of a file", size, "Merge fewer shards into it.")
+                arrays = read_archive(path, stored)
+                measure = bytes(arrays.pop(_MEASURE, np.empty(0)).astype(np.uint8))
+                return cls.from_arrays(arrays, measure.decode(errors="replace"))
+            shapes = {name: array.shape for name, array in stored.items()}
+            there = shapes or sorted(array_names(path))[:_SHOWN]
+        except (ValueError, OSError) as error:
             if isinstance(error, FileNotFoundError):
                 raise
             raise ValueError(
                 f"`path` of UAEs.load must be a complete file written by UAEs.save. "
-                f"Received: path={str(path)!r} ({error})."
+                f"{received} ({error})."
             ) from error
-        # in a zip archive of another kind the members are bytes
-        arrays = {name: item for name, item in members.items() if isinstance(item, np.ndarray)}
-        measure = arrays.pop(_MEASURE, np.empty(0, np.uint8))
-        missing = [name for name in ROW_FIELDS if name not in arrays]
-        lengths = {len(value) if value.ndim else 0 for value in arrays.values()}
-        if missing or len(lengths) != 1:
-            raise ValueError(
-                f"`path` of UAEs.load must hold the arrays {', '.join(ROW_FIELDS)} of equal "
-                f"length. Received: path={str(path)!r} with {sorted(members)}."
-            )
-        return cls.from_arrays(arrays, bytes(measure.astype(np.uint8)).decode(errors="replace"))
+        raise ValueError(
+            f"`path` of UAEs.load must hold the arrays {', '.join(ROW_FIELDS)} of equal length: x "
+            f"of any shape, booleans success and frozen, one number a sample of all others. "
+            f"{received} with {there}."
+        )
 
     @classmethod
     def concatenate(cls, parts: Sequence["UAEs"]) -> "UAEs":
@@ -181,6 +189,25 @@ class UAEs:
             {name: np.concatenate([table[name] for table in tables]) for name in tables[0]},
             parts[0].measure,
         )
+
+
+def _is_ours(name: str) -> bool:
+    return name in ROW_FIELDS or name == _MEASURE or name.startswith(_TRACE)
+
+
+def _are_rows(arrays: Mapping[str, StoredArray]) -> bool:
+    """Whether all arrays have one row a sample, and what belongs there in it."""
+    for name, array in arrays.items():
+        axes = 2 if name.startswith(_TRACE) else 1
+        if name == _MEASURE:
+            fits = array.ndim == 1 and len(array) <= _LONGEST_MEASURE
+        elif name == "x":
+            fits = array.ndim >= 1
+        else:
+            fits = array.ndim == axes and (array.dtype.kind == "b") == (name in _BOOLEANS)
+        if not fits or (name != _MEASURE and len(array) != len(arrays["x"])):
+            return False
+    return True
 
 
 ROW_FIELDS = tuple(item.name for item in fields(UAEs) if item.name not in ("trace", "measure"))

@@ -2,9 +2,31 @@
 
 import sys
 
+from keras_uae._startup import INTERRUPTED, raise_interruption
+from keras_uae.cli.streams import discard, plain_streams
+
 
 def main() -> None:
     """Run the command that `sys.argv` names."""
+    plain_streams()
+    try:
+        _run()
+    except KeyboardInterrupt:  # before a command has begun
+        _end("interrupted.", INTERRUPTED)
+    except OSError as error:  # of --help, for example
+        from keras_uae.cli.outcome import code_of
+
+        discard(sys.stdout)
+        _end(f"The output cannot be written: {error.strerror}.", code_of(error))
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except OSError:
+                discard(stream)
+
+
+def _run() -> None:
     try:
         import rich  # noqa: F401
         import typer  # noqa: F401
@@ -14,4 +36,10 @@ def main() -> None:
     from keras_uae.cli.app import app
 
     keep_freed_memory()
+    raise_interruption()
     app()
+
+
+def _end(message: str, code: int) -> None:
+    print(f"keras-uae: {message}", file=sys.stderr)
+    sys.exit(code)

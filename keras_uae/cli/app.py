@@ -18,6 +18,7 @@ from keras_uae.cli.options import (
     Json,
     Labels,
     Modules,
+    data_reference,
     import_modules,
 )
 from keras_uae.cli.outcome import ExitCode, Outcome, UsageError, exit_codes
@@ -84,7 +85,7 @@ def inspect(
 
             source = None
             if data is not None:
-                reference = DataReference(data, feature, divide_by, data_dir)
+                reference = data_reference(data, feature, divide_by, data_dir)
                 source = reference.open(shards.manifest.sample_shape)
             values["pictures"] = save_grid(shards, png, source)
             outcome.say(f"{png}: {values['pictures']} examples")
@@ -117,7 +118,7 @@ def verify(
         if model is not None and model_fingerprint(load_model(model)) != shards.manifest.model:
             problems.append("the model is not the one that was attacked")
         if data is not None:
-            reference = DataReference(data, feature, divide_by, data_dir)
+            reference = data_reference(data, feature, divide_by, data_dir)
             problems += _data_problems(shards, reference, labels)
         for problem in problems:
             outcome.say(problem)

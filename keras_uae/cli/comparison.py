@@ -18,11 +18,11 @@ from keras_uae.cli.options import (
     Labels,
     Modules,
     Quiet,
+    data_reference,
     import_modules,
 )
 from keras_uae.cli.outcome import ExitCode, Outcome, UsageError, exit_codes
 from keras_uae.sharding.models import load_compiled, load_model
-from keras_uae.sharding.sources import DataReference
 
 Model = Annotated[Path, typer.Argument(help="A .keras file.", metavar="MODEL.keras")]
 Data = Annotated[str, typer.Argument(help="As of generate.")]
@@ -188,7 +188,7 @@ def _reader(
     """A function that reads samples, and their labels if they are named, into memory."""
 
     def read(data: str, labels: str | None) -> tuple[np.ndarray, Any]:
-        reference = DataReference(data, feature, divide_by, data_dir)
+        reference = data_reference(data, feature, divide_by, data_dir)
         source = reference.open(getattr(network, "input_shape", (None,))[1:])
         x = source.read(0, len(source))
         if labels is None:

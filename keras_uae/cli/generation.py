@@ -1,11 +1,14 @@
 """The command `keras-uae generate`."""
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from keras_uae._checks import check_number
+from keras_uae._files import file_size
 from keras_uae.attacks.data_space import DATA_BOUNDS
 from keras_uae.attacks.presets import PRESETS
 from keras_uae.cli.options import (
@@ -16,9 +19,10 @@ from keras_uae.cli.options import (
     Labels,
     Modules,
     Quiet,
+    data_reference,
     import_modules,
 )
-from keras_uae.cli.outcome import Outcome, UsageError, exit_codes
+from keras_uae.cli.outcome import Outcome, UsageError, exit_codes, options
 from keras_uae.cli.progress import SampleProgress
 from keras_uae.criteria import CRITERIA
 from keras_uae.sharding import Manifest
@@ -32,13 +36,13 @@ from keras_uae.sharding.generate import (
     plan,
     settle_sizes,
 )
-from keras_uae.sharding.manifest import FILE_NAME
+from keras_uae.sharding.manifest import FILE_NAME, LARGEST_COUNT, LARGEST_FILE
 from keras_uae.sharding.models import load_model
-from keras_uae.sharding.ray_engine import RayEngine
-from keras_uae.sharding.sources import DataReference
+from keras_uae.sharding.ray_engine import RayEngine, check_ray
 from keras_uae.sharding.worker import Worker
 from keras_uae.similarity import names as similarity_names
 
+_MOST_THREADS = 1024
 EXAMPLES = """[bold]Examples[/bold]\n
 keras-uae generate autoencoder.keras x_train.npy --out uaes\n
 keras-uae generate autoencoder.keras images.npz --feature x --divide-by 255 --out uaes --resume\n
@@ -52,7 +56,8 @@ def generate(
     data: Annotated[
         str,
         typer.Argument(
-            help=".npy, .npz, TFRecords (file, folder or pattern), or tfds NAME or NAME:SPLIT."
+            help=".npy, .npz, TFRecords (file, folder or pattern), or a name of tfds: mnist, "
+            "mnist:test, mnist:3.0.1:test."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Directory of the shards.", metavar="DIR")],
@@ -85,19 +90,23 @@ def generate(
         Path | None,
         typer.Option(help="Attack as JSON, or a manifest with one; options go before it."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Fixes all draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=-(2**31), max=2**31 - 1, help="Fixes all draws.")] = 0,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Default: what suits the caches.")
+        int | None, typer.Option(min=1, max=2**31 - 1, help="Default: what suits the caches.")
     ] = None,
     shard_size: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Samples of a shard, whole batches. Default: about 1024, at most 256 MB."
+            min=1,
+            max=LARGEST_COUNT,
+            help="Samples of a shard, whole batches. Default: about 1024, at most 256 MB.",
         ),
     ] = None,
     shards: Annotated[
         str | None,
-        typer.Option(help="Make only shards A to B−1, for jobs that share DIR.", metavar="A:B"),
+        typer.Option(
+            help="Make only shards A to B−1, for jobs that share DIR; as --resume.", metavar="A:B"
+        ),
     ] = None,
     labels: Labels = None,
     feature: Feature = None,
@@ -107,13 +116,16 @@ def generate(
         int | None,
         typer.Option(
             min=1,
+            max=_MOST_THREADS,
             help="Threads of a worker; results may depend on it in the last bit, so a resumed run "
             "keeps its own. Default: TF_NUM_INTRAOP_THREADS or all cores, with Ray a worker's "
             "share.",
         ),
     ] = None,
     engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
-    workers: Annotated[int, typer.Option(min=1, help="Workers of the engine ray.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, max=2**31 - 1, help="Workers of the engine ray.")
+    ] = 1,
     gpus: Annotated[float, typer.Option(min=0, help="GPUs of a worker of the engine ray.")] = 0,
     modules: Modules = None,
     any_environment: Annotated[
@@ -130,9 +142,13 @@ def generate(
     with exit_codes(outcome):
         if engine not in ("local", "ray"):
             raise UsageError(f"`--engine` must be local or ray. Received: {engine!r}.")
-        chosen = _shard_slice(shards)
+        with options():
+            check_number("keras-uae", "gpus", gpus, 0)
+        first, last = _shard_range(shards)
+        if engine == "ray":
+            check_ray()
         if threads is None:
-            threads = _recorded_threads(out) if resume else None
+            threads = _recorded_threads(out) if resume or shards is not None else None
             share = available_cores() // workers if engine == "ray" else intra_op_threads()
             threads = threads or max(share, 1)
         set_intra_op_threads(threads)
@@ -146,24 +162,22 @@ def generate(
             "step_size": step_size,
             "bounds": bounds if bounds_of is None else bounds_of,
         }
+        description = _read_config(config)
+        reference = data_reference(data, feature, divide_by, data_dir)
         network = load_model(model)
-        try:
+        with options():
             attack = build_attack(
                 network,
-                _read_config(config),
+                description,
                 preset=preset,
                 **{name: value for name, value in settings.items() if value is not None},
             )
-        except ValueError as error:
-            raise UsageError(str(error)) from error
-        reference = DataReference(data, feature, divide_by, data_dir)
         source = reference.open(getattr(network, "input_shape", (None,))[1:])
         attack = located(attack, source)
         label_source = None if labels is None else reference.open_labels(labels)
-        try:
+        with options():
             sizes = settle_sizes(attack, source, batch_size or "auto", shard_size)
-        except ValueError as error:
-            raise UsageError(str(error)) from error
+        numbers = _existing(shards, first, last, -(-len(source) // sizes[1]))
         with SampleProgress(outcome.errors, quiet or as_json) as progress:
             progress.begin("checking the data", len(source))
             manifest = plan(
@@ -177,8 +191,8 @@ def generate(
             )
             for note in attack.notes:
                 outcome.say(note)
-            manifest = open_directory(out, manifest, resume=resume, any_environment=any_environment)
-            numbers = range(manifest.shards)[chosen]
+            shared = resume or shards is not None
+            manifest = open_directory(out, manifest, resume=shared, any_environment=any_environment)
             progress.begin("attacking", sum(len(manifest.rows(number)) for number in numbers))
             counts = make_missing(
                 out,
@@ -209,12 +223,15 @@ def _read_config(path: Path | None) -> Any:
     if path is None:
         return None
     try:
+        if file_size(path) > LARGEST_FILE:
+            raise ValueError(f"it is larger than {LARGEST_FILE} bytes")
         content = json.loads(path.read_text(encoding="utf-8"))
         manifest = isinstance(content, dict) and "attack" in content
         return content["attack"] if manifest else content
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
-            f"`--config` must be a file of JSON. Received: {path} ({error})."
+            f"`--config` must be a file of JSON. Received: {str(path)!r} ({reason})."
         ) from None
 
 
@@ -224,14 +241,28 @@ def _recorded_threads(directory: Path) -> int | None:
         return None
     environments = Manifest.read(directory).environments
     threads = environments[-1].get("threads") if environments else None
-    return threads if isinstance(threads, int) and 0 < threads <= 1024 else None
+    return threads if isinstance(threads, int) and 0 < threads <= _MOST_THREADS else None
 
 
-def _shard_slice(text: str | None) -> slice:
+def _shard_range(text: str | None) -> tuple[int, int | None]:
+    """First shard and the one after the last, which is `None` for all that there are."""
     if text is None:
-        return slice(None)
-    try:
-        start, stop = (int(part) if part else None for part in text.split(":"))
-    except ValueError:
-        raise UsageError(f"`--shards` must be like 0:100. Received: {text!r}.") from None
-    return slice(start, stop)
+        return 0, None
+    parts = re.fullmatch(r"(\d{0,9}):(\d{0,9})", text, re.ASCII)
+    first, last = (int(part) if part else None for part in parts.groups()) if parts else (0, 0)
+    if last is not None and last <= (first or 0):
+        raise UsageError(
+            f"`--shards` must be like 0:100, the first shard and the one after the last. "
+            f"Received: {text!r}."
+        )
+    return first or 0, last
+
+
+def _existing(text: str | None, first: int, last: int | None, count: int) -> range:
+    """The shards of the run that `--shards` asks for."""
+    if first >= count:
+        raise UsageError(
+            f"`--shards` must name shards of the run, which has 0 to {count - 1}. "
+            f"Received: {text!r}."
+        )
+    return range(count)[first:last]

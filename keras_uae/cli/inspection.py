@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from keras_uae.cli.streams import shown
 from keras_uae.sharding import Shards
 
 _BINS = 10
@@ -68,7 +69,8 @@ def tables(values: dict[str, Any]) -> list[Any]:
         overview.add_row("unreadable", ", ".join(map(str, values["shards_unreadable"][:20])))
     attack = values["attack"]
     steps = attack.get("config", {}) if isinstance(attack.get("config"), dict) else {}
-    overview.add_row("attack", f"{attack.get('class_name')}, {steps.get('steps')} steps")
+    name, count = (shown(each)[:_WIDTH] for each in (attack.get("class_name"), steps.get("steps")))
+    overview.add_row("attack", f"{name}, {count} steps")
     if "success_rate" not in values:
         return [overview]
     overview.add_row("success rate", f"{values['success_rate']:.2%}")

@@ -9,12 +9,10 @@ from typing import Annotated
 
 import typer
 
-from keras_uae.cli.outcome import UsageError
+from keras_uae.cli.outcome import ExitCode, UsageError, options
+from keras_uae.sharding.sources import DataReference
 
-EXIT_CODES = (
-    "Exit codes: 0 done · 1 failed · 2 usage · 3 not verified: a shard is missing or damaged · "
-    "4 the directory holds another run · 5 the disk is full · 130 interrupted."
-)
+EXIT_CODES = f"Exit codes: {' · '.join(f'{code:d} {code.meaning}' for code in ExitCode)}."
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no result.")]
@@ -37,6 +35,18 @@ Modules = Annotated[
         "--import", help="Module that registers classes of the model. Runs it.", metavar="MODULE"
     ),
 ]
+
+
+def data_reference(
+    data: str, feature: str | None, divide_by: float, data_dir: str | None
+) -> DataReference:
+    """Where the samples are that options name.
+
+    Raises:
+        UsageError: One of them is not valid.
+    """
+    with options():
+        return DataReference(data, feature, divide_by, data_dir)
 
 
 def import_modules(modules: Sequence[str] | None) -> None:

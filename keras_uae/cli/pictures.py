@@ -14,7 +14,8 @@ def save_grid(shards: Shards, path: Path, source: Source | None) -> int:
     """Write the first examples of a directory; returns how many.
 
     Raises:
-        ValueError: The samples are no images, no shard is there, or matplotlib is not.
+        ValueError: The samples are no images, `source` holds others than were attacked, no shard
+            is there, or matplotlib is not.
     """
     try:
         from matplotlib.figure import Figure
@@ -23,7 +24,9 @@ def save_grid(shards: Shards, path: Path, source: Source | None) -> int:
     shape = shards.manifest.sample_shape
     if not (len(shape) == 2 or (len(shape) == 3 and shape[-1] in (1, 3))):
         raise ValueError(f"--png needs images, (height, width, 1 or 3). Received: shape {shape}.")
-    found, rows = _first_examples(shards)
+    number, found, rows = _first_examples(shards)
+    if source is not None:
+        _check_originals(shards, number, source)
     pictures = [found] if source is None else [_originals(source, rows), found]
     figure = Figure(figsize=(len(rows) * 0.8, len(pictures) * 0.8), dpi=150)
     low = min(each.min() for each in pictures)
@@ -45,7 +48,8 @@ def save_grid(shards: Shards, path: Path, source: Source | None) -> int:
     return len(rows)
 
 
-def _first_examples(shards: Shards) -> tuple[np.ndarray, np.ndarray]:
+def _first_examples(shards: Shards) -> tuple[int, np.ndarray, np.ndarray]:
+    """A shard, and its first examples with their rows."""
     for number in range(shards.manifest.shards):
         try:
             arrays = shards.open(number)
@@ -54,8 +58,18 @@ def _first_examples(shards: Shards) -> tuple[np.ndarray, np.ndarray]:
         rows = np.flatnonzero(arrays["success"].read())[:_COLUMNS]
         if len(rows):
             found = arrays["x"].rows(rows).astype(np.float64)
-            return found, rows + shards.manifest.rows(number).start
+            return number, found, rows + shards.manifest.rows(number).start
     raise ValueError("--png needs a shard with an example. Received: none.")
+
+
+def _check_originals(shards: Shards, number: int, source: Source) -> None:
+    """Raise ValueError unless the samples of a shard are those that were attacked."""
+    expected = (shards.manifest.count, *shards.manifest.sample_shape)
+    if tuple(source.shape) != expected or shards.changed_inputs(source.read, [number]):
+        raise ValueError(
+            f"--data must be the samples that were attacked, {expected}. Received: others, of "
+            f"shape {tuple(source.shape)}; --feature and --divide-by must be those of the run."
+        )
 
 
 def _originals(source: Source, rows: np.ndarray) -> np.ndarray:

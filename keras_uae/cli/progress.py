@@ -13,6 +13,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from keras_uae.cli.streams import shown
+
 
 class SampleProgress:
     """A bar that counts samples, with the time left."""
@@ -57,4 +59,4 @@ class SampleProgress:
 
     def warn(self, line: str) -> None:
         """A line above the bar."""
-        self._bar.console.print(f"warning: {line}", style="yellow", markup=False)
+        self._bar.console.print(shown(f"warning: {line}"), style="yellow")

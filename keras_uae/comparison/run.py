@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras_uae._files import TEMPORARY, atomic_write
 from keras_uae._version import __version__
 from keras_uae.comparison.fresh import State
+from keras_uae.sharding.manifest import OtherRunError
 
 FILE_NAME = "comparison.json"
 
@@ -27,7 +28,7 @@ class Run:
         directory: New, or one that holds a part of this comparison. Defaults to `None`.
 
     Raises:
-        ValueError: The directory holds something else, or a damaged file.
+        OtherRunError: The directory holds something else, or a damaged file; a ValueError.
     """
 
     def __init__(self, settings: Mapping[str, Any], directory: str | os.PathLike | None = None):
@@ -132,8 +133,8 @@ def versions() -> dict[str, str]:
     return {"keras_uae": __version__, **packages}
 
 
-def _refusal(directory: Path | None, reason: str) -> ValueError:
-    return ValueError(
+def _refusal(directory: Path | None, reason: str) -> OtherRunError:
+    return OtherRunError(
         "`out` of compare must be a new directory, or one that holds a part of this comparison. "
         f"Received: out={str(directory)!r}, which {reason}."
     )

@@ -1,5 +1,6 @@
 """Generate UAEs as shards: plan the run or recognise it, then make what is missing."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,18 +13,35 @@ from keras_uae._checks import check_integer, check_samples
 from keras_uae._datasets import samples_and_labels
 from keras_uae._files import TEMPORARY, is_no_space
 from keras_uae._inputs import as_labels
+from keras_uae._memory import check_fits, free_memory
 from keras_uae._model_layers import CallableModel
 from keras_uae.attacks.base import Attack
 from keras_uae.sharding.attack_config import describe_attack
 from keras_uae.sharding.fingerprints import LabelHash, SampleHash, environment, model_fingerprint
-from keras_uae.sharding.manifest import FILE_NAME, Manifest, ManifestError, shard_rows
-from keras_uae.sharding.shards import DONE, MISSING, free_bytes, remove_leftovers, shard_state
+from keras_uae.sharding.manifest import (
+    FILE_NAME,
+    LARGEST_COUNT,
+    Manifest,
+    ManifestError,
+    OtherRunError,
+    shard_rows,
+)
+from keras_uae.sharding.models import layer_values
+from keras_uae.sharding.shards import (
+    DONE,
+    MISSING,
+    SHARD_FILES,
+    free_bytes,
+    remove_leftovers,
+    shard_state,
+)
 from keras_uae.sharding.sources import Source, as_source
 from keras_uae.sharding.worker import Worker
 
 _SHARD_BYTES = 2**28
 _SHARD_SAMPLES = 1024
 _READ_BYTES = 2**24
+_COPIES = 2  # of a shard that are held: its samples and its examples
 
 Count = Callable[[int], None]  # is told how many samples are done since the last call
 
@@ -38,6 +56,10 @@ class DiskFullError(OSError):
         ... except DiskFullError as error:
         ...     print(error)
     """
+
+
+class DirectoryChangedError(RuntimeError):
+    """Somebody has deleted or replaced files of a run while it went on."""
 
 
 class Engine(Protocol):
@@ -69,13 +91,15 @@ def settle_sizes(
     """
     owner, count = "generate", len(source)
     if shard_size is not None:
-        shard_size = check_integer(owner, "shard_size", shard_size, 1)
+        shard_size = check_integer(owner, "shard_size", shard_size, 1, LARGEST_COUNT)
+    _check_batch_fits(attack, source, 1)  # before the model is tried
     required = attack.check_model_takes(first_samples(source), owner).batch
     if batch_size == "auto":
         automatic = required or attack.auto_batch_size(tuple(source.shape[1:]))
         batch_size = min(automatic, shard_size or automatic)
     batch_size = check_integer(owner, "batch_size", batch_size, 1)
     batch_size = required or min(batch_size, count)
+    _check_batch_fits(attack, source, batch_size)
     if shard_size is None:
         most = min(_SHARD_SAMPLES, _SHARD_BYTES // _sample_bytes(attack, source))
         shard_size = max(most // batch_size, 1) * batch_size
@@ -84,7 +108,21 @@ def settle_sizes(
             f"`shard_size` of {owner} must be a multiple of batch_size={batch_size}, such as "
             f"{max(shard_size // batch_size, 1) * batch_size}. Received: shard_size={shard_size}."
         )
+    held = _COPIES * min(shard_size, count) * _sample_bytes(attack, source)
+    check_fits(
+        owner, f"A shard of {shard_size} samples", held, f"`shard_size` may be {batch_size}."
+    )
     return batch_size, shard_size
+
+
+def _check_batch_fits(attack: Attack, source: Source, batch_size: int) -> None:
+    """Raise ValueError if the memory cannot hold what a batch takes at the very least."""
+    shape = tuple(source.shape[1:])
+    values = max(layer_values(attack.model), attack.values_per_sample(shape))
+    size = values * np.dtype(attack.variable_dtype).itemsize
+    most = int(free_memory() // max(size, 1))
+    remedy = f"`batch_size` may be {most} at most." if most else "The model is too large."
+    check_fits("generate", f"A batch of {batch_size} samples", batch_size * size, remedy)
 
 
 def first_samples(source: Source) -> np.ndarray:
@@ -132,16 +170,14 @@ def plan(
             f"`attack` of {owner} must attack a keras.Model with one input, whose weights can be "
             f"recognised: make it with keras.Model(inputs, outputs). Received: {attack!r}."
         )
-    first = first_samples(source)
-    attack.check_model_takes(first, owner)
+    batch_size, shard_size = settle_sizes(attack, source, batch_size, shard_size)
     if labels is None:
-        attack.criterion.check_labels(None, first, owner)
+        attack.criterion.check_labels(None, first_samples(source), owner)
     elif len(labels) != count:
         raise ValueError(
             f"`labels` of {owner} must have one label a sample, {count}. "
             f"Received: labels of length {len(labels)}."
         )
-    batch_size, shard_size = settle_sizes(attack, source, batch_size, shard_size)
     hashes = [
         _hash_shard(attack, source, labels, shard_rows(count, shard_size, n), on_samples)
         for n in range(-(-count // shard_size))
@@ -190,45 +226,49 @@ def open_directory(
         The manifest that the directory holds from now on.
 
     Raises:
-        ManifestError: The directory holds another run, or this one and `resume` is false.
+        OtherRunError: The directory holds another run, or this one and `resume` is false.
+        ManifestError: It holds a manifest that is damaged.
     """
     if directory.exists() and not directory.is_dir():
-        raise ManifestError(f"{str(directory)!r} must be a directory. Received: a file.")
+        raise OtherRunError(f"{str(directory)!r} must be a directory. Received: a file.")
     if not (directory / FILE_NAME).exists():
-        others = directory.exists() and [
-            each.name for each in directory.iterdir() if not each.name.endswith(TEMPORARY)
-        ]
-        if others:
-            raise ManifestError(
-                f"{str(directory)!r} must be a new directory or one with a {FILE_NAME}. Received: "
-                f"one that holds {', '.join(sorted(others)[:3])}."
-            )
+        _check_empty(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        manifest.write(directory)
-        return manifest
+        with contextlib.suppress(FileExistsError):  # of a job that began at the same time
+            manifest.write(directory)
+            return manifest
     stored = Manifest.read(directory)
     changes = stored.differences(manifest)
     if changes:
-        raise ManifestError(_refusal(directory, "another run", changes))
+        raise OtherRunError(_refusal(directory, "another run", changes))
     if not resume:
-        raise ManifestError(f"{str(directory)!r} holds this run already: go on with --resume.")
+        raise OtherRunError(f"{str(directory)!r} holds this run already: go on with --resume.")
     current = manifest.environments[-1]
     changes = stored.environment_differences(current)
     if changes and not any_environment:
-        raise ManifestError(
+        raise OtherRunError(
             _refusal(directory, "shards made elsewhere", changes)
             + "\nThe last bits of results may depend on it; --any-environment goes on all the same."
         )
-    if changes:
-        stored = Manifest(**{**vars(stored), "environments": (*stored.environments, current)})
-        stored.write(directory)
-    return stored
+    return Manifest.add_environment(directory, current) if changes else stored
+
+
+def _check_empty(directory: Path) -> None:
+    """Raise if a directory without manifest holds anything that is not half written."""
+    others = directory.exists() and [
+        each.name for each in directory.iterdir() if not each.name.endswith(TEMPORARY)
+    ]
+    if others and not (directory / FILE_NAME).exists():  # nobody has begun in the meantime
+        raise OtherRunError(
+            f"{str(directory)!r} must be a new directory or one with a {FILE_NAME}. Received: "
+            f"one that holds {', '.join(sorted(others)[:3])}."
+        )
 
 
 def make_missing(
     directory: Path, manifest: Manifest, numbers: range, engine: Engine, progress: "Progress"
 ) -> dict[str, int]:
-    """Make the shards of `numbers` that are missing or damaged.
+    """Make the shards of `numbers` that are missing, damaged or of another run.
 
     Returns:
         How many were done already, were damaged and were made.
@@ -240,7 +280,7 @@ def make_missing(
     remove_leftovers(directory, numbers)
     states = {}
     for number in numbers:
-        states[number] = shard_state(directory, number)
+        states[number] = shard_state(directory, manifest, number)
         if states[number] == DONE:
             progress.skip(len(manifest.rows(number)))
     missing = [number for number in numbers if states[number] != DONE]
@@ -252,7 +292,10 @@ def make_missing(
         )
     try:
         engine.run(missing, progress.advance)
+        _check_still_there(directory, manifest, numbers)
     except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            _check_still_there(directory, manifest, range(0))  # says which, and what to do
         if not is_no_space(error):
             raise
         raise DiskFullError(
@@ -264,6 +307,26 @@ def make_missing(
     done = sum(state == DONE for state in states.values())
     damaged = sum(state not in (DONE, MISSING) for state in states.values())
     return {"kept": done, "damaged": damaged, "made": len(missing)}
+
+
+def _check_still_there(directory: Path, manifest: Manifest, numbers: range) -> None:
+    """Raise if somebody has removed or replaced what a run relies on while it went on."""
+    try:
+        same = not Manifest.read(directory).differences(manifest)
+    except (FileNotFoundError, ManifestError):
+        same = False
+    if not same:
+        what = FILE_NAME if directory.is_dir() else "it"
+        raise DirectoryChangedError(
+            f"{str(directory)!r} was changed during the run: {what} was deleted or replaced. What "
+            f"is left there cannot be gone on with: begin with a new directory."
+        )
+    gone = [n for n in numbers if not all(each(directory, n).exists() for each in SHARD_FILES)]
+    if gone:
+        raise DirectoryChangedError(
+            f"{str(directory)!r} was changed during the run: shard {gone[0]} was deleted. "
+            f"Go on with --resume."
+        )
 
 
 class Progress(Protocol):

@@ -1,6 +1,7 @@
 """The manifest of a directory of shards: everything that its bytes depend on."""
 
 import dataclasses
+import hashlib
 import json
 import math
 import re
@@ -9,19 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_uae._files import atomic_write, file_size
+from keras_uae._files import atomic_write, file_size, locked_directory
 from keras_uae.sharding.attack_config import completed
 
 FILE_NAME = "manifest.json"
-FORMAT = "keras_uae shards 1"
-_LARGEST_FILE = 2**28  # four million shards
-_LARGEST_COUNT = 2**53
+FORMAT = "keras_uae shards {}"
+_VERSION = 2  # in 1 the sum of a shard does not say to which run it belongs
+LARGEST_FILE = 2**28  # four million shards
+LARGEST_COUNT = 2**53
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _SHOWN = 5  # differences between inputs that are spelled out
 
 
 class ManifestError(ValueError):
-    """A manifest that is damaged, or belongs to another run than the one that was asked for.
+    """A manifest that is damaged, or belongs to another run (`OtherRunError`) than was asked for.
 
     Example:
 
@@ -30,6 +32,10 @@ class ManifestError(ValueError):
         ... except ManifestError as error:  # it holds the run of another seed, say
         ...     print(error)
     """
+
+
+class OtherRunError(ManifestError):
+    """A directory that holds another run than the one that was asked for, or none at all."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,9 @@ class Manifest:
         labels: SHA-256 of the labels of each shard; `None` if there are none.
         environments: Versions and hardware that the shards were made with: one, or more if the
             user agreed to a change.
+        version: That of the format. In 1 nothing but its place says to which run a shard belongs.
+        run: SHA-256 of all of this but the environments, as the file has it: what the sums of the
+            shards are bound to.
 
     Example:
 
@@ -69,6 +78,12 @@ class Manifest:
     inputs: tuple[str, ...]
     environments: tuple[dict[str, Any], ...]
     labels: tuple[str, ...] | None = None
+    version: int = _VERSION
+    run: str = dataclasses.field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.run:
+            object.__setattr__(self, "run", _run_sum(self.as_json()))
 
     @property
     def shards(self) -> int:
@@ -81,16 +96,25 @@ class Manifest:
 
     def as_json(self) -> dict[str, Any]:
         """Everything, ready for JSON; without labels as it was before there were any."""
-        content = {"format": FORMAT, **dataclasses.asdict(self)}
+        content = {"format": FORMAT.format(self.version), **dataclasses.asdict(self)}
+        del content["version"], content["run"]
         if self.labels is None:
             del content["labels"]
         return json.loads(json.dumps(content))
 
     def write(self, directory: Path) -> None:
-        """Write `manifest.json`, all or nothing."""
-        content = json.dumps(self.as_json(), indent=1, allow_nan=False) + "\n"
-        with atomic_write(directory / FILE_NAME) as file:
-            file.write(content.encode())
+        """Write `manifest.json`, all or nothing.
+
+        Raises:
+            FileExistsError: There is one already.
+        """
+        _write(directory, self.as_json(), overwrite=False)
+
+    def bound(self, number: int, file_sum: str) -> str:
+        """SHA-256 that binds that of a shard's file to this run, its number and its rows."""
+        rows = self.rows(number)
+        text = f"{self.run} {number} {rows.start} {rows.stop} {file_sum}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @classmethod
     def read(cls, directory: Path) -> "Manifest":
@@ -100,15 +124,24 @@ class Manifest:
             FileNotFoundError: There is none.
             ManifestError: It is damaged.
         """
-        path = directory / FILE_NAME
         try:
-            if file_size(path) > _LARGEST_FILE:
-                raise ValueError(f"it is larger than {_LARGEST_FILE} bytes")
-            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+            return cls.from_json(_read(directory))
         except FileNotFoundError:
             raise
         except (ValueError, RecursionError, OSError) as error:
-            raise ManifestError(f"{str(path)!r} is no manifest of shards: {error}") from error
+            raise ManifestError(
+                f"{str(directory / FILE_NAME)!r} is no manifest of shards: {error}"
+            ) from error
+
+    @classmethod
+    def add_environment(cls, directory: Path, environment: dict[str, Any]) -> "Manifest":
+        """Note in `manifest.json` that shards are made in another environment from now on."""
+        with locked_directory(directory):  # two jobs may note at once
+            content = _read(directory)
+            if environment not in content["environments"][-1:]:
+                content["environments"].append(environment)
+                _write(directory, content, overwrite=True)
+        return cls.read(directory)
 
     @classmethod
     def from_json(cls, content: Any) -> "Manifest":
@@ -117,21 +150,23 @@ class Manifest:
         Raises:
             ValueError: Something is missing, of the wrong type, or contradicts the rest.
         """
-        names = {item.name for item in dataclasses.fields(cls)}
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise ValueError(f"it does not say format {FORMAT!r}")
+        names = {item.name for item in dataclasses.fields(cls)} - {"version", "run"}
+        formats = {FORMAT.format(version): version for version in (1, _VERSION)}
+        if not isinstance(content, dict) or content.get("format") not in list(formats):
+            raise ValueError(f"it does not say format {FORMAT.format(_VERSION)!r}")
+        run = _run_sum(content)
         content = {"labels": None, **content}
         if content.keys() != {"format", *names}:
             raise ValueError(f"it must have the keys {', '.join(sorted(names))}")
         for name in ("seed", "batch_size", "shard_size", "count"):
-            low = -_LARGEST_COUNT if name == "seed" else 1
-            if type(content[name]) is not int or not low <= content[name] <= _LARGEST_COUNT:
+            low = -LARGEST_COUNT if name == "seed" else 1
+            if type(content[name]) is not int or not low <= content[name] <= LARGEST_COUNT:
                 raise ValueError(f"{name} must be an integer from {low}, not {content[name]!r}")
         shape = content["sample_shape"]
         if (
             not isinstance(shape, list)
             or not all(type(n) is int and n > 0 for n in shape)
-            or math.prod(shape) > _LARGEST_COUNT
+            or math.prod(shape) > LARGEST_COUNT
         ):
             raise ValueError("sample_shape must be a list of positive integers")
         if content["dtype"] not in ("float16", "float32", "float64"):
@@ -155,6 +190,7 @@ class Manifest:
         if not isinstance(environments, list) or not all(isinstance(e, dict) for e in environments):
             raise ValueError("environments must be a list of objects")
         values = {name: content[name] for name in names}
+        values.update(version=formats[content["format"]], run=run)
         values["attack"] = completed(content["attack"])
         values["sample_shape"] = tuple(shape)
         values["inputs"] = tuple(content["inputs"])
@@ -202,13 +238,33 @@ class Manifest:
 
     def _settings(self) -> dict[str, Any]:
         content = self.as_json()
-        sums = ("inputs", "labels", "environments")
-        return {name: content[name] for name in content if name not in sums}
+        others = ("format", "inputs", "labels", "environments")
+        return {name: content[name] for name in content if name not in others}
 
 
 def shard_rows(count: int, shard_size: int, number: int) -> range:
     """The samples of shard `number` out of `count` samples."""
     return range(number * shard_size, min((number + 1) * shard_size, count))
+
+
+def _read(directory: Path) -> Any:
+    """What `manifest.json` says, of which nothing is checked."""
+    path = directory / FILE_NAME
+    if file_size(path) > LARGEST_FILE:
+        raise ValueError(f"it is larger than {LARGEST_FILE} bytes")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write(directory: Path, content: dict[str, Any], *, overwrite: bool) -> None:
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    with atomic_write(directory / FILE_NAME, overwrite=overwrite) as file:
+        file.write(text.encode())
+
+
+def _run_sum(content: dict[str, Any]) -> str:
+    """SHA-256 of what a run is made from; more environments leave it the same run."""
+    parts = {name: content[name] for name in content if name not in ("format", "environments")}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _check_hashes(name: str, value: Any, kind: type) -> None:

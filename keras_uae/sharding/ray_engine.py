@@ -5,6 +5,7 @@ are only numbers to hand out, and its bytes must not depend on how an engine cut
 """
 
 import contextlib
+import importlib.util
 import logging
 import sys
 import tempfile
@@ -17,6 +18,20 @@ from keras_uae.sharding.manifest import Manifest
 from keras_uae.sharding.sources import DataReference
 
 _MOST_LOSSES = 8  # of one shard, which then is to blame itself
+
+
+class ClusterTooSmallError(ValueError):
+    """The cluster has not the cores or the GPUs that are asked for, and would wait for them."""
+
+
+def check_ray() -> None:
+    """Raise ValueError if Ray is not installed."""
+    try:
+        installed = importlib.util.find_spec("ray") is not None
+    except ValueError:  # a module that has no specification
+        installed = True
+    if not installed:
+        raise ValueError("The engine ray needs Ray: pip install 'keras-uae[ray]'.")
 
 
 @dataclass(frozen=True)
@@ -46,10 +61,9 @@ class RayEngine:
 
     def run(self, numbers: list[int], on_samples: Callable[[int], None]) -> None:
         """Make the shards `numbers`; a worker that is lost is replaced, and its shard made anew."""
-        try:
-            import ray
-        except ImportError as error:
-            raise ValueError("The engine ray needs Ray: pip install 'keras-uae[ray]'.") from error
+        check_ray()
+        import ray
+
         if not numbers:
             return
         own = not ray.is_initialized()
@@ -68,12 +82,14 @@ class RayEngine:
         actor = ray.remote(
             num_cpus=threads, num_gpus=self.gpus, max_restarts=0, runtime_env=_environment(threads)
         )(ShardActor)
-        cores = ray.cluster_resources().get("CPU", 0)
-        if self.workers * threads > cores:
-            raise ValueError(
-                f"`--workers` times `--threads` must be at most the {cores:g} cores of the "
-                f"cluster. Received: {self.workers} times {threads}."
-            )
+        there = ray.cluster_resources()
+        for each, option, resource in ((threads, "threads", "CPU"), (self.gpus, "gpus", "GPU")):
+            most = there.get(resource, 0)
+            if self.workers * each > most:
+                raise ClusterTooSmallError(
+                    f"`--workers` times `--{option}` must be at most the {most:g} {resource}s of "
+                    f"the cluster. Received: {self.workers} times {each:g}."
+                )
         job = ray.put(
             (
                 self.model,

@@ -47,16 +47,10 @@ class Shards:
         return self.manifest.count
 
     def states(self, on_shard: Callable[[int], None] = lambda number: None) -> list[str]:
-        """Whether each shard is done, missing or damaged, by the SHA-256 sums."""
+        """Whether each shard is done, missing, damaged or of another run, by the SHA-256 sums."""
         states = []
         for number in range(self.manifest.shards):
-            state = shard_state(self.directory, number)
-            if state == DONE:
-                try:
-                    self.open(number)
-                except ValueError:
-                    state = "damaged"
-            states.append(state)
+            states.append(shard_state(self.directory, self.manifest, number))
             on_shard(number)
         return states
 
@@ -66,8 +60,7 @@ class Shards:
         Raises:
             FileNotFoundError, ValueError: It is missing or damaged.
         """
-        rows = len(self.manifest.rows(number))
-        return open_shard(self.directory, number, rows, self.manifest.sample_shape)
+        return open_shard(self.directory, self.manifest, number)
 
     def column(self, name: str, numbers: Sequence[int]) -> np.ndarray:
         """One value for every sample of some shards."""
@@ -77,11 +70,13 @@ class Shards:
         """The examples as an array of which only the rows in use are in memory."""
         return ShardedSamples(self)
 
-    def changed_inputs(self, read: Callable[[int, int], np.ndarray]) -> list[int]:
-        """The shards that were made from other samples than `read(start, stop)` gives."""
+    def changed_inputs(
+        self, read: Callable[[int, int], np.ndarray], numbers: Sequence[int] | None = None
+    ) -> list[int]:
+        """The shards, of all or of `numbers`, made from other samples than `read(start, stop)`."""
         manifest, changed = self.manifest, []
         step = max(_READ_BYTES // max(int(np.prod(manifest.sample_shape)) * 4, 1), 1)
-        for number in range(manifest.shards):
+        for number in range(manifest.shards) if numbers is None else numbers:
             rows = manifest.rows(number)
             digest = SampleHash(manifest.sample_shape, manifest.dtype)
             for start in range(rows.start, rows.stop, step):
@@ -188,10 +183,10 @@ def merge(parts: Sequence[Shards], path: Path) -> int:
 
 def _owner(parts: Sequence[Shards], number: int) -> Shards:
     for part in parts:
-        if shard_state(part.directory, number) == DONE:
+        if shard_state(part.directory, part.manifest, number) == DONE:
             return part
     places = ", ".join(str(part.directory) for part in parts)
-    raise ValueError(f"Shard {number} is missing or damaged in {places}.")
+    raise ValueError(f"Shard {number} is missing, damaged or of another run in {places}.")
 
 
 def _column(owners: Sequence[Shards], name: str) -> Iterator[np.ndarray]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from keras_uae._arrays import open_arrays
-from keras_uae._checks import check_number
+from keras_uae._arrays import array_names, open_arrays
+from keras_uae._checks import Number
 from keras_uae.sharding import records
+
+# NAME[/CONFIG][:VERSION][:SPLIT]
+_TFDS_NAME = re.compile(
+    r"(?P<name>\w+(?:/[\w-]+)?(?::(?:\d+|\*)\.(?:\d+|\*)\.(?:\d+|\*))?)(?::(?P<split>[a-zA-Z_].*))?"
+)
 
 
 class Source(Protocol):
@@ -107,7 +113,8 @@ class DataReference:
 
     Args:
         name: A .npy or .npz file, TFRecords (a file, a folder or a pattern), or the name of a
-            tfds data set, `NAME` or `NAME:SPLIT`.
+            tfds data set, `NAME` or `NAME:SPLIT`, with config, version and slice if it has them:
+            `mnist`, `mnist:test`, `cifar10:3.0.2:train[:10%]`, `glue/cola:train`.
         feature: The array of an .npz file or the feature of a record. Defaults to `None`: the only
             one, or the one that is called x, image or images.
         divide_by: Float > 0, by which values are divided. Defaults to `1`.
@@ -124,13 +131,15 @@ class DataReference:
     divide_by: float = 1.0
     data_dir: str | None = None
 
+    def __post_init__(self) -> None:
+        Number(float(np.finfo(np.float32).tiny))("DataReference", "divide_by", self.divide_by)
+
     def open(self, sample_shape: tuple[int | None, ...] | None = None) -> Source:
         """The samples; `sample_shape`, that of the model, gives form to records without one.
 
         Raises:
             FileNotFoundError, ValueError: There is no such data, or it is damaged.
         """
-        check_number("DataReference", "divide_by", self.divide_by, np.nextafter(0, 1))
         source = self._open(sample_shape)
         if len(source.shape) < 2 or not len(source):
             raise ValueError(
@@ -150,9 +159,7 @@ class DataReference:
         """
         source: Source
         if Path(labels).suffix in (".npy", ".npz"):
-            arrays = open_arrays(labels)
-            name = records.choose_feature(labels, arrays, None, records.LABELS)
-            source = arrays[name]
+            source = _array(Path(labels), None, records.LABELS)
         else:
             source = dataclasses.replace(self, feature=labels)._open(())
         if len(source.shape) != 1 or source.dtype.kind not in "iu":
@@ -165,24 +172,30 @@ class DataReference:
     def _open(self, sample_shape: tuple[int | None, ...] | None) -> Source:
         path = Path(self.name)
         if path.suffix in (".npy", ".npz"):
-            arrays = open_arrays(path)
-            return arrays[records.choose_feature(self.name, arrays, self.feature)]
+            return _array(path, self.feature, records.SAMPLES)
         files = records.files(self.name)
         if files:
             shape = None if sample_shape is None or None in sample_shape else sample_shape
             decode = records.Decoder(self.feature, shape)  # type: ignore[arg-type]
-            return StreamSource(
-                records.count(files), lambda start: records.samples(files, start, decode)
-            )
-        if path.exists() or path.suffix or len(path.parts) > 2:
+            held = records.RecordFiles(files)
+            return StreamSource(len(held), lambda start: map(decode, held.read(start)))
+        parts = _TFDS_NAME.fullmatch(self.name)
+        if path.exists() or parts is None:
             raise FileNotFoundError(
                 f"There are no samples in {self.name!r}: it must be a .npy or .npz file, "
                 f"TFRecords, or the name of a tfds data set."
             )
-        return _tfds_source(self.name, self.feature, self.data_dir)
+        split = parts["split"] or "train"
+        return _tfds_source(parts["name"], split, self.feature, self.data_dir)
 
 
-def _tfds_source(name: str, feature: str | None, data_dir: str | None) -> Source:
+def _array(path: Path, feature: str | None, usual: tuple[str, ...]) -> Source:
+    """The array of a file that is asked for; the others may hold what they like."""
+    name = records.choose_feature(str(path), array_names(path), feature, usual)
+    return open_arrays(path, lambda each: each == name)[name]
+
+
+def _tfds_source(name: str, split: str, feature: str | None, data_dir: str | None) -> Source:
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
@@ -190,8 +203,6 @@ def _tfds_source(name: str, feature: str | None, data_dir: str | None) -> Source
             f"{name!r} is no file, and for a tfds data set tensorflow-datasets is needed: "
             f"pip install tensorflow-datasets."
         ) from error
-    name, _, split = name.partition(":")
-    split = split or "train"
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
@@ -199,18 +210,25 @@ def _tfds_source(name: str, feature: str | None, data_dir: str | None) -> Source
             f"{name!r} is neither a file nor a tfds data set ({str(error).splitlines()[0]})."
         ) from error
     builder.download_and_prepare()
-    if split not in builder.info.splits:
-        raise ValueError(f"tfds {name!r} has the splits {', '.join(builder.info.splits)}: {split}?")
+    try:
+        count = builder.info.splits[split].num_examples
+    except (KeyError, ValueError, AssertionError) as error:
+        raise ValueError(
+            f"tfds {name!r} has the splits {', '.join(builder.info.splits)}, and slices of them. "
+            f"Received: {split!r}."
+        ) from error
     supervised = builder.info.supervised_keys
     feature = records.choose_feature(
         name, builder.info.features, feature or (supervised[0] if supervised else None)
     )
 
     def begin(start: int) -> Iterator[np.ndarray]:
-        # the order of the files, and within them
-        part = builder.as_dataset(split=f"{split}[{start}:]", shuffle_files=False)
+        # the order of the files, and within them; of a whole split only those that are needed
+        whole = split in builder.info.splits
+        chosen = f"{split}[{start}:]" if whole else split
+        part = builder.as_dataset(split=chosen, shuffle_files=False).skip(0 if whole else start)
         options = tf.data.Options()
         options.deterministic = True
         return (x[feature] for x in part.with_options(options).as_numpy_iterator())
 
-    return StreamSource(builder.info.splits[split].num_examples, begin)
+    return StreamSource(count, begin)

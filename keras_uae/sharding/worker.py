@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_uae._files import file_size
 from keras_uae.attacks.base import Attack
 from keras_uae.results import UAEs
 from keras_uae.sharding.fingerprints import LabelHash, SampleHash
-from keras_uae.sharding.manifest import Manifest
+from keras_uae.sharding.manifest import FILE_NAME, Manifest
 from keras_uae.sharding.shards import write_shard
 from keras_uae.sharding.sources import Source
 
@@ -37,7 +38,7 @@ class Worker:
 
         Raises:
             ValueError: The samples are not those of the manifest.
-            OSError: The shard cannot be written.
+            OSError: The shard cannot be written, or the manifest is gone.
         """
         rows = self.manifest.rows(number)
         x = self.source.read(rows.start, rows.stop)
@@ -61,8 +62,9 @@ class Worker:
         ):
             parts.append(found)
             on_samples(len(found))
+        file_size(self.directory / FILE_NAME)  # without it nobody could make use of the shard
         attacked = x.astype(parts[0].x.dtype, copy=False)
-        write_shard(self.directory, number, UAEs.concatenate(parts), attacked)
+        write_shard(self.directory, self.manifest, number, UAEs.concatenate(parts), attacked)
 
     def _check(self, what: str, digest: SampleHash, sums: tuple[str, ...], number: int) -> None:
         rows = self.manifest.rows(number)

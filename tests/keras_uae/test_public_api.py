@@ -25,7 +25,8 @@ ROOMS = (  # a room may import those after it, never those before
     "similarity",
 )
 PUBLIC = [keras_uae, *(importlib.import_module(f"keras_uae.{room}") for room in ROOMS[1:])]
-DEPENDENCIES = {"keras", "keras_uae", "numpy", "scipy", "sklearn", "tensorflow"}  # of setup.cfg
+# of setup.cfg
+DEPENDENCIES = {"h5py", "keras", "keras_uae", "numpy", "scipy", "sklearn", "tensorflow"}
 # what only an extra brings, and who may import it; the library itself imports none of these
 EXTRAS = {
     "cli": {"matplotlib", "rich", "typer"},

@@ -364,7 +364,10 @@ BAD = {
     "y too short": ({"y": np.arange(9)}, "`y` .* 10 rows, one for each of `x`. .* shape (9,)"),
     "y a number": ({"y": 1}, "`y` .* 10 rows, .* shape ()"),
     "y of NaN": ({"y": np.full(ROWS, NAN)}, "`y` .* finite"),
-    "no batch": ({"batch_size": 0}, "`batch_size` .* integer in [1, inf]. Received: batch_size=0"),
+    "no batch": (
+        {"batch_size": 0},
+        "`batch_size` .* integer in [1, 2147483646]. Received: batch_size=0",
+    ),
     "half a row": ({"batch_size": 2.5}, "`batch_size` .* batch_size=2.5"),
     "negative seed": ({"seed": -1}, "`seed` .* Received: seed=-1"),
 }

@@ -64,14 +64,14 @@ def test_it_goes_on_with_more_seeds_and_refuses_another_comparison(folder, compa
     assert more.exit_code == 0, more.output
     assert "5 trainings of 'saved" in more.stdout
     other = run(folder, *COMPARE, *arguments, "--budget", 3)
-    assert other.exit_code == 1
+    assert other.exit_code == 4
     assert "holds another comparison (budget None there, 3 here)" in other.stderr
 
 
 def test_labels_and_outliers_add_metrics(folder):
     labels = ["--labels", "labels.npy", "--test-labels", "test_labels.npy"]
     arguments = ["--test", "test.npy", "--out", "labelled.run", "--outliers", "outliers.npy"]
-    arguments += ["--epsilon", 1, "--seeds", 1, "--budget", 2, "--json"]
+    arguments += ["--epsilon", "1", "--seeds", "1", "--budget", "2", "--json"]
     result = run(folder, *COMPARE, *labels, *arguments)
     assert result.exit_code == 0, result.output
     headings = json.loads(result.stdout)["headings"]

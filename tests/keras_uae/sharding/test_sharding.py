@@ -297,8 +297,12 @@ def write_data(kind, path, x):
     if kind == "npy":
         np.save(path / "x.npy", x)
         return str(path / "x.npy")
-    if kind in ("npz", "compressed"):
-        (np.savez if kind == "npz" else np.savez_compressed)(path / "x.npz", y=x[:, 0], x=x)
+    if kind == "fortran":
+        np.save(path / "x.npy", np.asfortranarray(x))
+        return str(path / "x.npy")
+    if kind in ("npz", "compressed", "with names"):
+        others = {"names": np.array(["a"] * len(x))} if kind == "with names" else {"y": x[:, 0]}
+        (np.savez if kind == "npz" else np.savez_compressed)(path / "x.npz", **others, x=x)
         return str(path / "x.npz")
     encode = {
         "images": lambda each: tf.io.encode_png(each.astype(np.uint8)).numpy(),
@@ -313,7 +317,7 @@ def write_data(kind, path, x):
     return str(path / "x-*.tfrecord")
 
 
-KINDS = ["npy", "npz", "compressed", "images", "tensors", "raw", "numbers"]
+KINDS = ["npy", "fortran", "npz", "compressed", "with names", "images", "tensors", "raw", "numbers"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

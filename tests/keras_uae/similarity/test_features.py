@@ -343,7 +343,7 @@ def test_bivariate_sampling_checks_its_settings(attribute):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"samples": 1}, r"`samples` of RandomSampling.*\[2, inf\].*Received: samples=1"),
+        ({"samples": 1}, r"`samples` of RandomSampling.*\[2, 2147483646\].*Received: samples=1"),
         ({"samples": 2.5}, "Received: samples=2.5"),
         ({"dimension": 0}, r"`dimension` of RandomSampling.*Received: dimension=0"),
     ],
