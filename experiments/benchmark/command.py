@@ -1,7 +1,9 @@
 """The command line of the benchmark."""
 
+import contextlib
 import json
 import os
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,8 @@ from experiments.benchmark.tables import LEGEND, print_sheets
 from experiments.engine.config import Choice, check_settings
 from experiments.engine.progress import JobProgress
 from experiments.engine.records import versions, write_json
+
+INSTRUCTIONS = ("avx", "fma", "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ def main(args: Sequence[str] | None = None) -> int:
         "settings": {"preset": config.preset, "sections": config.sections, **scale._asdict()},
         "versions": versions(),
         "processors": os.cpu_count(),
+        "instructions": instructions(),
         "memory": psutil.virtual_memory().total,
         "devices": [device.device_type for device in tf.config.list_logical_devices()],
         "load_average": load,
@@ -96,4 +101,14 @@ def report(config: Config, content: dict[str, Any]) -> None:
     found = [section for name, section in SECTIONS.items() if name in content]
     sheets = [sheet for section in found for sheet in section.sheets(content)]
     notes = [note for section in found for note in section.notes(content)]
-    print_sheets(sheets, [LEGEND, *notes], markdown=config.markdown)
+    machine = f"{content['processors']} processors, {' '.join(content['instructions'])}."
+    print_sheets(sheets, [LEGEND, *notes, machine], markdown=config.markdown)
+
+
+def instructions() -> list[str]:
+    """The instruction sets of the processor that matter here, as far as the system tells."""
+    found = [platform.machine()]
+    with contextlib.suppress(OSError):
+        flags = set(Path("/proc/cpuinfo").read_text().split())
+        found += [name for name in INSTRUCTIONS if name in flags]
+    return found

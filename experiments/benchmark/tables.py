@@ -15,7 +15,8 @@ Row = Mapping[str, Any]
 LEGEND = (
     "Time: median over the rounds, after a warm-up call that compiles and is not counted. × PGD: "
     "time as a multiple of our own PGD in the same round, on the same model and batch, median "
-    "(lower–upper quartile). Peak RSS: memory of the whole process while the method ran. MINE-UAE "
+    "(lower–upper quartile); PGD again is the same once more, which shows what the machine makes "
+    "of a ratio of 1. Peak RSS: memory of the whole process while the method ran. MINE-UAE "
     "conv: on feature maps; random: on random samples, as in the paper; exact law: on samples of "
     "the same distribution, drawn with less work. Models are untrained; the 8×8×1 images are "
     "digits, all others uniform noise."
