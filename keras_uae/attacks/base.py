@@ -31,7 +31,14 @@ from keras_uae._settings import revived, serialized
 from keras_uae.attacks import held_inputs
 from keras_uae.attacks.data_space import DataSpace, data_bounds
 from keras_uae.attacks.inspection import Behaviour, observed
-from keras_uae.attacks.judgement import JUDGING_DRAWS, SEARCH_DRAWS, judged, no_margin, searched
+from keras_uae.attacks.judgement import (
+    JUDGING_DRAWS,
+    SEARCH_DRAWS,
+    bound,
+    judged,
+    no_margin,
+    searched,
+)
 from keras_uae.criteria import Criterion, FunctionCriterion
 from keras_uae.results import GenerationInterrupted, UAEs
 
@@ -363,23 +370,26 @@ class Attack(keras.layers.Layer):
 
     def f(self, reference: Any, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
         """f_x(z), `(batch,)`; with noise in the model a mean, and the margin that it needs."""
-        margin = self._learned.margin
-        if margin is None:
+        if self.margin is None:
             return self.criterion.value(reference, x, z)
         # a pass for each draw: a longer batch suits not every model, nor inputs that are held
-        values = [self.criterion.value(each, x, z) for each in reference]
-        return tf.reduce_mean(values, axis=0) + margin
+        return bound([self.criterion.value(each, x, z) for each in reference]) + self.margin
 
     def f_reference(self, x: tf.Tensor, y: tf.Tensor | None) -> Any:
         """What `f` needs to know of x."""
-        if self._learned.margin is None:
+        if self.margin is None:
             return self.criterion.reference(x, y)
         return [self.criterion.reference(x, y) for _ in range(SEARCH_DRAWS)]
 
     @property
+    def margin(self) -> tf.Tensor | None:
+        """What f is to be below 0 by, in the graph that is traced; `None` without noise."""
+        return self._learned.margin
+
+    @property
     def draws(self) -> int:
         """Passes of the model in which the graph that is traced evaluates f."""
-        return 1 if self._learned.margin is None else SEARCH_DRAWS
+        return 1 if self.margin is None else SEARCH_DRAWS
 
     def evaluate(self, function: Callable[[], Any]) -> Any:
         """What `function`, a pass of the model, gives: each one with the same random numbers."""
