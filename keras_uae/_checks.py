@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import numpy as np
+import tensorflow as tf
 
 from keras_uae._fork import check_not_forked
 from keras_uae._inputs import as_array, is_float, is_real, rounding
@@ -256,12 +257,7 @@ def check_samples(
             f"Received: {name} of dtype {x.dtype}."
         )
     low, high = bounds
-    if x.dtype.kind in "iu" and np.max(low) == 0.0 and np.min(high) == 1.0:
-        raise ValueError(
-            f"`{name}` of {owner} holds integers, but `bounds` are (0, 1). Scale the images "
-            f"({name}.astype('float32') / 255) or set bounds=(0, 255). "
-            f"Received: {name} of dtype {x.dtype}."
-        )
+    _check_scale(owner, name, x.dtype, bounds)
     slack = rounding(x.dtype, low, high)
     for start in range(0, len(x), chunk):
         part = np.asarray(x[start : start + chunk])
@@ -281,6 +277,36 @@ def check_samples(
                 f"{first + start + len(part) - 1}, {int(outside.sum())} of them outside."
             )
     return x
+
+
+def check_tensor(owner: str, x: Any, *, bounds: Box, name: str = "x") -> tf.Tensor:
+    """`check_samples` of what a layer is called on; returns a tensor.
+
+    Where values are not known yet, the graph checks them when it runs.
+    """
+    x = tf.convert_to_tensor(x)
+    if not tf.is_symbolic_tensor(x):
+        if tf.size(x) > 0:
+            check_samples(owner, x, bounds=bounds, name=name)
+        return x
+    dtype, (low, high) = np.dtype(x.dtype.as_numpy_dtype), bounds
+    _check_scale(owner, name, dtype, bounds)
+    slack = rounding(dtype, low, high)
+    values = x if x.dtype.is_floating else tf.cast(x, tf.float32)
+    inside = ~tf.reduce_any((values < low - slack) | (values > high + slack))
+    message = f"`{name}` of {owner} must lie inside bounds={_shown(low, high)}."
+    with tf.control_dependencies([tf.debugging.Assert(inside, [message])]):
+        return tf.identity(x)
+
+
+def _check_scale(owner: str, name: str, dtype: np.dtype, bounds: Box) -> None:
+    low, high = bounds
+    if dtype.kind in "iu" and np.max(low) == 0.0 and np.min(high) == 1.0:
+        raise ValueError(
+            f"`{name}` of {owner} holds integers, but `bounds` are (0, 1). Scale the images "
+            f"({name}.astype('float32') / 255) or set bounds=(0, 255). "
+            f"Received: {name} of dtype {dtype}."
+        )
 
 
 def _shown(low: Any, high: Any) -> str:

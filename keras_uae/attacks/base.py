@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import inspect
 import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Self
 
@@ -22,6 +21,7 @@ from keras_uae._checks import (
     check_integer,
     check_place,
     check_samples,
+    check_tensor,
     checked,
 )
 from keras_uae._datasets import samples_and_labels
@@ -30,8 +30,15 @@ from keras_uae._model_layers import CallableModel, HeldInputs
 from keras_uae._settings import revived, serialized
 from keras_uae.attacks import held_inputs
 from keras_uae.attacks.data_space import DataSpace, data_bounds
-from keras_uae.attacks.inspection import Behaviour, observed
-from keras_uae.attacks.judgement import JUDGING_DRAWS, SEARCH_DRAWS, judged, no_margin, searched
+from keras_uae.attacks.inspection import Behaviour, observed, warn_of
+from keras_uae.attacks.judgement import (
+    JUDGING_DRAWS,
+    SEARCH_DRAWS,
+    bound,
+    judged,
+    no_margin,
+    searched,
+)
 from keras_uae.criteria import Criterion, FunctionCriterion
 from keras_uae.results import GenerationInterrupted, UAEs
 
@@ -149,7 +156,9 @@ class Attack(keras.layers.Layer):
 
     def call(self, x: Any, index: tf.Tensor | None = None, y: tf.Tensor | None = None) -> tf.Tensor:
         x, held = held_inputs.split(x, self.attacked, type(self).__name__)
-        x = self._checked(x)
+        x = tf.convert_to_tensor(x)
+        limits = self.space(x.shape[1:]).limits()
+        x = tf.cast(check_tensor(type(self).__name__, x, bounds=limits), self.variable_dtype)
         index = tf.range(tf.shape(x)[0], dtype=tf.int64) if index is None else index
         found, _ = self.search(x, index, tf.constant(self.seed, tf.int64), y, held=held)
         return found["x"]
@@ -363,23 +372,26 @@ class Attack(keras.layers.Layer):
 
     def f(self, reference: Any, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
         """f_x(z), `(batch,)`; with noise in the model a mean, and the margin that it needs."""
-        margin = self._learned.margin
-        if margin is None:
+        if self.margin is None:
             return self.criterion.value(reference, x, z)
         # a pass for each draw: a longer batch suits not every model, nor inputs that are held
-        values = [self.criterion.value(each, x, z) for each in reference]
-        return tf.reduce_mean(values, axis=0) + margin
+        return bound([self.criterion.value(each, x, z) for each in reference]) + self.margin
 
     def f_reference(self, x: tf.Tensor, y: tf.Tensor | None) -> Any:
         """What `f` needs to know of x."""
-        if self._learned.margin is None:
+        if self.margin is None:
             return self.criterion.reference(x, y)
         return [self.criterion.reference(x, y) for _ in range(SEARCH_DRAWS)]
 
     @property
+    def margin(self) -> tf.Tensor | None:
+        """What f is to be below 0 by, in the graph that is traced; `None` without noise."""
+        return self._learned.margin
+
+    @property
     def draws(self) -> int:
         """Passes of the model in which the graph that is traced evaluates f."""
-        return 1 if self._learned.margin is None else SEARCH_DRAWS
+        return 1 if self.margin is None else SEARCH_DRAWS
 
     def evaluate(self, function: Callable[[], Any]) -> Any:
         """What `function`, a pass of the model, gives: each one with the same random numbers."""
@@ -507,50 +519,11 @@ class Attack(keras.layers.Layer):
         if behaviour is None:
             size = None if expected is None else expected[0]
             behaviour = self._learned.behaviour = observed(forward, count, size, owner)
-            self._warn(behaviour)
+            warn_of(behaviour, self.model.name, type(self).__name__)
         copies = [0] * (behaviour.batch or 2)
         with self.holding(held_inputs.rows(others, copies)):
             self.check(tf.gather(few, copies))
         return behaviour
-
-    def _warn(self, behaviour: Behaviour) -> None:
-        if behaviour.noise == "unseeded":
-            warnings.warn(
-                f"The model {self.model.name!r} draws random numbers that no seed of Keras fixes, "
-                f"so that {type(self).__name__} sees others at each step. Draw them with a "
-                f"keras.random.SeedGenerator. Success is judged on {JUDGING_DRAWS} fresh draws.",
-                stacklevel=4,
-            )
-        if behaviour.mixes:
-            warnings.warn(
-                f"What the model {self.model.name!r} says of a sample depends on the others in the "
-                f"batch (BatchNormalization with training=True, for example): the examples of "
-                f"{type(self).__name__} depend on the batch, too, and may be none in another one.",
-                stacklevel=4,
-            )
-
-    def _checked(self, x: tf.Tensor) -> tf.Tensor:
-        """Samples of a call as floats, or an error if they cannot lie inside the bounds."""
-        owner, x = type(self).__name__, tf.convert_to_tensor(x)
-        low, high = self.space(x.shape[1:]).limits()
-        if x.dtype.is_integer and np.ndim(low) == 0 and high - low <= 1:
-            raise ValueError(
-                f"`x` of {owner} holds integers, but `bounds` are ({low}, {high}). Scale the "
-                f"images or set bounds=(0, 255). Received: x of dtype {x.dtype.name}."
-            )
-        x = tf.cast(x, self.variable_dtype)
-        slack = 1e-5 * (high - low)  # rounding
-        inside = ~tf.reduce_any((x < low - slack) | (x > high + slack))
-        message = f"`x` of {owner} must lie inside `bounds`."
-        if tf.executing_eagerly():
-            if not inside:
-                raise ValueError(
-                    f"{message} Received: values from {float(tf.reduce_min(x))} to "
-                    f"{float(tf.reduce_max(x))}."
-                )
-            return x
-        with tf.control_dependencies([tf.debugging.Assert(inside, [message])]):
-            return tf.identity(x)
 
     def compute_output_shape(self, x: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return x

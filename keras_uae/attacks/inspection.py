@@ -1,5 +1,6 @@
 """What a model does that an attack must know: noise, mixed samples, a fixed batch, a state."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_uae._model_layers import running, runs
+from keras_uae.attacks.judgement import JUDGING_DRAWS
 
 _TOLERANCE = 1e-4  # of the largest value, to which two passes with other sums agree
 
@@ -58,6 +60,24 @@ def observed(
         return Behaviour(batch, "seeded", False, drawn)
     beside, alone = ([each[0] for each in of] for of in (first, _evaluate(forward, copies)))
     return Behaviour(batch, "", not _alike(beside, alone))
+
+
+def warn_of(behaviour: Behaviour, model: str, owner: str) -> None:
+    """Warn, for `owner`, of what an attack on `model` cannot make up for."""
+    if behaviour.noise == "unseeded":
+        warnings.warn(
+            f"The model {model!r} draws random numbers that no seed of Keras fixes, so that "
+            f"{owner} sees others at each step. Draw them with a keras.random.SeedGenerator. "
+            f"Success is judged on {JUDGING_DRAWS} fresh draws.",
+            stacklevel=4,
+        )
+    if behaviour.mixes:
+        warnings.warn(
+            f"What the model {model!r} says of a sample depends on the others in the batch "
+            f"(BatchNormalization with training=True, for example): the examples of {owner} depend "
+            f"on the batch, too, and may be none in another one.",
+            stacklevel=4,
+        )
 
 
 def _evaluate(forward: Callable[[list[int]], Any], rows: list[int]) -> list[np.ndarray]:

@@ -103,7 +103,9 @@ def minmax(
 
     def judge(t: tf.Tensor, now: Search, seen: Look, alive: tf.Tensor) -> tuple[Best, tf.Tensor]:
         move = rule.move(t)  # δ₀ is no example
-        better = alive & (seen.f <= 0) & (sign * seen.similarity < sign * now.similarity)
+        other, least = now.best.criterion > 0, sign * seen.similarity < sign * now.similarity
+        # without an example the least f, which fresh draws of a model with noise may make one
+        better = alive & tf.where(seen.f <= 0, other | least, seen.f < now.best.criterion)
         found = Best(now.z, seen.f, tf.fill(tf.shape(seen.f), move)), seen.similarity
         return select(better & (move > 0), found, (now.best, now.similarity))
 
@@ -119,7 +121,10 @@ def minmax(
         finite = tf.math.is_finite(seen.f) & tf.math.is_finite(seen.similarity)
         alive = now.alive & finite & all_finite(gradient)
         best, best_value = judge(t, now, seen, alive)
-        step = attack.step_size * geometry.step_direction(gradient, attack.step_rule)
+        alpha = geometry.step_length(
+            attack.step_size, attack.step_rule, t % (attack.steps + 1), attack.steps, x.dtype
+        )
+        step = alpha * geometry.step_direction(gradient, attack.step_rule)
         z = tf.clip_by_value(now.z - geometry.in_units(step, space), low, high)
         if seen.restart is not None:
             z = select(tf.fill(batch, seen.restart), start.z, z)
@@ -158,14 +163,14 @@ def minmax(
     last = tf.constant(attack.iterations)
     if trace:  # with its gradient, for the gap
         end, row = iterate(last, end)
-        return outcome(x, end.best, end.alive, end.similarity, rule.value(end.multiplier)), (
-            extended(history, row)
-        )
+        c = rule.value(end.multiplier)
+        found = outcome(x, end.best, end.alive, attack.margin, end.similarity, c)
+        return found, extended(history, row)
     seen = look(last, end)
     alive = end.alive & tf.math.is_finite(seen.f) & tf.math.is_finite(seen.similarity)
     best, value = judge(last, end, seen, alive)
     c = rule.value(select(alive, seen.multiplier, end.multiplier))
-    return outcome(x, best, alive, value, c), {}
+    return outcome(x, best, alive, attack.margin, value, c), {}
 
 
 @register
@@ -209,11 +214,12 @@ class MinMaxAttack(SimilarityAttack):
             "glorot" takes the radius of a Glorot-uniform variable, as the published code does.
             At least 0.001 where the similarity has no gradient at x (the Gaussian form, distances).
             Defaults to `0.2`.
-        initial_multiplier: Float c₀ ≥ 0. Defaults to `100`: from 0, as the paper has it, the
+        initial_multiplier: Float c₀ ≥ 0. Defaults to `1000`: from 0, as the paper has it, the
             similarity wins for most of 40 iterations and many samples end without an example.
         step_rule: "max" divides the gradient by its largest entry, so that a step changes a
-            value by at most α; "sign" takes its sign; "raw" takes it as it is, as the paper
-            does. Defaults to `"max"`.
+            value by at most α; "decaying" does so with steps that fall evenly from 2α to 0, whose
+            mean is α; "sign" takes the sign of the gradient; "raw" takes it as it is, as the
+            paper does. Defaults to `"decaying"`.
         seed: Integer, used when the layer is called. Defaults to `0`.
 
     Call arguments:
@@ -256,8 +262,8 @@ class MinMaxAttack(SimilarityAttack):
         frozen_features: Frozen = None,
         attacked: Attacked = None,
         initial_radius: InitialRadius = 0.2,
-        initial_multiplier: Annotated[float, Number(0)] = 100.0,
-        step_rule: StepRule = "max",
+        initial_multiplier: Annotated[float, Number(0)] = 1000.0,
+        step_rule: StepRule = "decaying",
         seed: Seed = 0,
         **kwargs: Any,
     ):

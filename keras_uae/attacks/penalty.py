@@ -41,7 +41,8 @@ class PenaltyAttack(SimilarityAttack):
         steps: Integer T ≥ 1, iterations for each of them. Defaults to `1000`.
         initial_multiplier: Float in [1e-3, 1e9], the first c. Defaults to `1e-3`.
         model, criterion, similarity, objective: As of `MinMaxAttack`.
-        step_size, epsilon, initial_radius, step_rule, seed: As of `MinMaxAttack`.
+        step_size, epsilon, initial_radius, seed: As of `MinMaxAttack`.
+        step_rule: As of `MinMaxAttack`, for each c anew. Defaults to `"max"`.
         bounds, units, frozen_features, attacked: As of `MinMaxAttack`.
 
     Call arguments and results are those of `MinMaxAttack`; `iteration` counts through all searches,

@@ -76,7 +76,8 @@ def pgd(
     f = look(end.z)
     alive = end.alive & tf.math.is_finite(f)
     best = judge(tf.constant(attack.steps), end, f, alive)
-    return outcome(x, best, alive), extended(history, {"criterion": f}) if trace else {}
+    found = outcome(x, best, alive, attack.margin)
+    return found, extended(history, {"criterion": f}) if trace else {}
 
 
 @register

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple
 
 import tensorflow as tf
 
-from keras_uae._checks import By, Number, check_bounds, check_samples
+from keras_uae._checks import By, Number, check_bounds, check_tensor
 from keras_uae._draws import permutations
 from keras_uae._settings import Settings, register
 
@@ -77,10 +77,11 @@ class ViewAugmentation(Settings):
         """One view of each of the `images`, `(batch, height, width, channels)`.
 
         `seed` is a pair of integers, the key of the draws, or one integer. Images of integers are
-        taken as float32. Values outside `bounds` are refused, integers where these are (0, 1) also
-        inside a `tf.function`, whose values are not known.
+        taken as float32. Values outside `bounds` are refused, inside a `tf.function` when it runs;
+        so are integers where `bounds` are (0, 1).
         """
-        images = self._checked(tf.convert_to_tensor(images))
+        images = check_tensor(type(self).__name__, images, bounds=self.bounds, name="images")
+        images = images if images.dtype.is_floating else tf.cast(images, tf.float32)
         key = tf.cast(seed, tf.int64)
         key = key if key.shape.rank else tf.stack([key, tf.zeros_like(key)])
         views = self.draw(key, tf.shape(images)[0], images.shape[1:], images.dtype)
@@ -139,7 +140,8 @@ class ViewAugmentation(Settings):
         """
         low, high = self.bounds
         if not tf.as_dtype(images.dtype).is_floating:
-            images = tf.cast(self._checked(tf.convert_to_tensor(images)), views.rows.dtype)
+            images = check_tensor(type(self).__name__, images, bounds=self.bounds, name="images")
+            images = tf.cast(images, views.rows.dtype)
         x = (images - low) / (high - low)
         x = tf.einsum("...oi,...ijc->...ojc", views.rows, x)
         x = tf.einsum("...pj,...ojc->...opc", views.columns, x)
@@ -149,20 +151,6 @@ class ViewAugmentation(Settings):
             x = tf.einsum("...hwc,...cd->...hwd", x, views.colors[..., step, :, :]) + added
             x = tf.clip_by_value(x, 0.0, 1.0)
         return low + (high - low) * x
-
-    def _checked(self, images: tf.Tensor) -> tf.Tensor:
-        """Floating-point images that are inside the bounds, as far as can be seen."""
-        owner = type(self).__name__
-        if images.dtype.is_integer and self.bounds == (0.0, 1.0):
-            raise ValueError(
-                f"`images` of {owner} hold integers, but `bounds` are (0, 1). Scale them "
-                f"(images.astype('float32') / 255) or set bounds=(0, 255). "
-                f"Received: images of dtype {images.dtype.name}."
-            )
-        images = images if images.dtype.is_floating else tf.cast(images, tf.float32)
-        if tf.is_tensor(images) and hasattr(images, "numpy") and tf.size(images) > 0:
-            check_samples(owner, images, bounds=self.bounds, name="images")
-        return images
 
 
 def check_augmentation(owner: str, name: str, value: Any) -> ViewAugmentation:

@@ -9,7 +9,7 @@ import scipy.sparse
 import tensorflow as tf
 
 import keras_uae as uae
-from keras_uae._checks import check_samples
+from keras_uae._checks import check_samples, check_tensor
 from keras_uae._datasets import read_data
 from keras_uae._inputs import (
     as_array,
@@ -336,3 +336,18 @@ def test_values_that_single_precision_has_not_are_refused():
         check_representable("f", large, name="x")
     check_representable("f", np.array([[1.0, 3e38]]), name="x")
     check_representable("f", np.array([[2**62]]), name="x")
+
+
+@pytest.mark.parametrize(("dtype", "inside"), [("float32", 2e-7), ("float16", 2e-3)])
+def test_a_layer_takes_what_an_array_may_be_off_by_rounding_and_no_more(dtype, inside):
+    @tf.function
+    def graph(x):
+        return check_tensor("Layer", x, bounds=(0, 1))
+
+    for check in (lambda x: check_samples("Layer", x, bounds=(0, 1)), graph, graph.python_function):
+        near, far = (tf.constant([[0, 1 + each]], dtype) for each in (inside, 10 * inside))
+        np.testing.assert_array_equal(check(near), near)
+        with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="must lie inside"):
+            check(far)
+        with pytest.raises(ValueError, match=r"holds integers.*dtype uint8"):
+            check(tf.constant([[0, 1]], tf.uint8))

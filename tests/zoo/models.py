@@ -339,11 +339,12 @@ def tabular() -> keras.Model:
     return trained(network, table(), epochs=20)
 
 
-def lstm() -> keras.Model:
+def lstm(epochs: int = 16) -> keras.Model:
+    """With half the epochs it says nearly the same of all series."""
     encoder, decoder = layers.LSTM(16), layers.LSTM(16, return_sequences=True)
     again = layers.RepeatVector(LENGTH)
     network = stack(encoder, again, decoder, layers.Dense(1), shape=(LENGTH, 1))
-    return trained(network, series(), epochs=16)  # with a few it gives the same for all
+    return trained(network, series(), epochs=epochs)
 
 
 def masked_gru() -> keras.Model:
@@ -448,12 +449,10 @@ KINDS: dict[str, Kind] = {
     "tf_function": Kind(tf_function, refusal=UNCONFIGURED.format("Compiled")),
     "u_net": Kind(u_net),
     "vae_mean": Kind(vae_mean, refusal=CALLABLE, fits=False),
-    # judged by the mean of 16 draws and two standard errors of it; PGD, which has no similarity to
-    # lessen, reaches 93 % of 256 samples
-    "vae_sampled": Kind(vae_sampled, least=0.5, noise="seeded", refusal=CALLABLE, fits=False),
-    # the same, but over 256 samples they are 93 % and 97 %
-    "mc_dropout": Kind(mc_dropout, least=0.75, noise="seeded"),
-    "unseeded_noise": Kind(unseeded_noise, least=0.75, noise="unseeded"),
+    # 97 % of 256 samples, and PGD, which has no similarity to lessen, as many; one of 24 is 4 %
+    "vae_sampled": Kind(vae_sampled, least=0.9, noise="seeded", refusal=CALLABLE, fits=False),
+    "mc_dropout": Kind(mc_dropout, noise="seeded"),
+    "unseeded_noise": Kind(unseeded_noise, noise="unseeded"),
     "several_outputs": Kind(
         several_outputs,
         settings={"criterion": uae.Reconstruction(output="image")},
@@ -462,15 +461,14 @@ KINDS: dict[str, Kind] = {
     "several_inputs": Kind(
         several_inputs, images_with_class, settings={"attacked": "image"}, fits=False
     ),
-    # PGD within ε = 0.3 reaches 70 %: a quarter of a row is frozen
     "tabular": Kind(
         tabular,
         table,
         Gaussian,
         {"bounds": "features", "frozen_features": list(range(FEATURES, FEATURES + CODES))},
-        least=0.85,
     ),
     "lstm": Kind(lstm, series, Gaussian),
+    "insensitive_lstm": Kind(functools.partial(lstm, 8), series, Gaussian),
     "masked_gru": Kind(masked_gru, padded_series, Gaussian),
     "causal": Kind(causal, series),
     # 96 % of 256 samples, and PGD all: where it is sure, what is most similar keeps its class

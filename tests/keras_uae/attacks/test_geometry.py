@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from experiments.convergence import curve, slope
 from keras_uae import MinMaxAttack
-from keras_uae.attacks.geometry import stationarity_gap
+from keras_uae.attacks.geometry import stationarity_gap, step_length
 from keras_uae.similarity import Similarity
 from tests import tiny_models
 
@@ -27,6 +27,14 @@ def gap(z, gradient, violation):
     z, gradient, violation = (tf.constant([each], tf.float64) for each in (z, gradient, violation))
     low, high = tf.zeros_like(z), tf.ones_like(z)
     return stationarity_gap(z, gradient, violation, low, high).numpy()[0]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 40])
+def test_decaying_steps_fall_evenly_and_have_the_step_size_as_their_mean(steps):
+    lengths = step_length(ALPHA, "decaying", tf.range(steps), steps, tf.float64).numpy()
+    assert lengths.mean() == pytest.approx(ALPHA)
+    np.testing.assert_allclose(np.diff(lengths), -lengths[-1])
+    assert step_length(ALPHA, "max", tf.constant(3), steps, tf.float64) == ALPHA
 
 
 def test_inside_the_box_it_is_the_norm_of_the_gradient_and_of_the_violation():

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_uae import MinMaxAttack
-from keras_uae.attacks.geometry import initial_delta
+from keras_uae.attacks.geometry import STEP_RULES, initial_delta
 from keras_uae.similarity import MINE, Cosine, Gaussian, RandomSampling
 from tests import tiny_models
 from tests.keras_uae.similarity.test_mine import algorithm_2
@@ -45,6 +45,7 @@ def numpy_minmax(x, delta, matrix, value_and_gradient, settings):
             "raw": gradient,
             "sign": np.sign(gradient),
             "max": gradient / np.abs(gradient).max(),
+            "decaying": gradient / np.abs(gradient).max() * 2 * (steps - t) / (steps + 1),
         }[rule]
         z = np.clip(z - alpha * step, low, high)
     return best, best_t, np.array(history)
@@ -126,7 +127,7 @@ def gaussian_in_numpy(attack, x):
     return value_and_gradient
 
 
-@pytest.mark.parametrize("step_rule", ["raw", "max", "sign"])
+@pytest.mark.parametrize("step_rule", STEP_RULES)
 def test_minimising_mine_is_algorithm_1(linear, samples, step_rule):
     similarity = MINE(features=RandomSampling(samples=8, dimension=3), steps=4, hidden_units=3)
     attack = MinMaxAttack(
@@ -188,6 +189,7 @@ def test_the_stationarity_gap_shrinks(linear, samples):
             linear,
             similarity=Cosine(),
             step_rule="raw",
+            initial_multiplier=100.0,
             step_size=steps**-0.5,
             steps=steps,
             dtype="float64",

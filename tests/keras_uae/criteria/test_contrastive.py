@@ -158,7 +158,7 @@ def test_views_stay_within_bounds_and_depend_on_the_seed_alone(channels):
 def test_views_take_no_image_of_another_scale():
     eight_bit = (255 * images(2)).astype("uint8")
     views = uae.ViewAugmentation()
-    message = r"of ViewAugmentation hold integers, but .* / 255\) or set bounds=\(0, 255\)"
+    message = r"of ViewAugmentation holds integers, but .* / 255\) or set bounds=\(0, 255\)"
     with pytest.raises(ValueError, match=message):
         views(eight_bit, 0)
     with pytest.raises(ValueError, match=message):  # also where values are not known
@@ -166,6 +166,8 @@ def test_views_take_no_image_of_another_scale():
     for other in (eight_bit.astype("float32"), images(2) - 0.5):
         with pytest.raises(ValueError, match=r"`images` of ViewAugmentation must lie inside"):
             views(other, 0)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="must lie inside"):
+            list(tf.data.Dataset.from_tensors(other).map(lambda x: views(x, 0)))
 
 
 def test_views_of_integers_are_those_of_reals():
