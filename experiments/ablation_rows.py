@@ -15,6 +15,7 @@ from experiments.engine.job import Job
 from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, PURPLE, RED
 from experiments.engine.summary import Records, errors, judge, mean, names, spreads
 from experiments.engine.tables import VS_DUPLICATE, Column, Sheet, error, sheet
+from keras_uae.attacks.geometry import STEP_RULES
 from keras_uae.attacks.presets import PRESETS
 from keras_uae.similarity import MINE, BivariateSampling
 
@@ -37,7 +38,7 @@ SIMILARITIES = {
     "feature_scattering": "Feature scattering",
     "gaussian": "Gaussian, closed form",
 }
-DEFAULT = ("mine", "minmax", "alpha_0.01-beta_0.1", "start_0.2-max", "kappa_0")
+DEFAULT = ("mine", "minmax", "alpha_0.01-beta_0.1", "start_0.2-decaying", "kappa_0")
 PROJECTIONS = 500  # K of the unit in which the work of sampling is counted
 AUGMENTATIONS = {"ga": "Gaussian noise", "flip_or_rotation": "Flip and rotation"}
 PRINTED = ("sensitivity", "similarity", "penalty")  # parts that the paper has a table of
@@ -85,7 +86,7 @@ def every_part(steps: int, samples: tuple[int, ...]) -> dict[str, dict[str, Vari
         "samples": [mine, *projections],
         "penalty": [Variant("minmax", "MinMax"), *(_penalty(b, steps // b) for b in SEARCHES)],
         "start": [
-            *(_start(radius, rule) for radius in RADII for rule in ("raw", "max", "sign")),
+            *(_start(radius, rule) for radius in RADII for rule in STEP_RULES),
             Variant("published", "published code", PRESETS["published_code"]),
         ],
         "margin": [_margin(kappa) for kappa in KAPPAS],

@@ -284,6 +284,7 @@ def check_tensor(owner: str, x: Any, *, bounds: Box, name: str = "x") -> tf.Tens
 
     Where values are not known yet, the graph checks them when it runs.
     """
+    check_not_forked(owner)
     x = tf.convert_to_tensor(x)
     if not tf.is_symbolic_tensor(x):
         if tf.size(x) > 0:

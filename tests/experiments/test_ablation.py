@@ -111,7 +111,7 @@ def test_rows_differ_from_the_default_in_what_they_say():
     attacks = {name: config.attack(each, model) for name, each in config.variants.items()}
     default = attacks["mine"]
     assert (default.step_size, default.multiplier_step_size) == (0.01, 0.1)
-    assert (default.initial_radius, default.step_rule) == (0.2, "max")
+    assert (default.initial_radius, default.step_rule) == (0.2, "decaying")
     assert attacks["alpha_0.05-beta_0.5"].step_size == 0.05
     assert attacks["alpha_0.05-beta_0.5"].multiplier_step_size == 0.5
     assert attacks["start_0-raw"].initial_radius == 0
