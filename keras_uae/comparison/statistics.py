@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 CONFIDENCE = 0.95
 POWER = 0.8  # with which the seeds that `seeds_needed` counts would tell a difference
@@ -59,8 +59,8 @@ def paired(differences: Sequence[float]) -> Difference:
     if std <= 1e-12 * max(abs(mean), 1e-300):
         return Difference(mean, mean, mean, 0.0, count, agree, 1.0 if mean == 0 else 0.0)
     error = std / math.sqrt(count)
-    width = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
-    p = 2 * float(stats.t.sf(abs(mean) / error, count - 1))
+    width = float(special.stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * error
+    p = 2 * float(special.stdtr(count - 1, -abs(mean) / error))
     return Difference(mean, mean - width, mean + width, std, count, agree, p)
 
 
@@ -102,7 +102,7 @@ def seeds_needed(difference: Difference, level: float = 1 - CONFIDENCE) -> int |
     effect = abs(difference.mean) / difference.std
 
     def told(count: int) -> bool:
-        critical = stats.t.ppf(1 - level / 2, count - 1)
+        critical = special.stdtrit(count - 1, 1 - level / 2)
         return bool(stats.nct.sf(critical, count - 1, effect * math.sqrt(count)) >= POWER)
 
     counts = range(difference.count + 1, _MOST_SEEDS + 1)
