@@ -1,5 +1,6 @@
 """The commands `keras-uae compare` and `keras-uae report`."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -80,7 +81,10 @@ def compare(
     outcome = Outcome(as_json, quiet)
     with exit_codes(outcome):
         import_modules(modules)
-        network = load_model(model, compiled=True)
+        with warnings.catch_warnings():
+            # of a model that was saved before any training, whose optimizer is not used
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+            network = load_model(model, compiled=True)
         read = _reader(network, feature, divide_by, data_dir)
         x, y = read(data, labels)
         x_test, y_test = (None, None) if test is None else read(test, test_labels)

@@ -1,6 +1,7 @@
 """The whole comparison on small data: what it answers, that it resumes, what it refuses."""
 
 import json
+import sys
 
 import keras
 import numpy as np
@@ -296,6 +297,25 @@ def test_the_plan_comes_first_and_silence_is_silent(capsys):
     assert "reconstruction error, lower is better" in out
 
 
+def test_off_a_terminal_progress_is_lines(capsys, monkeypatch):
+    module = sys.modules["keras_uae.comparison.compare"]  # the name is that of a function, too
+    monkeypatch.setattr(module._Progress, "_INTERVAL", 0.0)
+    compare(seeds=1, arms=[], verbose=1)
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == "compare: 100%, about 1 s left."
+    assert not set(out) & set("\b\r\x1b")
+
+
+def test_a_single_arm_is_one_of_a_list():
+    assert list(compare(arms=ARM, seeds=1).settings["rows"])[2] == ARM.name
+
+
+def test_test_samples_that_are_the_training_samples_are_told(found):
+    told = "The test samples are those that the models were trained on."
+    assert told in compare(x_test=X, seeds=1, arms=[]).notes
+    assert told not in found[0].notes
+
+
 BAD = {
     "epochs": ({"epochs": None}, r"`epochs`.*Received: epochs=None and fit=None"),
     "seeds": ({"seeds": []}, r"`seeds`.*Received: seeds=\[\]"),
@@ -311,7 +331,10 @@ BAD = {
     "test": ({"x_test": X_TEST[:, :3]}, r"`x_test`.*\(8,\).*\(24, 3\)"),
     "labels": ({"y": X[:3]}, r"`y` of compare must have 48 rows"),
     "y_test": ({"x_test": None, "y_test": X}, r"`y_test`.*`x_test`"),
-    "bounds": ({"x": 3 * X}, r"must lie inside bounds"),
+    "bounds": ({"x": 3 * X}, r"`x` of compare.*inside bounds=\(0.0, 1.0\).*'features'.*to 2.9"),
+    "one arm": ({"arms": 3}, r"`arms`.*Adversarial.*Received: 3"),
+    "shape": ({"x": X[:, :3], "x_test": X[:, :3]}, r"`x`.*\(8,\). Received: samples .*\(3,\)"),
+    "no targets": ({"y": np.arange(48)}, r"`y` of compare.*x.map.*\(48,\).*\(None, 8\)"),
     "few": ({"x": X[:3], "x_test": None}, r"5 samples or more"),
     "probe": ({"metrics": comparison.linear_probe(X, X[:, 0] > 0.5)}, r"`y_test`.*linear_probe"),
     "outliers": ({"metrics": comparison.outlier_auroc(X[:, :2])}, r"`outliers`.*\(8,\)"),
