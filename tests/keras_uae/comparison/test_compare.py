@@ -283,6 +283,16 @@ def test_where_a_figure_is_not_finite_there_is_no_verdict():
     json.dumps(found.summary(), allow_nan=False)
 
 
+def test_each_metric_has_a_table_of_its_own():
+    metrics = [comparison.RECONSTRUCTION, comparison.outlier_auroc(X_TEST[::-1])]
+    found = compare(metrics=metrics, seeds=2)
+    one, other = found.table().split("\n\n")
+    assert "AUROC" in other
+    assert "AUROC" not in one
+    assert max(map(len, (one + "\n" + other).splitlines())) < 150
+    assert len(found.cells()[0]) == len(found.tables[0][0]) + 5  # weights and controls of another
+
+
 def test_two_seeds_give_no_verdict(found):
     assert found[0].verdicts == {ARM.name: "no verdict: 2 seeds, and it takes 3"}
 
