@@ -207,7 +207,8 @@ def blind_spots(
     }
     findings, space = {}, None
     for name, (title, criterion) in criteria.items():
-        attack: Any = MinMaxAttack(model, criterion=criterion, **settings).located([chosen])
+        # the bounds of all samples, whichever are drawn
+        attack: Any = MinMaxAttack(model, criterion=criterion, **settings).located([x])
         found = attack.generate(chosen, seed=seed, index=rows, verbose=verbose)
         space = attack.space(chosen.shape[1:])
         findings[name] = _finding(title, model, attack.criterion, chosen, found, space, seed)
