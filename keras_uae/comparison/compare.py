@@ -389,7 +389,7 @@ class _Progress:
         now = time.monotonic()
         if self._shown and now - self._said >= self._INTERVAL:
             self._said = now
-            part = self._done / self._total
+            part = min(self._done / self._total, 1.0)  # an attack may have to be done again
             left = _clock((now - self._begin) * (1 / part - 1))
             print(f"compare: {part:.0%}, about {left} left.", flush=True)
 

@@ -316,6 +316,16 @@ def test_off_a_terminal_progress_is_lines(capsys, monkeypatch):
     assert not set(out) & set("\b\r\x1b")
 
 
+def test_labels_of_a_data_set_are_no_targets_of_images():
+    images = X[:, :4].reshape(-1, 2, 2, 1)
+    model = keras.Sequential([keras.Input((2, 2, 1)), layers.Conv2D(1, 1)])
+    model.compile("sgd", "mse")
+    pairs = tf.data.Dataset.from_tensor_slices((images, np.arange(48))).batch(8)
+    with pytest.raises(ValueError, match=r"`y` of compare.*x.map.*\(48,\).*\(None, 2, 2, 1\)"):
+        compare(model, pairs, images)
+    compare(model, pairs.map(lambda x, y: x), images, arms=[], seeds=1)
+
+
 def test_a_single_arm_is_one_of_a_list():
     assert list(compare(arms=ARM, seeds=1).settings["rows"])[2] == ARM.name
 
