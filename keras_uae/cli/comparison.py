@@ -85,6 +85,13 @@ def compare(
         x, y = read(data, labels)
         x_test, y_test = (None, None) if test is None else read(test, test_labels)
         autoencoder = network.output_shape == network.input_shape
+        if autoencoder and labels is not None and (test is None or test_labels is None):
+            raise UsageError(
+                "`--labels` of an autoencoder are for a linear probe, which takes --test and "
+                "--test-labels, too."
+            )
+        if outliers is not None and not autoencoder:
+            raise UsageError("`--outliers` takes a model that gives back the shape of its input.")
         metrics: Any = None
         if autoencoder:
             metrics = [comparison.RECONSTRUCTION]

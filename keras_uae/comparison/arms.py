@@ -199,14 +199,14 @@ def default_arms() -> tuple[Arm, ...]:
     return tuple(Adversarial(epsilon=epsilon) for epsilon in DEFAULT_EPSILONS)
 
 
-def rows_of(arms: Sequence[Arm]) -> dict[str, Row]:
+def rows_of(arms: Arm | Sequence[Arm]) -> dict[str, Row]:
     """All rows of a comparison by name: the originals, the control, and those of every arm.
 
     Raises:
         ValueError: An arm is none, or two have one name.
     """
     rows = {row.name: row for row in (ORIGINAL, DUPLICATES)}
-    for arm in arms:
+    for arm in arms if isinstance(arms, (list, tuple)) else [arms]:
         if not isinstance(arm, Arm):
             raise ValueError(
                 "`arms` of compare must be Adversarial(…), Augmented(function) or Given(samples) "

@@ -13,7 +13,8 @@ import numpy as np
 from keras_uae._checks import check_boolean, check_integer, check_number, check_samples
 from keras_uae._datasets import read_data
 from keras_uae.attacks import MinMaxAttack
-from keras_uae.attacks.data_space import DataSpace
+from keras_uae.attacks.data_space import DataSpace, check_any_bounds
+from keras_uae.comparison.inside import check_inside
 from keras_uae.comparison.metrics import reconstruction_errors
 from keras_uae.comparison.noise import noise_like
 from keras_uae.comparison.tables import text
@@ -194,6 +195,8 @@ def blind_spots(
     if count < len(x):
         rows = np.sort(np.random.default_rng(seed).choice(len(x), count, replace=False))
     chosen = np.asarray(x[rows], np.float32)
+    bounds = check_any_bounds(OWNER, "bounds", settings.get("bounds", (0.0, 1.0)))
+    check_inside(OWNER, chosen, bounds)
     passes = "no higher than that of the sample" if threshold is None else f"at most {threshold:g}"
     criteria: dict[str, tuple[str, Criterion]] = {
         "restored": ("Restored to the sample, no worse than it", Reconstruction()),
@@ -204,7 +207,8 @@ def blind_spots(
     }
     findings, space = {}, None
     for name, (title, criterion) in criteria.items():
-        attack: Any = MinMaxAttack(model, criterion=criterion, **settings).located([chosen])
+        # the bounds of all samples, whichever are drawn
+        attack: Any = MinMaxAttack(model, criterion=criterion, **settings).located([x])
         found = attack.generate(chosen, seed=seed, index=rows, verbose=verbose)
         space = attack.space(chosen.shape[1:])
         findings[name] = _finding(title, model, attack.criterion, chosen, found, space, seed)

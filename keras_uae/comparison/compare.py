@@ -5,6 +5,7 @@ import inspect
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -62,7 +63,7 @@ def compare(
     epochs: int | None = None,
     batch_size: int = 32,
     seeds: int | Sequence[int] = 5,
-    arms: Sequence[Arm] | None = None,
+    arms: Arm | Sequence[Arm] | None = None,
     metrics: Any = None,
     fit: Callable[..., Any] | None = None,
     budget: int | None = None,
@@ -110,8 +111,8 @@ def compare(
             Defaults to `(0, 1)`.
         out: Directory that keeps every finished training and goes on from there, with more seeds,
             too. Defaults to `None`: nothing is written.
-        verbose: 0 for silence, 1 for the plan and a progress bar with the time left. Defaults to
-            `"auto"`: 1.
+        verbose: 0 for silence, 1 for the plan and a progress bar with the time left; off a
+            terminal a line now and then. Defaults to `"auto"`: 1.
 
     Returns:
         `Comparison`: print it, or see its `verdicts`, `table`, `summary` and `save_page`.
@@ -338,12 +339,14 @@ def _plain(value: Any) -> Any:
 
 
 class _Progress:
-    """The plan, then a bar with the time left; nothing at all in silence."""
+    """The plan, then a bar with the time left, lines off a terminal; nothing at all in silence."""
 
     _UNIT = 1000  # samples of a training step that the bar counts as one
+    _INTERVAL = 30.0  # seconds between two lines
 
     def __init__(self, shown: bool):
         self._shown, self._bar, self._done, self._total = shown, None, 0.0, 0.0
+        self._begin = self._said = 0.0
 
     def plan(
         self,
@@ -369,9 +372,11 @@ class _Progress:
         )
         for metric in protocol.metrics:
             print(f"compare: {metric.name}, {metric.better} is better.")
-        interval = 0.2 if sys.stdout.isatty() else 30.0
-        target = max(round(self._total / self._UNIT), 1)
-        self._bar = keras.utils.Progbar(target, unit_name="1000 samples", interval=interval)
+        self._begin = self._said = time.monotonic()
+        # Keras draws its bar into files, too, with all that moves a cursor
+        if sys.stdout.isatty() or "ipykernel" in sys.modules:
+            target = max(round(self._total / self._UNIT), 1)
+            self._bar = keras.utils.Progbar(target, unit_name="1000 samples", interval=0.2)
 
     def advance(self, work: float) -> None:
         """Count work that is done."""
@@ -380,6 +385,13 @@ class _Progress:
             # the last one is `end`'s: Keras closes the bar there
             done = min(int(self._done / self._UNIT), self._bar.target - 1)
             self._bar.update(done, finalize=False)
+            return
+        now = time.monotonic()
+        if self._shown and now - self._said >= self._INTERVAL:
+            self._said = now
+            part = min(self._done / self._total, 1.0)  # an attack may have to be done again
+            left = _clock((now - self._begin) * (1 / part - 1))
+            print(f"compare: {part:.0%}, about {left} left.", flush=True)
 
     def end(self) -> None:
         """All is done."""

@@ -91,7 +91,7 @@ class FreshModels:
                 "`build_or_model` of compare must be a model that Keras can clone with its compile "
                 "settings, or a function that builds and compiles it: compare(build, x). "
                 f"Received: model {given.name!r} of class {type(given).__name__} "
-                f"({_first_line(error)})."
+                f"({_first_sentence(error)})."
             ) from error
         if given.compiled and getattr(model, "optimizer", None) is None:
             raise ValueError(
@@ -198,5 +198,6 @@ def _values(variable: Any) -> np.ndarray:
     return np.array(keras.ops.convert_to_numpy(variable))  # a copy: the variable moves on
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _first_sentence(error: Exception) -> str:
+    # Keras breaks its lines within sentences
+    return " ".join(str(error).split()).split(". ")[0].rstrip(".") or type(error).__name__

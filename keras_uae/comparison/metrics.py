@@ -117,9 +117,16 @@ def default_metric(model: keras.Model, x: np.ndarray, y: Any) -> Metric:
     """The reconstruction error of an autoencoder, the loss of any other model with labels.
 
     Raises:
-        ValueError: It is no autoencoder, and there are no labels.
+        ValueError: It is no autoencoder, and there are no labels; or it does not take the samples.
     """
-    output = keras.tree.flatten(model(np.asarray(x[:2], np.float32), training=False))
+    try:
+        output = keras.tree.flatten(model(np.asarray(x[:2], np.float32), training=False))
+    except Exception as error:  # of Keras, with the samples in it
+        raise ValueError(
+            "`x` of compare must hold samples that the model takes"
+            f"{_taken(model)}. Received: samples of shape {x.shape[1:]}, for which model "
+            f"{model.name!r} raises {type(error).__name__}."
+        ) from error
     if y is None and len(output) == 1 and tuple(output[0].shape[1:]) == x.shape[1:]:
         return RECONSTRUCTION
     if y is None:
@@ -131,6 +138,11 @@ def default_metric(model: keras.Model, x: np.ndarray, y: Any) -> Metric:
             f"{x.shape[1:]}."
         )
     return LOSS
+
+
+def _taken(model: keras.Model) -> str:
+    shape = getattr(model, "input_shape", None)
+    return f", of shape {shape[1:]}" if isinstance(shape, tuple) else ""
 
 
 def _reconstruction(model: keras.Model, x: Any, y: Any = None) -> float:

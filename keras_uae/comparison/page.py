@@ -20,7 +20,7 @@ _PAGE = Template("""<!DOCTYPE html>
 <style>
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .7rem; text-align: right; white-space: nowrap; }
 th { border-bottom: 1px solid; vertical-align: bottom; white-space: normal; }
@@ -88,7 +88,7 @@ def comparison_page(comparison: Any) -> str:
     summary, settings = comparison.summary(), comparison.settings
     seeds = len(comparison.seeds)
     introduction = (
-        f"For each of {seeds} seeds a {settings['model']['class']} was trained on "
+        f"For each of {seeds} seeds the model ({settings['model']['class']}) was trained on "
         f"{settings['samples']} samples and then, from the same initial weights, once for every "
         "row on these and as many additions. The duplicates are the control: what an addition "
         "itself brings is its difference to them."
@@ -101,7 +101,7 @@ def comparison_page(comparison: Any) -> str:
             heading("What may be said"),
             listed(comparison.sentences),
             heading("Figures"),
-            table(comparison.cells()),
+            *map(table, comparison.tables),
             paragraph(comparison.legend, "legend"),
             image(pictures.intervals(summary), "Differences with their 95 % intervals"),
             paragraph("Filled dots: differences that count after Holm's correction.", "legend"),

@@ -62,7 +62,8 @@ def _interval(axes: Any, found: Mapping[str, Any], decides: str, place: float, n
 
 def is_image(shape: tuple[int, ...]) -> bool:
     """Whether samples of a shape are shown as pictures: (height, width), with 1 or 3 channels."""
-    return len(shape) == 2 or (len(shape) == 3 and shape[-1] in (1, 3))
+    grid = len(shape) == 2 or (len(shape) == 3 and shape[-1] in (1, 3))
+    return grid and min(shape[:2]) > 1  # a sequence of single values is none
 
 
 def examples(x: np.ndarray, z: np.ndarray, labels: list[str], low: Any, high: Any) -> bytes:
@@ -84,7 +85,7 @@ def examples(x: np.ndarray, z: np.ndarray, labels: list[str], low: Any, high: An
 
 def features(sizes: np.ndarray, title: str) -> bytes:
     """A PNG: how far each feature is moved; a heat map, or bars of the twenty farthest."""
-    if sizes.ndim > 1:
+    if np.squeeze(sizes).ndim > 1:
         flat = sizes.mean(axis=-1) if sizes.ndim == 3 else sizes.reshape(sizes.shape[0], -1)
         figure = _figure(4.6, 3.6)
         axes = figure.subplots()
@@ -93,6 +94,7 @@ def features(sizes: np.ndarray, title: str) -> bytes:
         )
         figure.colorbar(shown, ax=axes, format="%.2g")
     else:
+        sizes = sizes.reshape(-1)
         top = np.argsort(-sizes, kind="stable")[:20]
         figure = _figure(5.2, 0.24 * len(top) + 1)
         axes = figure.subplots()

@@ -12,6 +12,7 @@ from keras_uae.attacks import Attack
 from keras_uae.augmentation import UAEAugmentation
 from keras_uae.comparison.arms import DUPLICATES, ORIGINAL, Adversarial, Augmented, Row, takes
 from keras_uae.comparison.fresh import FreshModels, State, is_plain, set_state, state_of
+from keras_uae.comparison.inside import check_inside
 from keras_uae.comparison.mean_weights import MeanWeights
 from keras_uae.comparison.metrics import Metric
 from keras_uae.comparison.noise import noise_like
@@ -86,6 +87,7 @@ class Protocol:
         """Raise ValueError, before any work, if a metric, an attack or an augmentation would."""
         data = self.data
         self.dataset([data.x[:2]], data.x[:2], None if data.y is None else data.y[:2])
+        self._check_labels()
         begin = time.perf_counter()
         for metric in self.metrics:
             metric(self._model, data.x_test, data.y_test)
@@ -93,11 +95,30 @@ class Protocol:
         for arm in {row.arm.name: row.arm for row in self.rows if row.arm is not None}.values():
             if isinstance(arm, Adversarial):
                 attack = self._attack(arm)
+                check_inside("compare", data.x, attack.bounds)
                 attack.batches(data.x, self._labels(attack))
             elif isinstance(arm, Augmented):
                 arm.draw(data.x[: self.training.batch_size], 0)
             else:
                 arm.samples(data.x)
+
+    def _check_labels(self) -> None:
+        """Let the loss of a model that Keras trains see two samples."""
+        x, y = self.data.x[:2], self.data.y
+        if y is None or not self._reused:
+            return
+        try:
+            # a loss would spread a label over all pixels of an image, and say nothing
+            if np.ndim(y) == 1 and getattr(self._model(x), "ndim", 0) > 2:
+                raise ValueError("one number for each sample")
+            self._model.evaluate(self.dataset([], x, y[:2]), verbose=0)
+        except Exception as error:
+            raise ValueError(
+                "`y` of compare must be what the model is trained to give, and its loss does not "
+                "take it. An autoencoder has none: leave the labels of a data set out by "
+                f"x.map(lambda x, y: x). Received: y of shape {np.shape(y)} for a model with "
+                f"output shape {getattr(self._model, 'output_shape', None)}."
+            ) from error
 
     def work(self, row: Row) -> float:
         """What a row takes, in samples of a training step."""

@@ -114,8 +114,13 @@ class Comparison:
         return self._summary
 
     def table(self) -> str:
-        """The figures as a table of plain text."""
-        return tables.text(self.cells())
+        """The figures as tables of plain text, one for each metric: all in one are too wide."""
+        return "\n\n".join(map(tables.text, self.tables))
+
+    @property
+    def tables(self) -> list[list[list[str]]]:
+        """The `cells` of a table for each metric."""
+        return [tables.cells(self._summary, [each.name]) for each in self.metrics]
 
     def cells(self) -> list[list[str]]:
         """The table cell by cell, the headings first."""

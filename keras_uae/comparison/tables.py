@@ -9,14 +9,15 @@ NONE = "–"
 _HEADING = 16  # characters of a line of a heading
 
 
-def cells(summary: Mapping[str, Any]) -> list[list[str]]:
+def cells(summary: Mapping[str, Any], metrics: Sequence[str] | None = None) -> list[list[str]]:
     """The table of a `Comparison.summary`, cell by cell, the headings first.
 
-    Columns that hold nothing are left out.
+    Columns that hold nothing are left out, and the metrics that are not among `metrics`.
     """
     rows, decides = summary["rows"], summary["decides"]
     columns = [["", *("  " * bool(row["noise"]) + row["label"] for row in rows.values())]]
-    for metric, heading in summary["headings"].items():
+    for metric in summary["headings"] if metrics is None else metrics:
+        heading = summary["headings"][metric]
         for weights in ("averaged", "last"):
             figures = [_figure(row["metrics"][metric][weights]) for row in rows.values()]
             columns.append([f"{heading}, {weights} weights", *figures])

@@ -54,6 +54,9 @@ def limits(
     found, count = [], settings["test_samples"]
     if count < FEWEST_SAMPLES:
         found.append(f"No verdict: there are {count} test samples, and it takes {FEWEST_SAMPLES}.")
+    sums = settings.get("data", {})
+    if sums and sums["x"] == sums["x_test"]:
+        found.append("The test samples are those that the models were trained on.")
     steps = {each["row"]: each["steps"] for each in records if each["row"] != "original"}
     if len(set(steps.values())) > 1:
         shown = ", ".join(f"{row} {number}" for row, number in steps.items())

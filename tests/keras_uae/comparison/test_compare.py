@@ -1,6 +1,7 @@
 """The whole comparison on small data: what it answers, that it resumes, what it refuses."""
 
 import json
+import sys
 from typing import Any
 
 import keras
@@ -283,6 +284,16 @@ def test_where_a_figure_is_not_finite_there_is_no_verdict():
     json.dumps(found.summary(), allow_nan=False)
 
 
+def test_each_metric_has_a_table_of_its_own():
+    metrics = [comparison.RECONSTRUCTION, comparison.outlier_auroc(X_TEST[::-1])]
+    found = compare(metrics=metrics, seeds=2)
+    one, other = found.table().split("\n\n")
+    assert "AUROC" in other
+    assert "AUROC" not in one
+    assert max(map(len, (one + "\n" + other).splitlines())) < 150
+    assert len(found.cells()[0]) == len(found.tables[0][0]) + 5  # weights and controls of another
+
+
 def test_two_seeds_give_no_verdict(found):
     assert found[0].verdicts == {ARM.name: "no verdict: 2 seeds, and it takes 3"}
 
@@ -295,6 +306,35 @@ def test_the_plan_comes_first_and_silence_is_silent(capsys):
     assert out.startswith("compare: 5 trainings of 'sequential")
     assert "1 attacks on 48 samples; about " in out
     assert "reconstruction error, lower is better" in out
+
+
+def test_off_a_terminal_progress_is_lines(capsys, monkeypatch):
+    module = sys.modules["keras_uae.comparison.compare"]  # the name is that of a function, too
+    monkeypatch.setattr(module._Progress, "_INTERVAL", 0.0)
+    compare(seeds=1, arms=[], verbose=1)
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == "compare: 100%, about 1 s left."
+    assert not set(out) & set("\b\r\x1b")
+
+
+def test_labels_of_a_data_set_are_no_targets_of_images():
+    images = X[:, :4].reshape(-1, 2, 2, 1)
+    model = keras.Sequential([keras.Input((2, 2, 1)), layers.Conv2D(1, 1)])
+    model.compile("sgd", "mse")
+    pairs = tf.data.Dataset.from_tensor_slices((images, np.arange(48))).batch(8)
+    with pytest.raises(ValueError, match=r"`y` of compare.*x.map.*\(48,\).*\(None, 2, 2, 1\)"):
+        compare(model, pairs, images)
+    compare(model, pairs.map(lambda x, y: x), images, arms=[], seeds=1)
+
+
+def test_a_single_arm_is_one_of_a_list():
+    assert list(compare(arms=ARM, seeds=1).settings["rows"])[2] == ARM.name
+
+
+def test_test_samples_that_are_the_training_samples_are_told(found):
+    told = "The test samples are those that the models were trained on."
+    assert told in compare(x_test=X, seeds=1, arms=[]).notes
+    assert told not in found[0].notes
 
 
 NO_ATTACK: Any = lambda model: "none"  # noqa: E731
@@ -313,7 +353,10 @@ BAD = {
     "test": ({"x_test": X_TEST[:, :3]}, r"`x_test`.*\(8,\).*\(24, 3\)"),
     "labels": ({"y": X[:3]}, r"`y` of compare must have 48 rows"),
     "y_test": ({"x_test": None, "y_test": X}, r"`y_test`.*`x_test`"),
-    "bounds": ({"x": 3 * X}, r"must lie inside bounds"),
+    "bounds": ({"x": 3 * X}, r"`x` of compare.*inside bounds=\(0.0, 1.0\).*'features'.*to 2.9"),
+    "one arm": ({"arms": 3}, r"`arms`.*Adversarial.*Received: 3"),
+    "shape": ({"x": X[:, :3], "x_test": X[:, :3]}, r"`x`.*\(8,\). Received: samples .*\(3,\)"),
+    "no targets": ({"y": np.arange(48)}, r"`y` of compare.*x.map.*\(48,\).*\(None, 8\)"),
     "few": ({"x": X[:3], "x_test": None}, r"5 samples or more"),
     "probe": ({"metrics": comparison.linear_probe(X, X[:, 0] > 0.5)}, r"`y_test`.*linear_probe"),
     "outliers": ({"metrics": comparison.outlier_auroc(X[:, :2])}, r"`outliers`.*\(8,\)"),

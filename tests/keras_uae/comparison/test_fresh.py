@@ -150,23 +150,23 @@ def identity():
 
 
 class NoConfig(keras.Model):
-    def __init__(self, units):
+    def __init__(self, dense):
         super().__init__()
-        self.dense = layers.Dense(units)
+        self.dense = dense
 
     def call(self, x):
         return self.dense(x)
 
 
 def without_config():
-    model = NoConfig(8)
+    model = NoConfig(layers.Dense(8))
     model.compile("sgd", "mse")
     return model
 
 
 BAD = {
     "not compiled": (sequential, r"must be compiled.*fit="),
-    "no config": (without_config, r"compare\(build, x\).*NoConfig"),
+    "no config": (without_config, r"compare\(build, x\).*NoConfig.*values in `__init__\(\)`"),
     "one start": (identity, r"that a seed changes.*dense.*kernel"),
     "a number": (lambda: 3, r"must be a compiled keras.Model, or a function.*Received.*3"),
 }
