@@ -25,7 +25,10 @@ from keras_uae.cli.outcome import ExitCode, Outcome, UsageError, exit_codes
 from keras_uae.sharding.models import load_compiled, load_model
 
 Model = Annotated[Path, typer.Argument(help="A .keras file.", metavar="MODEL.keras")]
-Data = Annotated[str, typer.Argument(help="As of generate.")]
+Data = Annotated[
+    str,
+    typer.Argument(help=".npy, .npz, TFRecords (file, folder or pattern), or a name of tfds."),
+]
 Bounds = Annotated[
     tuple[float, float] | None, typer.Option(help="Lowest and highest value of the data.")
 ]
@@ -116,21 +119,15 @@ def compare(
                 out=out,
                 verbose=0 if quiet or as_json else 1,
             )
-        except comparison.ComparisonInterrupted:
+        except comparison.ComparisonInterrupted as interrupted:
+            if interrupted.comparison.records:
+                _leave(interrupted.comparison, out, outcome)
             outcome.fail(
                 ExitCode.INTERRUPTED,
                 f"interrupted. What is done is kept in {out}: the same command goes on.",
             )
-        files = {
-            "page": found.save_page(out / "comparison.html", overwrite=True),
-            "figure": found.save_figure(out / "comparison.png", overwrite=True),
-            "summary": found.save_json(out / "summary.json", overwrite=True),
-        }
-        outcome.say(str(found))
-        outcome.say(f"{files['page']} shows it.")
-        outcome.finish(
-            {**found.summary(), "files": {key: str(each) for key, each in files.items()}}
-        )
+        files = _leave(found, out, outcome)
+        outcome.finish({**found.summary(), "files": files})
 
 
 def report(
@@ -187,6 +184,18 @@ def report(
         outcome.say(str(found))
         outcome.say(f"{page} shows it.")
         outcome.finish({**found.summary(), "files": {"page": str(page), "summary": str(file)}})
+
+
+def _leave(found: comparison.Comparison, out: Path, outcome: Outcome) -> dict[str, str]:
+    """Write the page, the picture and the figures, and print the table."""
+    files = {
+        "page": found.save_page(out / "comparison.html", overwrite=True),
+        "figure": found.save_figure(out / "comparison.png", overwrite=True),
+        "summary": found.save_json(out / "summary.json", overwrite=True),
+    }
+    outcome.say(str(found))
+    outcome.say(f"{files['page']} shows it.")
+    return {key: str(each) for key, each in files.items()}
 
 
 def _reader(

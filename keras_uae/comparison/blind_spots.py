@@ -17,6 +17,7 @@ from keras_uae.attacks.data_space import DataSpace, check_any_bounds
 from keras_uae.comparison.inside import check_inside
 from keras_uae.comparison.metrics import reconstruction_errors
 from keras_uae.comparison.noise import noise_like
+from keras_uae.comparison.run import versions
 from keras_uae.comparison.tables import text
 from keras_uae.comparison.writing import write
 from keras_uae.criteria import Criterion, Reconstruction, SelfReconstruction
@@ -61,6 +62,7 @@ class BlindSpots:
         findings: `Finding` of each criterion, by name: "restored" (the paper's) and "passes".
         space: Where the samples lie.
         threshold: Float, the highest score that passes; `None`: that of the sample itself.
+        settings: Of the attack, and versions.
 
     Example:
 
@@ -77,9 +79,11 @@ class BlindSpots:
         space: DataSpace,
         threshold: float | None,
         model: str,
+        settings: Mapping[str, Any],
     ):
         self.x, self.rows, self.findings = x, rows, dict(findings)
         self.space, self.threshold, self.model = space, threshold, model
+        self.settings = dict(settings)
 
     def summary(self) -> dict[str, Any]:
         """All figures, ready for JSON; norms and features in units of the range."""
@@ -87,6 +91,7 @@ class BlindSpots:
             "model": self.model,
             "samples": len(self.x),
             "threshold": self.threshold,
+            "settings": self.settings,
             "criteria": {name: _figures(each, self.rows) for name, each in self.findings.items()},
         }
 
@@ -213,7 +218,11 @@ def blind_spots(
         space = attack.space(chosen.shape[1:])
         findings[name] = _finding(title, model, attack.criterion, chosen, found, space, seed)
     assert space is not None  # noqa: S101 (there are two criteria)
-    return BlindSpots(chosen, rows, findings, space, threshold, model.name)
+    made = {name: getattr(attack, name) for name in ("epsilon", "steps", "step_size", "units")}
+    limits = [np.asarray(each).tolist() for each in attack.bounds]
+    shown = limits if np.ndim(limits) == 1 else settings["bounds"]
+    made |= {"bounds": shown, "seed": seed, **versions()}
+    return BlindSpots(chosen, rows, findings, space, threshold, model.name, made)
 
 
 def _finding(
@@ -249,7 +258,7 @@ def _finding(
 
 _LIMITS = (
     "This says where the model is blind; not how good it is, and not that training on such "
-    "examples would help: `keras_uae.compare` measures that."
+    "examples would help: keras_uae.compare measures that."
 )
 
 

@@ -31,7 +31,7 @@ from keras_uae.comparison.fresh import FreshModels
 from keras_uae.comparison.metrics import Metric, as_metrics, default_metric
 from keras_uae.comparison.protocol import Data, Protocol, Training
 from keras_uae.comparison.result import Comparison
-from keras_uae.comparison.run import Run
+from keras_uae.comparison.run import Run, versions
 
 OWNER = "compare"
 TEST_PART = 5  # a fifth of the samples are held out where there are no test samples
@@ -169,7 +169,7 @@ def compare(
 
 
 def _so_far(run: Run) -> Comparison:
-    return Comparison(run.settings, run.records)
+    return Comparison(run.settings, run.records, versions())
 
 
 def _data(x: Any, x_test: Any, y: Any, y_test: Any) -> Data:
@@ -276,7 +276,7 @@ def _settings(
             "class": type(model).__name__,
             "layers": [type(layer).__name__ for layer in model.layers],
             "weights": [list(weight.shape) for weight in model.weights],
-            "optimizer": None if optimizer is None else _plain(optimizer.get_config()),
+            "optimizer": None if optimizer is None else _plain(optimizer),
             "loss": _plain(getattr(model, "loss", None)),
         },
         "data": {
@@ -367,7 +367,8 @@ class _Progress:
         kept = "" if out is None else f"; kept in {os.fspath(out)!r}"
         print(
             f"compare: {len(left)} trainings of {model!r} ({originals} on the originals alone), "
-            f"{len(protocol.rows)} rows × {len(seeds)} seeds, {attacks} attacks on "
+            f"{len(protocol.rows)} rows × {len(seeds)} seeds, "
+            f"{attacks} attack{'s' * (attacks != 1)} on "
             f"{len(protocol.data.x)} samples{took}{kept}."
         )
         for metric in protocol.metrics:

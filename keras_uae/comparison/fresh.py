@@ -110,6 +110,11 @@ class FreshModels:
     def _check_seeds(self) -> None:
         """Two seeds are to give two models."""
         one, other = self.new(0), self.new(1)
+        if one is other:
+            raise ValueError(
+                "`build_or_model` of compare must be a function that builds a new model each time, "
+                f"or the model itself. Received: one that returns the same model, {one.name!r}."
+            )
         stuck = [
             path
             for (path, a), b in zip(_drawn(one).items(), _drawn(other).values(), strict=True)

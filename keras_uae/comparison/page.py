@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from keras_uae._version import __version__
 from keras_uae.comparison import pictures
 
 _PAGE = Template("""<!DOCTYPE html>
@@ -74,13 +73,36 @@ def image(png: bytes, description: str) -> str:
 
 
 def settings_table(settings: Mapping[str, Any]) -> str:
-    """Settings by name; those that are long are left to the JSON file."""
-    known = {key: value for key, value in settings.items() if not isinstance(value, (dict, list))}
-    lines = [
-        [key.replace("_", " "), "–" if value is None else str(value)]
-        for key, value in known.items()
-    ]
-    return table([["setting", "value"], *lines, ["keras_uae", __version__]])
+    """Settings by name, those within others in their line."""
+    lines = [[key.replace("_", " "), _shown(value)] for key, value in settings.items()]
+    return table([["setting", "value"], *lines])
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        known = ((key, each) for key, each in value.items() if each is not None)
+        return ", ".join(f"{key} {_shown(each)}" for key, each in known)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_shown, value))
+    return "–" if value is None else str(value)
+
+
+def _made(comparison: Any) -> dict[str, Any]:
+    """What a reader wants to know of how a comparison was made."""
+    settings = comparison.settings
+    plain = {key: each for key, each in settings.items() if not isinstance(each, (dict, list))}
+    attacks = {
+        name: {"": row["attack"], **row["settings"]}
+        for name, row in settings["rows"].items()
+        if "attack" in row and not row["noise"]
+    }
+    trained = {key: settings["model"].get(key) for key in ("class", "optimizer", "loss")}
+    return {
+        **{f"model: {key}": value for key, value in trained.items()},
+        **{f"attack of {name}": value for name, value in attacks.items()},
+        **{**plain, "bounds": settings["bounds"], "seeds": comparison.seeds},
+        **comparison.versions,
+    }
 
 
 def comparison_page(comparison: Any) -> str:
@@ -103,12 +125,20 @@ def comparison_page(comparison: Any) -> str:
             heading("Figures"),
             *map(table, comparison.tables),
             paragraph(comparison.legend, "legend"),
-            image(pictures.intervals(summary), "Differences with their 95 % intervals"),
-            paragraph("Filled dots: differences that count after Holm's correction.", "legend"),
+            *_intervals(summary),
             heading("How it was made"),
-            settings_table(settings),
+            settings_table(_made(comparison)),
         ],
     )
+
+
+def _intervals(summary: Mapping[str, Any]) -> list[str]:
+    if not any(row["against"] for row in summary["rows"].values()):
+        return []
+    return [
+        image(pictures.intervals(summary), "Differences with their 95 % intervals"),
+        paragraph("Filled dots: differences that count after Holm's correction.", "legend"),
+    ]
 
 
 def blind_spots_page(report: Any) -> str:
@@ -132,6 +162,7 @@ def blind_spots_page(report: Any) -> str:
         if pictures.is_image(report.x.shape[1:]):
             for name, png in _extremes(report, finding).items():
                 parts += [paragraph(name), image(png, name)]
+    parts += [heading("How it was made"), settings_table(report.settings)]
     return page(f"Where {report.model} is blind", parts)
 
 

@@ -13,6 +13,10 @@ _GREY = "#888888"
 def intervals(summary: Mapping[str, Any]) -> bytes:
     """A PNG: for every row how much better it is than its controls, a panel for each metric."""
     rows = {name: row for name, row in summary["rows"].items() if row["against"]}
+    if not rows:
+        raise ValueError(
+            "A figure of a comparison shows differences to controls. Received: one without arms."
+        )
     labels = list(dict.fromkeys(_labels(summary, rows)))
     metrics = summary["headings"]
     height = 0.28 * sum(len(row["against"]) for row in rows.values()) + 1.6

@@ -251,14 +251,23 @@ class Protocol:
     def _uaes(self, seed: int, arm: Adversarial) -> tuple[UAEs, Any]:
         """The UAEs of an arm, and the space of the data."""
         if (seed, arm.name) not in self._found:
-            attack, parts = self._attack(arm).located([self.data.x]), []
-            attack.model.set_weights(self.run.weights(seed))
-            for found in attack.batches(self.data.x, self._labels(attack), seed=seed):
-                parts.append(found)
-                self.advance(len(found) * attack.steps * ATTACK_WORK)
+            attack = self._attack(arm).located([self.data.x])
+            number = [row.name for row in self.rows].index(arm.name)
+            found = self.run.found(seed, number)
+            if found is None:
+                found = self._attacked_anew(seed, attack)
+                self.run.keep_found(seed, number, found)
             space = attack.space(self.data.x.shape[1:])
-            self._found = {(seed, arm.name): (UAEs.concatenate(parts), space)}
+            self._found = {(seed, arm.name): (found, space)}
         return self._found[seed, arm.name]
+
+    def _attacked_anew(self, seed: int, attack: Attack) -> UAEs:
+        attack.model.set_weights(self.run.weights(seed))
+        parts = []
+        for found in attack.batches(self.data.x, self._labels(attack), seed=seed):
+            parts.append(found)
+            self.advance(len(found) * attack.steps * ATTACK_WORK)
+        return UAEs.concatenate(parts)
 
     def _attack(self, arm: Adversarial) -> Attack:
         if arm.name not in self._attacks:

@@ -36,6 +36,7 @@ class Comparison:
         records: A dictionary for every finished row of every seed: the figures of the `last` and
             of the `averaged` weights, `steps`, `samples`, `seconds`, and of UAEs `success` and
             `l2`.
+        versions: Of keras_uae and what the numbers depend on beside it.
 
     Example:
 
@@ -46,8 +47,14 @@ class Comparison:
         >>> comparison.save_page("comparison.html", overwrite=True)
     """
 
-    def __init__(self, settings: Mapping[str, Any], records: Records):
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        records: Records,
+        versions: Mapping[str, str] | None = None,
+    ):
         self.settings, self.records = dict(settings), list(records)
+        self.versions = dict(versions or {})
         self.metrics = [
             Metric(_of_the_past, each["name"], each["better"]) for each in self.settings["metrics"]
         ]
@@ -61,7 +68,7 @@ class Comparison:
             ValueError: The file is damaged.
         """
         content = read_run(directory)
-        return cls(content["settings"], content["records"])
+        return cls(content["settings"], content["records"], content.get("versions"))
 
     @property
     def seeds(self) -> list[int]:
@@ -80,7 +87,14 @@ class Comparison:
     def verdicts(self) -> dict[str, str]:
         """For every row with controls what may be said of it, by the weights that decide."""
         rows = self._summary["rows"].items()
-        return {name: row["verdict"] for name, row in rows if row["against"]}
+        several = len(self.metrics) > 1
+        return {
+            name: "; ".join(
+                f"{m} {text}" if several else text for m, text in row["verdicts"].items()
+            )
+            for name, row in rows
+            if row["against"]
+        }
 
     @property
     def notes(self) -> list[str]:
@@ -105,11 +119,12 @@ class Comparison:
         """All figures, ready for JSON.
 
         Returns:
-            Dictionary of `settings`, `seeds` (the complete ones), `decides`, `notes`, `headings` of
-            the metrics, and `rows`. A row has `label`, `verdict`, means of `success`, `l2`, `steps`
-            and `seconds`, `metrics` (mean, std and count by metric and weights), and `against`, by
-            control and metric: the `Difference` of each kind of weights, whether it is a `ratio`,
-            and of the weights that decide `p_adjusted`, `outcome`, and how many `seeds` would tell.
+            Dictionary of `settings`, `versions`, `seeds` (the complete ones), `decides`, `notes`,
+            `headings` of the metrics, and `rows`. A row has `label`, `verdicts` by metric, means of
+            `success`, `l2`, `steps` and `seconds`, `metrics` (mean, std and count by metric and
+            weights), `over_original`, and `against`, by control and metric: the `Difference` of
+            each kind of weights, whether it is a `ratio`, and of the weights that decide
+            `p_adjusted`, `outcome`, and how many `seeds` would tell.
         """
         return self._summary
 
@@ -129,8 +144,12 @@ class Comparison:
     @property
     def sentences(self) -> list[str]:
         """Verdicts and what limits them, a line each."""
-        rows = self._summary["rows"]
-        said = [f"{rows[name]['label']}: {text}." for name, text in self.verdicts.items()]
+        several = len(self.metrics) > 1
+        said = [
+            f"{row['label']}{f', {metric}' * several}: {text}."
+            for row in self._summary["rows"].values()
+            for metric, text in row["verdicts"].items()
+        ]
         return [*said, *self.notes]
 
     @property
@@ -140,7 +159,8 @@ class Comparison:
             "Mean ± standard deviation over the seeds. vs: how much better (+) or worse (−) than "
             f"that row of the same seed, by the {self.decides} weights, ± half of the "
             f"{CONFIDENCE:.0%} interval of the mean; in % where it is a ratio of errors. All rows "
-            "but the original have as many samples and steps. Verdicts are at the 5% level, "
+            "but the original have as many samples and steps; it has fewer, and is no control. "
+            "Verdicts are at the 5% level, "
             "corrected by Holm for all comparisons of a metric, and take "
             f"{FEWEST_SEEDS} seeds."
         )
@@ -195,7 +215,8 @@ class Comparison:
             rows[name] = {
                 "label": row["label"],
                 "noise": row["noise"],
-                "verdict": self._verdict(name, found) if found else "",
+                "verdicts": self._verdicts(name, found) if found else {},
+                "over_original": None if name == "original" else self._over_original(name),
                 "metrics": {
                     metric: {each: _spread(self.values(name, metric, each)) for each in WEIGHTS}
                     for metric in against
@@ -208,6 +229,7 @@ class Comparison:
             }
         return {
             "settings": self.settings,
+            "versions": self.versions,
             "seeds": self.seeds,
             "decides": self.decides,
             "notes": self.notes,
@@ -234,8 +256,18 @@ class Comparison:
             for pair, p in zip(pairs, adjusted, strict=True)
         }
 
-    def _verdict(self, name: str, against: Mapping[str, Mapping[str, Any]]) -> str:
-        rows, said = self.settings["rows"], []
+    def _over_original(self, name: str) -> dict[str, Any]:
+        """How much better a row is than the original, which has fewer steps: no control."""
+        found = {}
+        for metric in self.metrics:
+            pairs = self._pairs(name, "original", metric.name, self.decides)
+            gain = _plain(paired(metric.gains(*pairs).tolist()))
+            found[metric.name] = {**gain, "ratio": metric.is_ratio(pairs[1])}
+        return found
+
+    def _verdicts(self, name: str, against: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        """What may be said of a row, by metric."""
+        rows, said = self.settings["rows"], {}
         for metric in self.metrics:
             of_metric = {
                 rows[control]["label"]: {**found[metric.name], **found[metric.name][self.decides]}
@@ -247,8 +279,8 @@ class Comparison:
                 text = f"no verdict: {missing}"
             else:
                 text = verdicts.sentence(of_metric)
-            said.append(f"{metric.name} {text}" if len(self.metrics) > 1 else text)
-        return "; ".join(said)
+            said[metric.name] = text
+        return said
 
     def _not_finite(self, name: str, metric: str) -> str:
         """Which row has a figure that is not finite, in words; empty if none has."""

@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras_uae._files import TEMPORARY, atomic_write
 from keras_uae._version import __version__
 from keras_uae.comparison.fresh import State
+from keras_uae.results import UAEs
 from keras_uae.sharding.manifest import OtherRunError
 
 FILE_NAME = "comparison.json"
@@ -72,30 +73,41 @@ class Run:
         self._weights = {seed: weights}
         if self.directory is not None:
             self.directory.mkdir(parents=True, exist_ok=True)
-            with atomic_write(self._weights_path(seed)) as file:
+            with atomic_write(self._path(seed, "original")) as file:
                 arrays: dict[str, Any] = {str(n): each for n, each in enumerate(weights)}
                 np.savez(file, **arrays)
 
     def has_weights(self, seed: int) -> bool:
         """Whether the weights of the model that is attacked are at hand."""
-        kept = self.directory is not None and self._weights_path(seed).exists()
+        kept = self.directory is not None and self._path(seed, "original").exists()
         return kept or seed in self._weights
 
     def weights(self, seed: int) -> State:
         """The weights of the model that is attacked."""
         if seed not in self._weights:
-            with np.load(self._weights_path(seed), allow_pickle=False) as file:
+            with np.load(self._path(seed, "original"), allow_pickle=False) as file:
                 self._weights = {seed: [file[str(n)] for n in range(len(file.files))]}
         return self._weights[seed]
+
+    def keep_found(self, seed: int, number: int, found: UAEs) -> None:
+        """Keep the UAEs of an arm, by its number, for rows that are trained in another session."""
+        if self.directory is not None:
+            found.save(self._path(seed, f"uae-{number}"), overwrite=True)
+
+    def found(self, seed: int, number: int) -> UAEs | None:
+        """The UAEs of an arm, if an earlier session has found them."""
+        path = self._path(seed, f"uae-{number}")
+        return UAEs.load(path) if self.directory is not None and path.exists() else None
 
     def finish(self, seed: int) -> None:
         """Let go of what only later rows of the seed would have needed."""
         self._weights.pop(seed, None)
         if self.directory is not None:
-            self._weights_path(seed).unlink(missing_ok=True)
+            for path in self.directory.glob(f"seed-{seed}-*.npz"):
+                path.unlink(missing_ok=True)
 
-    def _weights_path(self, seed: int) -> Path:
-        return (self.directory or Path()) / f"seed-{seed}.npz"
+    def _path(self, seed: int, name: str) -> Path:
+        return (self.directory or Path()) / f"seed-{seed}-{name}.npz"
 
     def _check_same(self, stored: Mapping[str, Any]) -> None:
         changes = [

@@ -21,6 +21,8 @@ def cells(summary: Mapping[str, Any], metrics: Sequence[str] | None = None) -> l
         for weights in ("averaged", "last"):
             figures = [_figure(row["metrics"][metric][weights]) for row in rows.values()]
             columns.append([f"{heading}, {weights} weights", *figures])
+        over = [_over_original(row, metric) for row in rows.values()]
+        columns.append(["vs original", *over])
         for label, noise in _controls(rows).items():
             gains = [_gain(rows, row, noise, metric, decides) for row in rows.values()]
             columns.append([f"vs {label}", *gains])
@@ -49,6 +51,13 @@ def _controls(rows: Mapping[str, Any]) -> dict[str, str]:
     """What rows are compared with: labels, and the kind of noise, "" for the duplicates."""
     names = [name for row in rows.values() for name in row["against"]]
     return {rows[name]["label"]: rows[name]["noise"] for name in names}
+
+
+def _over_original(row: Mapping[str, Any], metric: str) -> str:
+    found = (row["over_original"] or {}).get(metric)
+    if not found or found["mean"] is None:
+        return NONE
+    return interval(found, found["ratio"])
 
 
 def _gain(

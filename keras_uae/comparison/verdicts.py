@@ -57,6 +57,11 @@ def limits(
     sums = settings.get("data", {})
     if sums and sums["x"] == sums["x_test"]:
         found.append("The test samples are those that the models were trained on.")
+    if decides == "averaged" and _still_learning(settings, records):
+        found.append(
+            "The averaged weights of the duplicates are worse than their last ones: the training "
+            "has not come to rest, and more epochs would make the verdicts sharper."
+        )
     steps = {each["row"]: each["steps"] for each in records if each["row"] != "original"}
     if len(set(steps.values())) > 1:
         shown = ", ".join(f"{row} {number}" for row, number in steps.items())
@@ -67,3 +72,16 @@ def limits(
             "has: the last ones decide, though they differ more from seed to seed."
         )
     return found
+
+
+def _still_learning(settings: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the first metric is worse of averaged weights, in the mean over the seeds."""
+    metric = settings["metrics"][0]
+    name, sign = metric["name"], 1 if metric["better"] == "lower" else -1
+    pairs = [
+        (each["averaged"][name], each["last"][name])
+        for each in records
+        if each["row"] == "duplicates"
+    ]
+    known = [sign * (one - other) for one, other in pairs if None not in (one, other)]
+    return sum(known) > 0
