@@ -1,8 +1,7 @@
 """Does it help *your* model? Training with and without UAEs, compared honestly."""
 
 from keras_uae.comparison.arms import Adversarial, Augmented, Given
-from keras_uae.comparison.blind_spots import BlindSpots, Finding, blind_spots
-from keras_uae.comparison.compare import ComparisonInterrupted, compare
+from keras_uae.comparison.blindness import BlindSpots, Finding, blind_spots
 from keras_uae.comparison.mean_weights import MeanWeights
 from keras_uae.comparison.metrics import (
     LOSS,
@@ -13,6 +12,7 @@ from keras_uae.comparison.metrics import (
     outlier_auroc,
 )
 from keras_uae.comparison.noise import noise_like
+from keras_uae.comparison.planning import ComparisonInterrupted, compare
 from keras_uae.comparison.result import Comparison
 from keras_uae.comparison.statistics import Difference, holm, paired, seeds_needed
 

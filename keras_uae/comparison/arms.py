@@ -143,7 +143,7 @@ class Given:
 
     Example:
 
-        >>> uae.comparison.Given(uae.Shards("uaes"), name="shards")
+        >>> uae.comparison.Given(found, name="made before")
     """
 
     found: Any

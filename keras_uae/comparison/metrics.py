@@ -156,7 +156,10 @@ def _loss(model: keras.Model, x: Any, y: Any = None) -> float:
 
 
 RECONSTRUCTION = Metric(_reconstruction, "reconstruction error")
+"""Mean squared error of the reconstruction per feature, of an autoencoder."""
+
 LOSS = Metric(_loss, "loss")
+"""The loss that the model is compiled with; of an autoencoder between samples and outputs."""
 
 
 def linear_probe(x_train: Any, y_train: Any, *, layer: str | None = None) -> Metric:
@@ -204,7 +207,7 @@ def outlier_auroc(outliers: Any) -> Metric:
     Example:
 
         >>> from keras_uae import comparison
-        >>> comparison.outlier_auroc(x_anomalous)(autoencoder, x_test)
+        >>> comparison.outlier_auroc(1 - x_test)(autoencoder, x_test)
     """
     outliers = check_samples("outlier_auroc", outliers, bounds=(-np.inf, np.inf), name="outliers")
 

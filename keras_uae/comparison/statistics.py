@@ -25,7 +25,13 @@ class Difference:
         std: Standard deviation of the differences (n − 1); NaN of fewer than two seeds.
         count: Seeds in which both rows have the figure.
         agree: Seeds in which the difference has the sign of the mean.
-        p: Two-sided p-value of paired t-test; NaN of fewer than two seeds.
+        p: Two-sided p-value of the paired t-test; NaN of fewer than two seeds.
+
+    Example:
+
+        >>> from keras_uae import comparison
+        >>> difference = comparison.paired([0.02, 0.03, 0.01])
+        >>> difference.low, difference.high, difference.p
     """
 
     mean: float
@@ -45,8 +51,8 @@ def paired(differences: Sequence[float]) -> Difference:
 
     Example:
 
-        >>> paired([0.02, 0.03, 0.01]).mean
-        0.02
+        >>> from keras_uae import comparison
+        >>> comparison.paired([0.02, 0.03, 0.01]).mean  # about 0.02
     """
     values = np.asarray(differences, np.float64)
     count = len(values)
@@ -72,8 +78,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Example:
 
-        >>> holm([0.01, 0.04, 0.03])
-        [0.03, 0.06, 0.06]
+        >>> from keras_uae import comparison
+        >>> comparison.holm([0.01, 0.04, 0.03])  # about [0.03, 0.06, 0.06]
 
     Reference:
         Holm, A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6, 1979.
@@ -96,6 +102,11 @@ def seeds_needed(difference: Difference, level: float = 1 - CONFIDENCE) -> int |
 
     Returns:
         Integer, more than the seeds that there are; `None` for more than 1000, or without a spread.
+
+    Example:
+
+        >>> from keras_uae import comparison
+        >>> comparison.seeds_needed(comparison.paired([0.02, 0.03, -0.01]))
     """
     if difference.count < 2 or not difference.std or not difference.mean:
         return None

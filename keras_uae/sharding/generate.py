@@ -1,6 +1,7 @@
 """Generate UAEs as shards: plan the run or recognise it, then make what is missing."""
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ def settle_sizes(
     owner, count = "generate", len(source)
     if shard_size is not None:
         shard_size = check_integer(owner, "shard_size", shard_size, 1, LARGEST_COUNT)
-    _check_batch_fits(attack, source, 1)  # before the model is tried
+    _check_batch_fits(attack, source)  # before the model is tried
     required = attack.check_model_takes(first_samples(source), owner).batch
     if batch_size == "auto":
         automatic = required or attack.auto_batch_size(tuple(source.shape[1:]))
@@ -115,10 +116,15 @@ def settle_sizes(
     return batch_size, shard_size
 
 
-def _check_batch_fits(attack: Attack, source: Source, batch_size: int) -> None:
-    """Raise ValueError if the memory cannot hold what a batch takes at the very least."""
+def _check_batch_fits(attack: Attack, source: Source, batch_size: int | None = None) -> None:
+    """Raise ValueError if the memory cannot hold what a batch takes at the very least.
+
+    `None` is a batch of one sample of a model that has not been tried.
+    """
     shape = tuple(source.shape[1:])
-    values = max(layer_values(attack.model), attack.values_per_sample(shape))
+    read = math.prod(shape) if batch_size is None else attack.values_per_sample(shape)
+    batch_size = batch_size or 1
+    values = max(layer_values(attack.model), read)
     size = values * np.dtype(attack.variable_dtype).itemsize
     most = int(free_memory() // max(size, 1))
     remedy = f"`batch_size` may be {most} at most." if most else "The model is too large."

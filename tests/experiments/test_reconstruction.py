@@ -40,7 +40,7 @@ def finished(tmp_path_factory) -> Path:
 
 def test_everything_is_written(finished):
     names = {str(path.relative_to(finished)) for path in contents(finished)}
-    seed = ("original.keras", "mine_uae.npz", "l2_uae.npz")
+    seed = ("original.keras", "mine_uae.npz", "small_uae.npz", "l2_uae.npz")
     assert names == {
         "config.json",
         "metrics.json",
@@ -80,19 +80,20 @@ def test_summary_is_the_mean_and_std_of_the_records(finished):
         assert summary[name]["test_error"]["std"] == pytest.approx(np.std(errors), rel=1e-12)
         if name in ("original", "duplicate"):
             continue
-        for reference in ("original", "duplicate"):
-            gains = [
-                1 - rows[name]["test_error"] / rows[reference]["test_error"] for rows in by_seed
-            ]
-            mean = summary[name][f"gain_{reference}"]["mean"]
+        for reference, figure, compared in (
+            ("original", "test_error", "gain_original"),
+            ("duplicate", "averaged_error", "vs_control"),
+        ):
+            gains = [1 - rows[name][figure] / rows[reference][figure] for rows in by_seed]
+            mean = summary[name][compared]["mean"]
             assert mean == pytest.approx(np.mean(gains), rel=1e-9)
 
 
 def test_attack_figures_are_those_of_the_saved_uaes(finished, digits):
     for seed in (0, 1):
         rows = records(finished, "attack", seed)
-        assert rows.keys() == {"mine", "l2", "ga_0.01", "ga_0.001"}
-        for name in ("mine", "l2"):
+        assert rows.keys() == {"mine", "small", "l2", "ga_0.01", "ga_0.001"}
+        for name in ("mine", "small", "l2"):
             found = uae.UAEs.load(finished / f"seed-{seed}" / f"{name}_uae.npz")
             assert len(found) == 24
             assert rows[name]["asr"] == found.success_rate
@@ -159,7 +160,7 @@ def test_interrupted_run_goes_on_to_the_same_numbers(finished, tmp_path, monkeyp
         patch.setattr(training, "train", no_noise)
         patch.setattr(Attack, "batches", watched)
         assert main(args) == 130
-    assert taken == [8, 24]  # the rest of the UAEs, then L2-UAE
+    assert taken == [8, 24, 24]  # the rest of the UAEs, then the small ones and L2-UAE
     assert not (output / "report.md").exists()
 
     run_undisturbed(main, args)

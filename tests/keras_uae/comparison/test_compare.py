@@ -291,7 +291,9 @@ def test_each_metric_has_a_table_of_its_own():
     assert "AUROC" in other
     assert "AUROC" not in one
     assert max(map(len, (one + "\n" + other).splitlines())) < 165
-    assert len(found.cells()[0]) == len(found.tables[0][0]) + 6  # weights, original, controls of another
+    assert (
+        len(found.cells()[0]) == len(found.tables[0][0]) + 6
+    )  # weights, original, controls of another
 
 
 def test_two_seeds_give_no_verdict(found):
@@ -309,7 +311,7 @@ def test_the_plan_comes_first_and_silence_is_silent(capsys):
 
 
 def test_off_a_terminal_progress_is_lines(capsys, monkeypatch):
-    module = sys.modules["keras_uae.comparison.compare"]  # the name is that of a function, too
+    module = sys.modules["keras_uae.comparison.planning"]
     monkeypatch.setattr(module._Progress, "_INTERVAL", 0.0)
     compare(seeds=1, arms=[], verbose=1)
     out = capsys.readouterr().out

@@ -42,6 +42,11 @@ class Finding:
             alone.
         features: Array of the shape of a sample, mean |δ| in units of the range.
         scores: Mean ‖z − Φ(z)‖₂ of the `examples`, of the `originals` and of the `noise`.
+
+    Example:
+
+        >>> finding = uae.blind_spots(autoencoder, x_test, samples=20).findings["restored"]
+        >>> finding.noise_success, finding.l2.mean()
     """
 
     title: str
