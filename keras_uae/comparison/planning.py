@@ -43,7 +43,7 @@ class ComparisonInterrupted(KeyboardInterrupt):
     Example:
 
         >>> try:
-        ...     comparison = uae.compare(autoencoder, x_train, x_test, epochs=20)
+        ...     comparison = uae.compare(autoencoder, x_train, x_test, epochs=20, arms=[])
         ... except uae.ComparisonInterrupted as interrupted:
         ...     comparison = interrupted.comparison
     """
@@ -123,7 +123,8 @@ def compare(
 
     Example:
 
-        >>> comparison = uae.compare(autoencoder, x_train, x_test, epochs=20, seeds=3)
+        >>> arms = [uae.Adversarial(epsilon=0.05)]
+        >>> comparison = uae.compare(autoencoder, x_train, x_test, epochs=20, seeds=5, arms=arms)
         >>> print(comparison)
 
     Reference:

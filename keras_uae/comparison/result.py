@@ -40,7 +40,9 @@ class Comparison:
 
     Example:
 
-        >>> comparison = uae.compare(autoencoder, x_train, x_test, epochs=20, out="comparison")
+        >>> arms = [uae.Adversarial(epsilon=0.05)]
+        >>> settings = {"epochs": 20, "seeds": 5, "arms": arms, "out": "comparison"}
+        >>> comparison = uae.compare(autoencoder, x_train, x_test, **settings)
         >>> print(comparison)
         >>> comparison.verdicts["UAE, ε = 0.05"]
         >>> comparison = uae.Comparison.load("comparison")
