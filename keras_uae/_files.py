@@ -115,6 +115,26 @@ def _move(source: Path, target: Path) -> None:
         os.replace(source, target)
 
 
+@contextlib.contextmanager
+def write_new(owner: str, path: Path, overwrite: bool) -> Iterator[BinaryIO]:
+    """`atomic_write` of what `owner` saves; a file that is there, or comes in between, is refused.
+
+    Raises:
+        FileExistsError: The file is there already and `overwrite` is false.
+    """
+    message = (
+        f"`path` of {owner} exists already; pass overwrite=True to replace it. "
+        f"Received: path={str(path)!r}."
+    )
+    if path.exists() and not overwrite:
+        raise FileExistsError(message)
+    try:
+        with atomic_write(path, overwrite=overwrite) as file:
+            yield file
+    except FileExistsError:  # by now
+        raise FileExistsError(message) from None
+
+
 def sync_directory(path: Path) -> None:
     """Make the names in a directory durable, where the system can."""
     if os.name == "posix":

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from keras_uae._arrays import StoredArray, array_names, open_arrays, read_archive
-from keras_uae._files import atomic_write
+from keras_uae._files import write_new
 from keras_uae._memory import check_fits
 from keras_uae.similarity.base import MUTUAL_INFORMATION
 
@@ -126,18 +126,9 @@ class UAEs:
             FileExistsError: The file is there already and `overwrite` is false.
         """
         path = Path(path)
-        message = (
-            f"`path` of UAEs.save exists already; pass overwrite=True to replace it. "
-            f"Received: path={str(path)!r}."
-        )
-        if path.exists() and not overwrite:
-            raise FileExistsError(message)
-        try:
-            with atomic_write(path, overwrite=overwrite) as file:
-                arrays: dict[str, Any] = {**self.arrays(), **measure_member(self.measure)}
-                np.savez(file, **arrays)
-        except FileExistsError:  # by now
-            raise FileExistsError(message) from None
+        with write_new("UAEs.save", path, overwrite) as file:
+            arrays: dict[str, Any] = {**self.arrays(), **measure_member(self.measure)}
+            np.savez(file, **arrays)
         return path
 
     @classmethod

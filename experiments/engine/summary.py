@@ -6,15 +6,12 @@ Their trainings are records of the stage "training", their attacks of the stage 
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from operator import itemgetter
 from typing import Any, TypeVar
 
 import numpy as np
 
-from keras_uae.comparison import holm
-from keras_uae.comparison import paired as paired_difference
-from keras_uae.comparison.statistics import outcome
+from keras_uae.comparison import statistics as comparisons
 
 CONTROLS = ("original", "duplicate")  # nothing to compare with the duplicate control
 
@@ -112,19 +109,12 @@ def judged(
         gains: Differences by seed of each comparison, + is better.
         ratio: Boolean, whether they are fractions of the control's figure.
     """
-    found = {key: paired_difference(each) for key, each in gains.items()}
-    adjusted = holm([each.p for each in found.values()])
+    found = {key: comparisons.paired(each) for key, each in gains.items()}
+    outcomes = comparisons.judged(found)
     return {
-        key: {**_known(asdict(each)), **_known({"p_adjusted": p}), "ratio": ratio}
-        | outcome(each, p, len(found))
-        if each.count
-        else None
-        for (key, each), p in zip(found.items(), adjusted, strict=True)
+        key: {**comparisons.figures(each), **outcomes[key], "ratio": ratio} if each.count else None
+        for key, each in found.items()
     }
-
-
-def _known(figures: dict[str, Any]) -> dict[str, Any]:
-    return {key: None if value != value else value for key, value in figures.items()}
 
 
 def attack(records: Records, name: str) -> dict[str, Any]:

@@ -13,11 +13,12 @@ import numpy as np
 from keras_uae._checks import check_boolean, check_integer, check_number, check_samples
 from keras_uae._datasets import read_data
 from keras_uae.attacks import MinMaxAttack
-from keras_uae.attacks.data_space import DataSpace, check_any_bounds
+from keras_uae.attacks.data_space import DataSpace, check_any_bounds, data_bounds
 from keras_uae.comparison.inside import check_inside
 from keras_uae.comparison.metrics import reconstruction_errors
 from keras_uae.comparison.noise import noise_like
 from keras_uae.comparison.run import versions
+from keras_uae.comparison.statistics import known
 from keras_uae.comparison.tables import text
 from keras_uae.comparison.writing import write
 from keras_uae.criteria import Criterion, Reconstruction, SelfReconstruction
@@ -215,17 +216,22 @@ def blind_spots(
             SelfReconstruction(threshold=threshold),
         ),
     }
-    findings, space = {}, None
-    for name, (title, criterion) in criteria.items():
-        # the bounds of all samples, whichever are drawn
-        attack: Any = MinMaxAttack(model, criterion=criterion, **settings).located([x])
-        found = attack.generate(chosen, seed=seed, index=rows, verbose=verbose)
-        space = attack.space(chosen.shape[1:])
-        findings[name] = _finding(title, model, attack.criterion, chosen, found, space, seed)
-    assert space is not None  # noqa: S101 (there are two criteria)
+    # those of all samples, whichever are drawn
+    limits = data_bounds([x], bounds) if isinstance(bounds, str) else bounds
+    attacks = {
+        name: MinMaxAttack(model, criterion=criterion, **{**settings, "bounds": limits})
+        for name, (_, criterion) in criteria.items()
+    }
+    attack = attacks["restored"]
+    space = attack.space(chosen.shape[1:])
+    findings = {}
+    for name, (title, _) in criteria.items():
+        found = attacks[name].generate(chosen, seed=seed, index=rows, verbose=verbose)
+        judge = attacks[name].criterion
+        findings[name] = _finding(title, model, judge, chosen, found, space, seed)
     made = {name: getattr(attack, name) for name in ("epsilon", "steps", "step_size", "units")}
-    limits = [np.asarray(each).tolist() for each in attack.bounds]
-    shown = limits if np.ndim(limits) == 1 else settings["bounds"]
+    ends = [np.asarray(each).tolist() for each in limits]
+    shown = ends if np.ndim(ends) == 1 else settings["bounds"]
     made |= {"bounds": shown, "seed": seed, **versions()}
     return BlindSpots(chosen, rows, findings, space, threshold, model.name, made)
 
@@ -285,10 +291,10 @@ def _figures(finding: Finding, rows: np.ndarray) -> dict[str, Any]:
     return {
         "title": finding.title,
         "success": finding.found.success_rate,
-        "noise_success": _known(finding.noise_success),
+        "noise_success": known(finding.noise_success),
         "l2": _quantiles(finding.l2),
         "largest": _quantiles(finding.largest),
-        "scores": {name: _known(value) for name, value in finding.scores.items()},
+        "scores": {name: known(value) for name, value in finding.scores.items()},
         "nearest": rows[order[:SHOWN]].tolist(),
         "farthest": rows[order[::-1][:SHOWN]].tolist(),
         "features": {
@@ -297,10 +303,6 @@ def _figures(finding: Finding, rows: np.ndarray) -> dict[str, Any]:
             "mean_size": finding.features.reshape(-1)[top].tolist(),
         },
     }
-
-
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _median(values: np.ndarray) -> str | None:

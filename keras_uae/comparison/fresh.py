@@ -30,7 +30,7 @@ class FreshModels:
         self._compiled = compiled
         if isinstance(build_or_model, keras.Model):
             self.given: keras.Model | None = build_or_model
-            self._make: Callable[..., Any] = self._clone
+            self._make: Callable[..., Any] = lambda: self._clone(build_or_model)
             self._check_compiled(build_or_model)
             self._build(build_or_model)
         elif callable(build_or_model) and not isinstance(build_or_model, type):
@@ -45,7 +45,7 @@ class FreshModels:
     def new(self, seed: int) -> keras.Model:
         """A model with the initial weights of `seed`."""
         keras.utils.set_random_seed(seed)
-        takes_seed = self.given is None and "seed" in inspect.signature(self._make).parameters
+        takes_seed = "seed" in inspect.signature(self._make).parameters
         model = self._make(seed=seed) if takes_seed else self._make()
         if not isinstance(model, keras.Model):
             raise ValueError(
@@ -77,9 +77,7 @@ class FreshModels:
                     f"Received: model {model.name!r} ({error})."
                 ) from error
 
-    def _clone(self) -> keras.Model:
-        given = self.given
-        assert given is not None  # noqa: S101 (`new` of a given model only)
+    def _clone(self, given: keras.Model) -> keras.Model:
         try:
             with keras.saving.custom_object_scope(_losses(given)):
                 model = _copy(given)

@@ -151,9 +151,8 @@ def compare(
     left = [
         (seed, row) for seed in chosen for row in rows.values() if run.find(seed, row.name) is None
     ]
-    comparison = _so_far(run)
     if not left:
-        return comparison
+        return _so_far(run)
     try:
         progress.plan(protocol, left, chosen, model.name, out)
         for seed, row in left:

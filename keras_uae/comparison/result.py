@@ -1,6 +1,5 @@
 """Comparison: the figures of all rows and seeds, and what may be said of them."""
 
-import dataclasses
 import functools
 import json
 import os
@@ -17,8 +16,8 @@ from keras_uae.comparison.statistics import (
     CONFIDENCE,
     FEWEST_SEEDS,
     Difference,
-    holm,
-    outcome,
+    figures,
+    judged,
     paired,
 )
 from keras_uae.comparison.writing import write
@@ -246,16 +245,15 @@ class Comparison:
         found = {
             pair: {each: self.difference(*pair, metric, each) for each in WEIGHTS} for pair in pairs
         }
-        adjusted = holm([found[pair][self.decides].p for pair in pairs])
+        outcomes = judged({pair: each[self.decides] for pair, each in found.items()})
         by = self._metric(metric)
         return {
             pair: {
-                **{each: _plain(found[pair][each]) for each in WEIGHTS},
+                **{each: figures(found[pair][each]) for each in WEIGHTS},
                 "ratio": by.is_ratio(self._pairs(*pair, metric, self.decides)[1]),
-                "p_adjusted": _known(p),
-                **outcome(found[pair][self.decides], p, len(pairs)),
+                **outcomes[pair],
             }
-            for pair, p in zip(pairs, adjusted, strict=True)
+            for pair in pairs
         }
 
     def _over_original(self, name: str) -> dict[str, Any]:
@@ -263,7 +261,7 @@ class Comparison:
         found = {}
         for metric in self.metrics:
             pairs = self._pairs(name, "original", metric.name, self.decides)
-            gain = _plain(paired(metric.gains(*pairs).tolist()))
+            gain = figures(paired(metric.gains(*pairs).tolist()))
             found[metric.name] = {**gain, "ratio": metric.is_ratio(pairs[1])}
         return found
 
@@ -320,11 +318,3 @@ def _spread(values: Mapping[int, float]) -> dict[str, float] | None:
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
-
-
-def _known(value: float) -> float | None:
-    return value if np.isfinite(value) else None
-
-
-def _plain(difference: Difference) -> dict[str, Any]:
-    return {key: _known(value) for key, value in dataclasses.asdict(difference).items()}

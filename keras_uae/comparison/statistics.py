@@ -2,12 +2,14 @@
 
 import bisect
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import special, stats
+
+Key = TypeVar("Key", bound=Hashable)
 
 CONFIDENCE = 0.95
 POWER = 0.8  # with which the seeds that `seeds_needed` counts would tell a difference
@@ -137,3 +139,23 @@ def outcome(difference: Difference, p: float, tests: int = 1) -> dict[str, Any]:
     if p < 1 - CONFIDENCE:
         return {"outcome": "better" if difference.mean > 0 else "worse", "seeds": None}
     return {"outcome": "open", "seeds": seeds_needed(difference, (1 - CONFIDENCE) / tests)}
+
+
+def judged(found: Mapping[Key, Difference]) -> dict[Key, dict[str, Any]]:
+    """Comparisons by key, all judged together: Holm's `p_adjusted` and the `outcome` of each."""
+    adjusted = holm([each.p for each in found.values()])
+    return {
+        key: {"p_adjusted": known(p), **outcome(each, p, len(found))}
+        for (key, each), p in zip(found.items(), adjusted, strict=True)
+    }
+
+
+def known(value: float) -> float | None:
+    """A number for JSON, `None` where it is not finite."""
+    return float(value) if np.isfinite(value) else None
+
+
+def figures(difference: Difference) -> dict[str, Any]:
+    """The fields of a difference for JSON."""
+    counts = {"count": difference.count, "agree": difference.agree}
+    return {key: known(value) for key, value in asdict(difference).items()} | counts

@@ -3,17 +3,12 @@
 import os
 from pathlib import Path
 
-from keras_uae._files import atomic_write
+from keras_uae._files import write_new
 
 
 def write(owner: str, path: str | os.PathLike, content: bytes, overwrite: bool) -> Path:
     """Write a file, all or nothing; refuse one that exists."""
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise FileExistsError(
-            f"`path` of {owner} exists already; pass overwrite=True to replace it. "
-            f"Received: path={str(path)!r}."
-        )
-    with atomic_write(path) as file:
+    with write_new(owner, path, overwrite) as file:
         file.write(content)
     return path

@@ -25,22 +25,9 @@ from keras_uae.sharding import ManifestError, generate
 from keras_uae.sharding.manifest import OtherRunError
 from keras_uae.sharding.ray_engine import ClusterTooSmallError, RayEngine
 from tests import tiny_models
-from tests.keras_uae.sharding.shard_runs import SETTINGS, command, invoke, write_inputs
+from tests.keras_uae.sharding.shard_runs import SETTINGS, command, invoke
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    keras.utils.set_random_seed(0)
-    return write_inputs(tmp_path_factory.mktemp("inputs"))
-
-
-@pytest.fixture(scope="module")
-def complete(tmp_path_factory, inputs):
-    out = tmp_path_factory.mktemp("complete") / "uaes"
-    assert invoke(*command(inputs, out)).exit_code == 0
-    return out
 
 
 def run_main(monkeypatch, *arguments, stdout=None, stderr=None):

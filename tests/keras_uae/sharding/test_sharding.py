@@ -35,21 +35,6 @@ from tests.keras_uae.sharding.shard_runs import (
 )
 
 
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    keras.utils.set_random_seed(0)
-    return write_inputs(tmp_path_factory.mktemp("inputs"))
-
-
-@pytest.fixture(scope="module")
-def complete(tmp_path_factory, inputs):
-    """The directory of a run that nothing interrupted."""
-    out = tmp_path_factory.mktemp("complete") / "uaes"
-    result = invoke(*command(inputs, out))
-    assert result.exit_code == 0, result.output
-    return out
-
-
 @pytest.fixture
 def copy(complete, tmp_path):
     """A copy of it to be damaged."""

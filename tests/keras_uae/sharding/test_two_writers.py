@@ -6,7 +6,6 @@ import os
 import shutil
 import threading
 
-import keras
 import numpy as np
 import pytest
 
@@ -27,21 +26,7 @@ from tests.keras_uae.sharding.shard_runs import (
     contents,
     invoke,
     start,
-    write_inputs,
 )
-
-
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    keras.utils.set_random_seed(0)
-    return write_inputs(tmp_path_factory.mktemp("inputs"))
-
-
-@pytest.fixture(scope="module")
-def complete(tmp_path_factory, inputs):
-    out = tmp_path_factory.mktemp("complete") / "uaes"
-    assert invoke(*command(inputs, out)).exit_code == 0
-    return out
 
 
 @pytest.fixture(scope="module")
