@@ -8,9 +8,10 @@ import numpy as np
 
 from experiments.engine import attacking, verdicts
 from experiments.engine import summary as statistics
-from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE
+from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, PURPLE
 from experiments.engine.summary import Records, Summary, by_seed, known_mean, spread, spreads
 from experiments.engine.tables import OUTCOME, SECONDS, Column, Sheet, beside, sheet, written
+from keras_uae.attacks.presets import PRESETS
 from keras_uae.selection.linear import greedy_linear_selection
 
 
@@ -71,7 +72,8 @@ class Row(NamedTuple):
 ROWS = {
     "original": Row("Original", GREY),
     "duplicate": Row("Duplicate control", LIGHT_GREEN),
-    "mine": Row("MINE-UAE", BLUE),
+    "mine": Row("{uae}", BLUE),
+    "published": Row("{uae}, published code", PURPLE),
     "random": Row("Random", ORANGE, random_features, seeded=True),
     "variance": Row("Variance", ORANGE, greatest_variance),
     "pca": Row("PCA loadings", ORANGE, greatest_loadings),
@@ -79,6 +81,8 @@ ROWS = {
     "lassonet": Row("LassoNet", GREEN, lassonet_features, seeded=True),
 }
 NETWORKS = tuple(name for name, row in ROWS.items() if row.select is None)
+# what an attack has in place of the settings of the run
+ATTACKS: dict[str, dict[str, Any]] = {"mine": {}, "published": PRESETS["published_code"]}
 FIXED = tuple(name for name, row in ROWS.items() if row.select and not row.seeded)
 SEEDED = tuple(
     name for name, row in ROWS.items() if row.seeded and (name != "lassonet" or find_spec(name))
@@ -88,7 +92,7 @@ SEEDED = tuple(
 def labels(config: Any) -> dict[str, str]:
     """How the rows of a run are called."""
     called = attacking.uae_label(config.similarity)
-    return {name: row.label for name, row in ROWS.items()} | {"mine": called}
+    return {name: row.label.format(uae=called) for name, row in ROWS.items()}
 
 
 def summarize(records: Records) -> Summary:

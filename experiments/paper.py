@@ -36,15 +36,21 @@ def reconstruction(dataset: str, model: str, similarity: str = "auto") -> Rows:
         base = name.removesuffix("+mine") if "+" in name else {"mine_2": "mine"}.get(name)
         gain = 1 - row["error"] / rows[base or "original"]["error"]
         found[name] = row if name == "original" else {**row, "gain_original": gain}
+    if "mine" in found:  # what the paper's numbers were made with
+        found["published"] = found["published_exact"] = found["mine"]
     return _judged(found, similarity)
 
 
 def feature_selection(dataset: str, similarity: str = "auto") -> Rows:
-    """Rows "original" and "mine" of Table 6: `error`, `accuracy`, and of "mine" the `asr` too."""
+    """Rows "original" and "mine" of Table 6: `error`, `accuracy`, and of "mine" the `asr` too.
+
+    Those of "published" are "mine" once more.
+    """
     table = printed("feature_selection", dataset)
     rows = {name: dict(table[name]) for name in ("original", "mine") if table}
     if rows:
         rows["mine"]["gain_original"] = 1 - rows["mine"]["error"] / rows["original"]["error"]
+        rows["published"] = rows["mine"]  # what the paper's numbers were made with
     return _judged(rows, similarity)
 
 
@@ -71,6 +77,6 @@ def times(dataset: str) -> Rows:
 
 def _judged(rows: Rows, similarity: str) -> Rows:
     """Rows without those of MINE-UAE, where what is minimised is no estimate of MINE."""
-    ours = ("mine", "mine_2")
+    ours = ("mine", "mine_2", "published")
     kept = similarity in MINE
     return {k: row for k, row in rows.items() if kept or not (k in ours or k.endswith("+mine"))}

@@ -20,7 +20,7 @@ class Trained(NamedTuple):
     """A model, the mean of its weights over the end of its training, and what that took."""
 
     model: keras.Model
-    average: list[np.ndarray]
+    average: uae.MeanWeights
     took: dict[str, int]
 
 
@@ -48,7 +48,7 @@ def train(
         callbacks += recipe.callbacks(monitor="loss", patience=epochs)
     model.fit(data, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
     took = {"samples": rows, "steps": int(model.optimizer.iterations)}
-    return Trained(model, average.values or model.get_weights(), took)
+    return Trained(model, average, took)
 
 
 def train_and_keep(
@@ -78,12 +78,14 @@ def errors(model: keras.Model, data: Split) -> dict[str, float | None]:
     }
 
 
-def averaged_error(trained: Trained, data: Split) -> dict[str, float | None]:
+def averaged_error(
+    model: keras.Model, average: uae.MeanWeights, data: Split
+) -> dict[str, float | None]:
     """The test error of the averaged weights, which leaves the last ones where they were."""
-    last = trained.model.get_weights()
-    trained.model.set_weights(trained.average)
-    error = known(uae.reconstruction_error(trained.model, data.x_test))
-    trained.model.set_weights(last)
+    last = model.get_weights()
+    model.set_weights(average.values or last)
+    error = known(uae.reconstruction_error(model, data.x_test))
+    model.set_weights(last)
     return {"averaged_error": error}
 
 

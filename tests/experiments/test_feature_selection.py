@@ -44,7 +44,9 @@ def finished(tmp_path_factory) -> Path:
 def test_everything_is_written(finished):
     names = {str(path.relative_to(finished)) for path in contents(finished)}
     files = {"config.json", "metrics.json", "report.md", "scores.png", "features.png"}
-    assert names == files | {"seed-0/original.keras", "seed-0/mine_uae.npz"}
+    assert names == files | {
+        f"seed-0/{name}" for name in ("original.keras", "mine_uae.npz", "published_uae.npz")
+    }
     config = json.loads((finished / "config.json").read_text())["config"]
     settings = {"experiment": "feature_selection", "similarity": "bivariate", "features": 5}
     settings |= {"train_size": 40, "attack_size": 24}
@@ -58,7 +60,8 @@ def test_everything_is_written(finished):
 def test_every_row_is_judged_and_networks_have_equal_budgets(finished):
     trained = records(finished, "training", 0)
     samples = {name: row["samples"] for name, row in trained.items()}
-    assert samples == {"original": 40, "duplicate": 64, "mine": 64}
+    assert samples == {"original": 40, "duplicate": 64, "mine": 64, "published": 64}
+    assert all(row["averaged_error"] > 0 for row in trained.values())
     assert {row["epochs"] for row in trained.values()} == {1}
     selected = records(finished, "features", 0)
     assert selected.keys() == {*NETWORKS, *SEEDED}
@@ -156,7 +159,7 @@ def test_interrupted_run_goes_on_to_the_same_numbers(
         assert records(output, stage, seed) == records(finished, stage, seed)
 
     x = flat(digits.x_train[:40])
-    found = uae.UAEs.load(output / "seed-0" / "mine_uae.npz")
-    expected = [x, np.concatenate([x, x[:24]]), np.concatenate([x, found.x])]
+    added = [uae.UAEs.load(output / "seed-0" / f"{n}_uae.npz").x for n in ("mine", "published")]
+    expected = [x, *(np.concatenate([x, each]) for each in (x[:24], *added))]
     assert all(map(np.array_equal, fitted, expected))
     assert len(fitted) == len(expected)

@@ -1,13 +1,16 @@
 """Rows beside those of Table 4: conventional augmentation, a second round, other models."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import keras_uae as uae
 from experiments import paper
 from experiments.engine import training
-from experiments.reconstruction import EXPERIMENT, VARIANTS, Config, main, pieces
+from experiments.reconstruction import EXPERIMENT, VARIANTS, Config, followed, main, pieces
 from experiments.reconstruction_rows import (
+    ATTACKS,
     GROUPS,
     LAYERS,
     ROWS,
@@ -19,6 +22,7 @@ from experiments.reconstruction_rows import (
     summarize,
     tables,
 )
+from keras_uae.similarity import MINE, Gaussian
 from models import RECIPES
 from tests.experiments.runs import check_refused, metrics, records, run_undisturbed
 
@@ -78,6 +82,22 @@ def test_work_counts_every_addition_and_attack():
         assert work["training", name] == retraining * 88
     assert work["attack", "flip_rotation+mine"] == work["attack", "mine_2"] == attack
     assert work["figures", "mine"] == attack
+
+
+def test_the_published_attack_is_a_row_whatever_the_settings_of_the_run(digits):
+    run = config("published", "published_exact", dataset="digits", model="dense", seeds=(0,))
+    made = {piece.name: piece for piece in pieces(replace(run, train_size=8, attack_size=4))}
+    assert list(made) == ["original", "duplicate", "published", "published_exact"]
+    model = run.untrained(digits.x_train.shape[1:])
+    for name, similarity in (("published", Gaussian), ("published_exact", MINE)):
+        attack = run.attack(model, **ATTACKS[name])
+        assert (attack.step_rule, attack.initial_radius) == ("raw", "glorot")
+        assert isinstance(attack.similarity, similarity)
+    assert followed(run) == "published"
+    assert paper.reconstruction("mnist", "dense", "gaussian").keys() & set(ATTACKS) == {
+        "l2",
+        "published_exact",
+    }
 
 
 @pytest.mark.parametrize("name", LAYERS)
