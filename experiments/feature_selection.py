@@ -33,6 +33,7 @@ from experiments.feature_selection_rows import ATTACKS, FIXED, NETWORKS, ROWS, S
 from keras_uae import evaluation
 from keras_uae import similarity as similarities
 from keras_uae._checks import Integer, check_integer
+from keras_uae.comparison import Trained
 from keras_uae.selection import ConcreteFeatureSelector
 from models import concrete_autoencoder
 
@@ -173,8 +174,7 @@ def train(job: Job[Config]) -> dict[str, Any]:
     if job.name == "original":
         job.keep(fitted.model_)
     return {
-        **training.errors(fitted.model_, data),
-        **training.averaged_error(fitted.model_, average, data),
+        **training.errors(Trained(fitted.model_, average, None, len(x)), data),
         "features": fitted.indices_.tolist(),
         "converged": bool(fitted.converged_),
         "mean_max_probability": float(fitted.mean_max_probability_),

@@ -216,10 +216,9 @@ def train(job: Job[Config]) -> dict[str, Any]:
     )
     epochs = config.retraining_epochs if ROWS[job.name].adds else config.epochs
     trained = training.train(job, config.recipe, data, epochs=epochs)
-    averaged = training.averaged_error(trained.model, trained.average, job.data)
     if job.name in config.bases:
         job.keep(trained.model)
-    return {**training.errors(trained.model, job.data), **averaged, **trained.took}
+    return {**training.errors(trained, job.data), **training.budget(trained)}
 
 
 def followed(config: Config) -> str:

@@ -13,8 +13,8 @@ Of many settings one seems good by chance: choose on some seeds, confirm on othe
 """
 
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -28,16 +28,16 @@ from experiments.engine import training
 from experiments.engine.attacking import attack_figures, attack_work, find_uaes
 from experiments.engine.config import Choice, ExperimentConfig, size
 from experiments.engine.experiment import Experiment, Figure, Job, Piece
-from experiments.engine.steps import CODE, Trainer
 from experiments.small_data_rows import DUPLICATE, SETTINGS, Row
 from experiments.small_data_tables import TARGETS
-from keras_uae.comparison import linear_probe, noise_like
+from keras_uae.comparison import Trained, linear_probe, noise_like
 from keras_uae.comparison.noise import KINDS
 from keras_uae.similarity import names as similarity_names
 from models import RECIPES, Recipe
 
 # whose loss is all that there is to their training, and whose code is one layer
 MODELS = ("dense", "sparse", "conv")
+CODE = "code"  # their layer
 
 
 @dataclass(frozen=True)
@@ -152,10 +152,9 @@ def _image_work(config: Config, row: Row) -> int:
 def train_original(job: Job[Config]) -> dict[str, Any]:
     """The autoencoder of a set."""
     data = job.config.set_of(job.data, job.seed)
-    trainer, x = _trainer(job, data), data.x_train
-    trainer.run(x, x, steps=job.config.steps, advance=_advance(job))
-    job.keep(trainer.model)
-    return _measured(trainer, data)
+    trained = _train(job, data.x_train, [], job.config.steps)
+    job.keep(trained.model)
+    return _measured(trained, data)
 
 
 def retrain(job: Job[Config]) -> dict[str, Any]:
@@ -165,31 +164,31 @@ def retrain(job: Job[Config]) -> dict[str, Any]:
     attacked itself.
     """
     row, data = job.config.rows[job.name], job.config.set_of(job.data, job.seed)
-    x, trainer, figures = data.x_train, _trainer(job, data), {}
+    x, figures = data.x_train, {}
+    trained: Any = None  # before the first round
     for place, steps in enumerate(round_steps(job.config, row)):
-        model = job.model("original") if place == 0 and row.kind == "uae" else trainer.model
-        added, success = additions(job, x, row, model, place)
-        repeated = np.tile(x, (len(added) // len(x), 1, 1, 1))
+        added = additions(job, x, row, trained and trained.model, place)
         if row.kind == "uae" and place == 0:
-            figures = attack_figures(repeated, added, success)
-        inputs = np.concatenate([x, added])
-        targets = np.concatenate([x, repeated]) if row.target == "clean" else inputs
-        trainer.run(inputs, targets, steps=steps, advance=_advance(job))
-    return {**_measured(trainer, data), **figures}
+            found = uae.UAEs.concatenate(added)
+            figures = attack_figures(np.tile(x, (len(added), 1, 1, 1)), found.x, found.success)
+        trained = _train(job, x, added, steps, target=row.target, after=trained)
+    return {**_measured(trained, data), **figures}
 
 
 def additions(
-    job: Job[Config], x: np.ndarray, row: Row, model: keras.Model, place: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The additions of a round, `examples` for each of x one after another, and which are UAEs.
+    job: Job[Config], x: np.ndarray, row: Row, model: keras.Model | None, place: int
+) -> list[Any]:
+    """The additions of a round, `examples` times as many as x.
 
-    `model` is attacked for UAEs. Noise is like those that the same setting has made before.
+    UAEs are those of `model`, at first of the original. Noise is like those that the same setting
+    has made before.
     """
     if row.kind == "duplicate":
-        return x, np.zeros(len(x), bool)
+        return [x]
     paths = example_paths(job, row, place)
     if row.kind == "uae":
-        parts = [
+        model = model or job.model("original")
+        return [
             find_uaes(
                 job,
                 job.config.attack(row.setting, model),
@@ -201,12 +200,10 @@ def additions(
             )
             for example, path in enumerate(paths)
         ]
-        found = uae.UAEs.concatenate(parts)
-        return found.x, found.success
     z = np.concatenate([uae.UAEs.load(path).x for path in paths])
     key = (job.seed, place, list(KINDS).index(row.kind))
-    repeated = np.tile(x, (len(paths), 1, 1, 1))
-    return noise_like(repeated, z, row.kind, key), np.zeros(len(z), bool)
+    noisy = noise_like(np.tile(x, (len(paths), 1, 1, 1)), z, row.kind, key)
+    return np.split(noisy, len(paths))
 
 
 def example_paths(job: Job[Config], row: Row, place: int) -> list[Path]:
@@ -225,27 +222,31 @@ def round_steps(config: Config, row: Row) -> list[int]:
     return np.diff(borders.round().astype(int)).tolist()
 
 
-def _trainer(job: Job[Config], data: Split) -> Trainer:
-    """An untrained model; within a seed all are the same."""
-    shape, batch_size = data.x_train.shape[1:], job.config.batch_size
-    return Trainer(job.config.recipe, shape, batch_size=batch_size, seed=job.seed)
+def _train(
+    job: Job[Config],
+    x: np.ndarray,
+    added: list[Any],
+    steps: int,
+    *,
+    target: str = "self",
+    after: Trained | None = None,
+) -> Trained:
+    """A new model, or the one of an earlier round, trained on the images of a set and additions."""
+    config = job.config
+    data = uae.UAEAugmentation(x, added, batch_size=config.batch_size, target=target, seed=job.seed)
+    return training.trainer(job, config.recipe, x.shape[1:]).train(
+        job.seed,
+        data,
+        budget=steps,
+        after=after,
+        advance=lambda samples: job.progress.advance(samples, job.label),
+    )
 
 
-def _advance(job: Job[Config]) -> Callable[[int], None]:
-    return lambda images: job.progress.advance(images, job.label)
-
-
-def _measured(trainer: Trainer, data: Split) -> dict[str, Any]:
+def _measured(trained: Trained, data: Split) -> dict[str, Any]:
     """Errors, and what the code is worth, of the last and of the averaged weights."""
-    probe = linear_probe(data.x_train, data.y_train, layer=CODE)
-    measured = {
-        **training.errors(trainer.model, data),
-        "accuracy": training.known(probe(trainer.model, data.x_test, data.y_test)),
-    }
-    trainer.model.set_weights(trainer.average)
-    error = training.known(uae.reconstruction_error(trainer.model, data.x_test))
-    accuracy = training.known(probe(trainer.model, data.x_test, data.y_test))
-    return {**measured, "averaged_error": error, "averaged_accuracy": accuracy}
+    probe = replace(linear_probe(data.x_train, data.y_train, layer=CODE), name="accuracy")
+    return {**training.errors(trained, data, probe), **training.budget(trained)}
 
 
 EXPERIMENT = Experiment(

@@ -54,8 +54,13 @@ def train(job: Job[Any], added: Any, *, epochs: int) -> dict[str, Any]:
     data = uae.UAEAugmentation(
         job.data.x_train, added, batch_size=job.config.batch_size, seed=job.seed
     )
-    recipe, errors = get_recipe("conv"), lambda model: training.errors(model, job.data)
-    return training.train_and_keep(job, recipe, data, epochs=epochs, measure=errors)
+    return training.train_and_keep(
+        job,
+        get_recipe("conv"),
+        data,
+        epochs=epochs,
+        measure=lambda trained: training.errors(trained, job.data),
+    )
 
 
 def train_original(job: Job[Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from experiments.engine.config import Choice, ExperimentConfig
 from experiments.engine.job import Job
 from experiments.engine.plots import Panel
 from keras_uae._checks import check_integer
+from keras_uae.comparison import Trained
 from keras_uae.evaluation import extract_features
 from models import CLASSIFIERS, ClassifierRecipe, get_classifier
 
@@ -90,8 +91,8 @@ def train(
     x, y, x_test, y_test = job.data
     data = uae.UAEAugmentation(x, added, y, batch_size=job.config.batch_size, seed=job.seed)
 
-    def measure(model: keras.Model) -> dict[str, Any]:
-        return {"accuracy": float(np.mean(classes(model, x_test) == y_test))}
+    def measure(trained: Trained) -> dict[str, Any]:
+        return {"accuracy": float(np.mean(classes(trained.model, x_test) == y_test))}
 
     return training.train_and_keep(job, recipe, data, epochs=epochs, measure=measure, weight=weight)
 

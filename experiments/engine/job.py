@@ -14,6 +14,8 @@ from experiments.engine.config import ExperimentConfig
 from experiments.engine.progress import JobProgress
 from experiments.engine.records import Run
 
+_ALL = "all seeds"
+
 Config = TypeVar("Config", bound=ExperimentConfig, covariant=True)
 Value = TypeVar("Value")
 
@@ -61,12 +63,13 @@ class Job(Generic[Config]):
         self.config, self.data, self.run, self.progress = config, data, run, progress
         self.labels = labels
         self.piece = Piece("report", None, "report", 0, lambda job: None)
-        self._kept: dict[tuple[int | None, Hashable], Any] = {}
+        self._kept: dict[tuple[Hashable, Hashable], Any] = {}
 
     def begin(self, piece: Piece) -> None:
         """`piece` is the one that is being done; what is in memory of an earlier seed is let go."""
         self.piece = piece
-        self._kept = {key: each for key, each in self._kept.items() if key[0] == piece.seed}
+        seeds = (piece.seed, _ALL)
+        self._kept = {key: each for key, each in self._kept.items() if key[0] in seeds}
 
     @property
     def seed(self) -> int:
@@ -90,18 +93,30 @@ class Job(Generic[Config]):
         return self.run.path(f"seed-{self.seed if seed is None else seed}", file)
 
     def keep(self, model: keras.Model, name: str | None = None) -> None:
-        """Save the model of a row, all of it or nothing, for later pieces and sessions."""
+        """Save the model of a row, all of it or nothing, for later pieces and sessions.
+
+        They read it from its file: the model itself may be trained on.
+        """
         save_model(model, self.path(f"{name or self.name}.keras"))
-        self._kept[self.piece.seed, name or self.name] = model
 
     def model(self, name: str, seed: int | None = None) -> keras.Model:
-        """The model of a row that was kept, read from its file if an earlier session trained it."""
+        """The model of a row that was kept."""
         path = self.path(f"{name}.keras", seed)
         return self.once(name, lambda: keras.models.load_model(path), seed)
 
-    def once(self, key: Hashable, make: Callable[[], Value], seed: int | None = None) -> Value:
-        """What `make` gives for a seed, by default that of the piece: made once, then in memory."""
-        place = self.piece.seed if seed is None else seed, key
+    def once(
+        self,
+        key: Hashable,
+        make: Callable[[], Value],
+        seed: int | None = None,
+        *,
+        for_all: bool = False,
+    ) -> Value:
+        """What `make` gives for a seed, by default that of the piece: made once, then in memory.
+
+        What is `for_all` seeds stays there until the job ends.
+        """
+        place = _ALL if for_all else self.piece.seed if seed is None else seed, key
         if place not in self._kept:
             self._kept[place] = make()
         return self._kept[place]

@@ -1,27 +1,30 @@
-"""Train a model from scratch, the same way every time, and measure it."""
+"""Train a model from scratch, the same way every time, and measure it: as `uae.compare` does."""
 
-import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
-import numpy as np
 
 import keras_uae as uae
 from experiments.data import Split
 from experiments.engine.job import Job
+from keras_uae.comparison import Trained, Trainer
+from keras_uae.comparison.fresh import FreshModels
 from models import ClassifierRecipe, Recipe
 
-# Steps that Keras runs between two looks at Python: changes the speed and nothing else.
-STEPS_PER_EXECUTION = 10
+_ERROR = uae.Metric(lambda model, x, y: uae.reconstruction_error(model, x), "error")
 
 
-class Trained(NamedTuple):
-    """A model, the mean of its weights over the end of its training, and what that took."""
+def trainer(job: Job, recipe: Recipe | ClassifierRecipe, shape: tuple[int, ...]) -> Trainer:
+    """What trains models of a recipe: one serves all rows and seeds, and traces its model once."""
 
-    model: keras.Model
-    average: uae.MeanWeights
-    took: dict[str, int]
+    def build(seed: int) -> keras.Model:
+        return recipe.compile(recipe.build(shape, seed=seed))
+
+    def make() -> Trainer:
+        return Trainer(FreshModels(build, job.data.x_train[:2].reshape(-1, *shape)))
+
+    return job.once(("trainer", recipe, shape), make, for_all=True)
 
 
 def train(
@@ -37,18 +40,15 @@ def train(
     Initial weights and the order of the samples depend on the seed of the piece alone. A sample of
     a step counts for `weight` in the progress. A training ends early if its loss is not finite.
     """
-    rows = len(data.x) + sum(map(len, data.found))
-    keras.utils.set_random_seed(job.seed)
-    model = recipe.compile(recipe.build(data.x.shape[1:], seed=job.seed))
-    model.steps_per_execution = STEPS_PER_EXECUTION
-    average = uae.MeanWeights()
-    callbacks = [_StopWhenDiverged(), average, job.progress.callback(job.label, rows * weight)]
-    if isinstance(recipe, Recipe):
-        # the best weights are taken, but no training stops early: budgets are to be equal
-        callbacks += recipe.callbacks(monitor="loss", patience=epochs)
-    model.fit(data, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
-    took = {"samples": rows, "steps": int(model.optimizer.iterations)}
-    return Trained(model, average, took)
+    # the best weights are taken, but no training stops early: budgets are to be equal
+    best = recipe.callbacks if isinstance(recipe, Recipe) else lambda **settings: []
+    return trainer(job, recipe, data.x.shape[1:]).train(
+        job.seed,
+        data,
+        epochs=epochs,
+        callbacks=best(monitor="loss", patience=epochs),
+        advance=lambda samples: job.progress.advance(samples * weight, job.label),
+    )
 
 
 def train_and_keep(
@@ -57,7 +57,7 @@ def train_and_keep(
     data: uae.UAEAugmentation,
     *,
     epochs: int,
-    measure: Callable[[keras.Model], Mapping[str, Any]],
+    measure: Callable[[Trained], Mapping[str, Any]],
     weight: int = 1,
 ) -> dict[str, Any]:
     """What `measure` gives of a new model, samples and steps; later pieces have `job.model`.
@@ -65,36 +65,26 @@ def train_and_keep(
     Of a robust training the classifier is kept.
     """
     trained = train(job, recipe, data, epochs=epochs, weight=weight)
-    model = getattr(trained.model, "classifier", trained.model)
-    job.keep(model)
-    return {**measure(model), **trained.took}
+    trained = trained._replace(model=getattr(trained.model, "classifier", trained.model))
+    job.keep(trained.model)
+    return {**measure(trained), **budget(trained)}
 
 
-def errors(model: keras.Model, data: Split) -> dict[str, float | None]:
-    """Reconstruction errors on the test and the training images; `None` if it has diverged."""
+def budget(trained: Trained) -> dict[str, Any]:
+    """What a training took, for its record."""
+    return {"samples": trained.samples, "steps": trained.steps}
+
+
+def errors(trained: Trained, data: Split, *metrics: uae.Metric) -> dict[str, float | None]:
+    """Reconstruction errors on test and training images, and further figures of the test images.
+
+    `averaged_…` are those of the averaged weights; `None` where the training has diverged.
+    """
+    found = trained.measure([_ERROR, *metrics], data.x_test, data.y_test)
+    (last, averaged), training = found.values(), trained._replace(average=None)
     return {
-        "test_error": known(uae.reconstruction_error(model, data.x_test)),
-        "train_error": known(uae.reconstruction_error(model, data.x_train)),
+        "test_error": last.pop("error"),
+        "train_error": training.measure([_ERROR], data.x_train)["last"]["error"],
+        **last,
+        **{f"averaged_{name}": (averaged or {}).get(name) for name in ("error", *last)},
     }
-
-
-def averaged_error(
-    model: keras.Model, average: uae.MeanWeights, data: Split
-) -> dict[str, float | None]:
-    """The test error of the averaged weights, which leaves the last ones where they were."""
-    last = model.get_weights()
-    model.set_weights(average.values or last)
-    error = known(uae.reconstruction_error(model, data.x_test))
-    model.set_weights(last)
-    return {"averaged_error": error}
-
-
-def known(value: float) -> float | None:
-    """`None` for what is not finite."""
-    return value if math.isfinite(value) else None
-
-
-class _StopWhenDiverged(keras.callbacks.Callback):
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if not np.isfinite((logs or {}).get("loss", 0.0)):
-            self.model.stop_training = True

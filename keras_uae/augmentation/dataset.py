@@ -1,5 +1,6 @@
 """UAEAugmentation: samples and their UAEs as one data set for `model.fit`."""
 
+import itertools
 import math
 import os
 from collections.abc import Iterator
@@ -186,6 +187,11 @@ class UAEAugmentation(keras.utils.PyDataset):
         return self._pass.parts[1:]
 
     @property
+    def in_memory(self) -> bool:
+        """Whether no samples are streamed from shards."""
+        return not any(is_streamed(part) for part in self._pass.parts)
+
+    @property
     def epoch(self) -> int:
         """The epoch whose order the next pass takes."""
         return self._pass.epoch
@@ -243,6 +249,56 @@ class UAEAugmentation(keras.utils.PyDataset):
         dataset = tf.data.Dataset.from_generator(one_pass, output_signature=spec)
         # without a known length Keras warns, in the first epoch, that the data ran out
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(self.num_batches))
+        return dataset.prefetch(tf.data.AUTOTUNE)
+
+    def as_one_epoch(self, steps: int) -> tf.data.Dataset:
+        """The batches of so many steps, pass after pass, as one long epoch for `fit`.
+
+        TensorFlow gathers them, without Python between two steps and without the 30 ms that Keras
+        takes between two epochs: small models train several times as fast. Callbacks see one epoch.
+        All samples are copied; `epoch` stays where it is.
+
+        Args:
+            steps: Integer, training steps; `epochs * len(data)` are so many epochs.
+
+        Raises:
+            ValueError: The samples are streamed from shards, or `steps` is no positive integer.
+
+        Example:
+
+            >>> data = uae.UAEAugmentation(x, found, batch_size=64)
+            >>> history = autoencoder.fit(data.as_one_epoch(5 * len(data)), verbose=0)
+        """
+        owner = "UAEAugmentation.as_one_epoch"
+        steps, current = check_integer(owner, "steps", steps, 1), self._pass
+        if not self.in_memory:
+            raise ValueError(
+                f"`x` of {owner} must be in memory; read shards by fit(data, epochs=…). "
+                "Received: samples that are streamed from shards."
+            )
+        rows = np.concatenate([np.arange(len(part)) for part in current.parts])
+        columns = self._rows(rows, np.concatenate(current.parts, dtype=np.float32))
+        several = isinstance(columns, tuple)
+        # targets may be the inputs themselves, which are then gathered once
+        tensors = {id(each): tf.constant(each) for each in (columns if several else (columns,))}
+
+        def orders() -> Iterator[np.ndarray]:
+            for epoch in itertools.count(current.epoch):
+                yield self._plan(current.parts, epoch).order
+
+        def gathered(rows: tf.Tensor) -> Any:
+            found = {key: tf.gather(each, rows) for key, each in tensors.items()}
+            return tuple(found[id(each)] for each in columns) if several else found[id(columns)]
+
+        passes = tf.data.Dataset.from_generator(
+            orders, output_signature=tf.TensorSpec((None,), tf.int64)
+        )
+        batches = passes.flat_map(
+            lambda order: tf.data.Dataset.from_tensor_slices(order).batch(self.batch_size)
+        )
+        dataset = batches.take(steps).map(gathered)
+        # without a known length Keras warns that the data ran out
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
         return dataset.prefetch(tf.data.AUTOTUNE)
 
     def _check_found(self, found: Any) -> list[np.ndarray]:

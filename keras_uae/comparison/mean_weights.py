@@ -80,8 +80,8 @@ class MeanWeights(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Take the weights if a moment has come."""
-        # where Keras runs several steps at once, `batch` is the last of them
-        now = self._before + batch + 1
+        # where Keras runs several steps at once, `batch` is the last, and may lie behind the end
+        now = self._before + min(batch + 1, self.params.get("steps") or batch + 1)
         if self._wanted is not None and np.any((self._wanted > self._done) & (self._wanted <= now)):
             self._take()
         self._done = now

@@ -5,26 +5,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_uae.attacks import Attack
 from keras_uae.augmentation import UAEAugmentation
 from keras_uae.comparison.arms import DUPLICATES, ORIGINAL, Adversarial, Augmented, Row, takes
-from keras_uae.comparison.fresh import FreshModels, State, is_plain, set_state, state_of
+from keras_uae.comparison.fresh import FreshModels
 from keras_uae.comparison.inside import check_inside
-from keras_uae.comparison.mean_weights import MeanWeights
 from keras_uae.comparison.metrics import Metric
 from keras_uae.comparison.noise import noise_like
 from keras_uae.comparison.run import Run
+from keras_uae.comparison.training import Trained, Trainer
 from keras_uae.results import UAEs
 
-# Steps that Keras runs between two looks at Python: changes the speed and nothing else
-_STEPS_PER_EXECUTION = 10
 # An iteration of an attack, in training steps of as many samples: roughly, for the time left
 ATTACK_WORK = 1.2
-
-_MEASURED_SECONDS = 1.0  # of training, for the expected time
 
 Advance = Callable[[float], None]
 
@@ -75,12 +70,10 @@ class Protocol:
     ):
         self.fresh, self.rows, self.data, self.training = fresh, rows, data, training
         self.metrics, self.bounds, self.run, self.advance = metrics, bounds, run, advance
-        self._model = fresh.new(0)
-        self._reused = training.fit is None and is_plain(self._model)
+        self._trainer = Trainer(fresh, fit=training.fit)
         # the model that is attacked is another one: its attacks are traced once for all seeds
         self._attacked = fresh.new(0) if any(row.attacks for row in rows) else None
         self._attacks: dict[str, Attack] = {}
-        self._initial: dict[int, State] = {}
         self._found: dict[tuple[int, str], tuple[UAEs, Any]] = {}
 
     def check(self) -> None:
@@ -90,7 +83,7 @@ class Protocol:
         self._check_labels()
         begin = time.perf_counter()
         for metric in self.metrics:
-            metric(self._model, data.x_test, data.y_test)
+            metric(self._trainer.model, data.x_test, data.y_test)
         self._metric_seconds = time.perf_counter() - begin
         for arm in {row.arm.name: row.arm for row in self.rows if row.arm is not None}.values():
             if isinstance(arm, Adversarial):
@@ -104,20 +97,20 @@ class Protocol:
 
     def _check_labels(self) -> None:
         """Let the loss of a model that Keras trains see two samples."""
-        x, y = self.data.x[:2], self.data.y
-        if y is None or not self._reused:
+        x, y, model = self.data.x[:2], self.data.y, self._trainer.model
+        if y is None or not self._trainer.reuses:
             return
         try:
             # a loss would spread a label over all pixels of an image, and say nothing
-            if np.ndim(y) == 1 and getattr(self._model(x), "ndim", 0) > 2:
+            if np.ndim(y) == 1 and getattr(model(x), "ndim", 0) > 2:
                 raise ValueError("one number for each sample")
-            self._model.evaluate(self.dataset([], x, y[:2]), verbose=0)
+            model.evaluate(self.dataset([], x, y[:2]), verbose=0)
         except Exception as error:
             raise ValueError(
                 "`y` of compare must be what the model is trained to give, and its loss does not "
                 "take it. An autoencoder has none: leave the labels of a data set out by "
                 f"x.map(lambda x, y: x). Received: y of shape {np.shape(y)} for a model with "
-                f"output shape {getattr(self._model, 'output_shape', None)}."
+                f"output shape {getattr(model, 'output_shape', None)}."
             ) from error
 
     def work(self, row: Row) -> float:
@@ -140,17 +133,11 @@ class Protocol:
             success = _figures(self.data.x, found.success, added)
             if row.noise:
                 del success["success"]
-        model, average = self._train(seed, row, added)
-        last = model.get_weights()
+        trained = self._train(seed, row, added)
         if row is ORIGINAL:
-            self.run.keep_weights(seed, last)
-        figures: dict[str, Any] = {"last": self._measure(model), "averaged": None}
-        if average is not None and average.values is not None:
-            model.set_weights(average.values)
-            figures["averaged"] = self._measure(model)
-        optimizer = getattr(model, "optimizer", None)
-        figures["steps"] = None if optimizer is None else int(optimizer.iterations)
-        figures["samples"] = len(self.data.x) + len(added)
+            self.run.keep_weights(seed, trained.model.get_weights())
+        figures = trained.measure(self.metrics, self.data.x_test, self.data.y_test)
+        figures |= {"steps": trained.steps, "samples": trained.samples}
         self.run.add(seed, row.name, **figures, **success, seconds=time.perf_counter() - begin)
 
     def prepare(self, seed: int) -> None:
@@ -160,13 +147,12 @@ class Protocol:
         """
         needed = any(row.attacks and not self.run.find(seed, row.name) for row in self.rows)
         if needed and self.run.find(seed, ORIGINAL.name) and not self.run.has_weights(seed):
-            model, _ = self._train(seed, ORIGINAL, self.data.x[:0])
-            self.run.keep_weights(seed, model.get_weights())
+            trained = self._train(seed, ORIGINAL, self.data.x[:0])
+            self.run.keep_weights(seed, trained.model.get_weights())
 
     def release(self) -> None:
         """Let go of what only the rows of one seed share."""
         self._found.clear()
-        self._initial.clear()
 
     def dataset(
         self, added: Sequence[np.ndarray], x: Any, y: Any, seed: int = 0
@@ -179,59 +165,21 @@ class Protocol:
 
     def seconds(self, rows: Sequence[Row]) -> float | None:
         """What rows will take, measured on some steps; `None` where `fit` is the user's."""
-        if not self._reused:
+        if not self._trainer.reuses:
             return None
-        state, rate = state_of(self._model), 0.0
-        self._set_execution(self._model)
-        for steps in (4, 4, None, None):  # a first one traces; the second says how many to measure
-            limit = max(int(_MEASURED_SECONDS / rate), 1) if steps is None else self._size(steps)
-            count = min(len(self.data.x), limit)
-            y = None if self.data.y is None else self.data.y[:count]
-            begin = time.perf_counter()
-            self._model.fit(self.dataset([], self.data.x[:count], y), verbose=0, shuffle=False)
-            rate = (time.perf_counter() - begin) / count
-        set_state(self._model, state)
-        return rate * sum(map(self.work, rows)) + 2 * self._metric_seconds * len(rows)
+        data = self.dataset([], self.data.x, self.data.y)
+        trained = self._trainer.seconds_per_sample(data) * sum(map(self.work, rows))
+        return trained + 2 * self._metric_seconds * len(rows)
 
-    def _size(self, steps: int) -> int:
-        return steps * self.training.batch_size
-
-    def _train(
-        self, seed: int, row: Row, added: np.ndarray
-    ) -> tuple[keras.Model, MeanWeights | None]:
-        model = self._untrained(seed)
-        additions = [added] if len(added) else []
-        data = self.dataset(additions, self.data.x, self.data.y, seed)
+    def _train(self, seed: int, row: Row, added: np.ndarray) -> Trained:
+        data = self.dataset([added] if len(added) else [], self.data.x, self.data.y, seed)
         settings = self.training
         budget = None if row is ORIGINAL else settings.budget
-        average, watch = MeanWeights(steps=budget), _Watch(self.advance, budget, data)
-        callbacks = [average, watch]
-        keras.utils.set_random_seed(seed)
-        if settings.fit is None:
-            epochs = settings.epochs if budget is None else -(-budget // len(data))
-            self._set_execution(model)
-            model.fit(data, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
-            return model, average
-        offered = {"epochs": settings.epochs, "callbacks": callbacks}
-        settings.fit(model, data, **{k: v for k, v in offered.items() if takes(settings.fit, k)})
-        watched = takes(settings.fit, "callbacks")
-        if not watched:
+        if settings.fit is not None and not takes(settings.fit, "callbacks"):
             self.advance(self.work(row))
-        return model, average if watched else None
-
-    def _set_execution(self, model: keras.Model) -> None:
-        # a budget may end between
-        if self.training.budget is None and not model.run_eagerly:
-            model.steps_per_execution = _STEPS_PER_EXECUTION
-
-    def _untrained(self, seed: int) -> keras.Model:
-        """A model with the initial weights of a seed, the same for all of its rows."""
-        model = self._model if self._reused else self.fresh.new(seed)
-        if seed not in self._initial:
-            source = self.fresh.new(seed) if self._reused else model
-            self._initial = {seed: state_of(source)}
-        set_state(model, self._initial[seed])
-        return model
+        return self._trainer.train(
+            seed, data, epochs=settings.epochs, budget=budget, advance=self.advance
+        )
 
     def _added(self, seed: int, row: Row) -> np.ndarray:
         """What a row adds to the originals."""
@@ -276,37 +224,6 @@ class Protocol:
 
     def _labels(self, attack: Attack) -> Any:
         return self.data.y if attack.criterion.takes_labels else None
-
-    def _measure(self, model: keras.Model) -> dict[str, float | None]:
-        """The figures of a model; `None` for what is not finite."""
-        values = {
-            each.name: each(model, self.data.x_test, self.data.y_test) for each in self.metrics
-        }
-        return {name: value if np.isfinite(value) else None for name, value in values.items()}
-
-
-class _Watch(keras.callbacks.Callback):
-    """Counts the work, and ends a training that has done its steps or has diverged."""
-
-    def __init__(self, advance: Advance, budget: int | None, data: UAEAugmentation):
-        super().__init__()
-        self._tell, self._budget, self._steps = advance, budget, 0
-        self._samples = len(data.x) + sum(map(len, data.found))
-        self._batch = data.batch_size
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._before = self._steps
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._steps = self._before + batch + 1
-        if self._budget is not None and self._steps >= self._budget:
-            self.model.stop_training = True
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        done = (self._steps - self._before) * self._batch
-        self._tell(min(done, self._samples))
-        if not np.isfinite((logs or {}).get("loss", 0.0)):
-            self.model.stop_training = True
 
 
 def _figures(x: np.ndarray, success: np.ndarray, added: np.ndarray) -> dict[str, Any]:

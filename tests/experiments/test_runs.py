@@ -20,6 +20,7 @@ from experiments.engine.records import Run
 from experiments.engine.work import perform
 from experiments.reconstruction import EXPERIMENT, Config, main, pieces
 from keras_uae.attacks.presets import PRESETS
+from keras_uae.comparison import Trained
 from models import RECIPES
 from tests.experiments.runs import check_refused
 
@@ -165,14 +166,14 @@ def test_damaged_metrics_are_refused(config):
         opened(config)
 
 
-def trained(digits, recipe, seed: int, epochs: int) -> tuple[keras.Model, dict, float]:
-    """A model, its figures and how far the bar came."""
+def trained(digits, recipe, seed: int, epochs: int) -> tuple[Trained, float]:
+    """A training, and how far the bar came."""
     found = []
 
     def train(job: Job) -> dict:
         data = uae.UAEAugmentation(digits.x_train[:64], [], batch_size=32)
         made = training.train(job, recipe, data, epochs=epochs)
-        found.extend((made.model, made.took))
+        found.append(made)
         return {}
 
     piece = Piece("training", seed, "original", 64 * epochs, train, recorded=False)
@@ -185,15 +186,17 @@ def trained(digits, recipe, seed: int, epochs: int) -> tuple[keras.Model, dict, 
 def test_a_diverged_training_ends_early_and_has_no_error(digits):
     wild = functools.partial(keras.optimizers.SGD, learning_rate=float("inf"))
     recipe = dataclasses.replace(RECIPES["dense"], optimizer=wild)
-    model, took, fraction = trained(digits, recipe, 0, 50)
+    made, fraction = trained(digits, recipe, 0, 50)
     assert fraction == 1
-    assert took["steps"] < 10
-    assert training.errors(model, digits) == {"test_error": None, "train_error": None}
+    assert made.steps < 10
+    names = ("test_error", "train_error", "averaged_error")
+    assert training.errors(made, digits) == dict.fromkeys(names)
 
 
 def test_equal_seeds_give_equal_models(digits):
     models = [trained(digits, RECIPES["dense"], 5, 1)[0] for _ in range(2)]
     assert training.errors(models[0], digits) == training.errors(models[1], digits)
+    assert training.errors(models[0], digits)["averaged_error"] > 0
 
 
 def test_work_counts_samples_of_training_and_attack():

@@ -8,11 +8,10 @@ import pytest
 
 import keras_uae as uae
 from experiments import small_data, small_data_rows, small_data_tables
-from experiments.engine import steps
-from experiments.engine.steps import Trainer
 from experiments.small_data import Config, main, round_steps
 from experiments.small_data_rows import Row
 from experiments.small_data_tables import summarize, verdicts
+from keras_uae.comparison import Trainer
 from keras_uae.comparison.noise import KINDS
 from models import get_recipe
 from tests.experiments.runs import check_refused, contents, metrics, run_undisturbed
@@ -34,36 +33,6 @@ def one_kind(patch: pytest.MonkeyPatch) -> None:
     """There is one kind of noise, which is like the others to all but `noise_like`."""
     for module in (small_data, small_data_rows, small_data_tables):
         patch.setattr(module, "KINDS", {"shuffled": KINDS["shuffled"]})
-
-
-@pytest.mark.parametrize("model", ["dense", "sparse"])
-def test_steps_are_those_of_fit(model):
-    x = np.random.default_rng(0).random((16, 4, 4, 1)).astype(np.float32)
-    recipe = get_recipe(model)
-    fitted = recipe.compile(recipe.build(x.shape[1:], seed=3))
-    fitted.fit(x, x, batch_size=16, epochs=3, shuffle=False, verbose=0)
-    trainer = Trainer(recipe, x.shape[1:], batch_size=16, seed=3)
-    trainer.run(x, x, steps=2)
-    trainer.run(x, x, steps=1)  # goes on
-    for ours, theirs in zip(trainer.model.get_weights(), fitted.get_weights(), strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=2e-4)
-
-
-def test_every_image_is_seen_once_before_any_is_seen_again():
-    trainer = Trainer(get_recipe("dense"), (4, 4, 1), batch_size=4, seed=0)
-    batches = trainer.batches(10, steps=5)
-    np.testing.assert_array_equal(np.sort(batches.ravel()[:10]), np.arange(10))
-    np.testing.assert_array_equal(np.sort(batches.ravel()[10:]), np.arange(10))
-
-
-def test_weights_are_averaged_over_the_last_quarter(monkeypatch):
-    monkeypatch.setattr(steps, "CHUNK", 1)
-    x = np.random.default_rng(0).random((16, 4, 4, 1)).astype(np.float32)
-    trainer = Trainer(get_recipe("dense"), x.shape[1:], batch_size=16, seed=3)
-    seen = []
-    trainer.run(x, x, steps=8, advance=lambda images: seen.append(trainer.model.get_weights()))
-    for ours, theirs in zip(trainer.average, zip(*seen[-2:], strict=True), strict=True):
-        np.testing.assert_allclose(ours, np.mean(theirs, axis=0), rtol=1e-6)
 
 
 def test_rounds_share_the_steps_of_the_duplicates():
@@ -118,7 +87,7 @@ def test_every_round_attacks_the_model_as_it_then_is(finished):
 
 def test_finished_run_is_shown_again_and_not_repeated(finished, monkeypatch, capsys):
     one_kind(monkeypatch)
-    monkeypatch.setattr(Trainer, "run", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(Trainer, "train", lambda *_, **__: pytest.fail("trained again"))
     before = contents(finished)
     assert main([*SMALL, "--seeds", "0", "2", "--output", str(finished), "--quiet"]) == 0
     assert contents(finished) == before

@@ -69,6 +69,40 @@ def test_weights_belong_to_rows_and_their_examples(target):
             np.testing.assert_array_equal(part, expected)
 
 
+FORMS = {
+    "self": {},
+    "clean": {"target": "clean"},
+    "labels": {"y": np.arange(ROWS)},
+    "weights": {"sample_weight": np.arange(ROWS) / 7},
+    "inputs alone": {"targets": False},
+    "in order": {"shuffle": False},
+}
+
+
+@pytest.mark.parametrize("settings", FORMS.values(), ids=FORMS)
+def test_one_long_epoch_has_the_batches_of_many(settings):
+    data = UAEAugmentation(numbered(0), numbered(100), batch_size=3, seed=5, **settings)
+    steps = 2 * len(data) + 1
+    whole = data.as_one_epoch(steps)
+    assert int(whole.cardinality()) == steps
+    assert 2 * ROWS % 3  # the last batch of an epoch is smaller
+    for _ in "ab":  # it is the same each time
+        for step, batch in enumerate(whole):
+            data.epoch, index = divmod(step, len(data))
+            expected = data[index]
+            tf.nest.assert_same_structure(batch, expected)
+            for ours, theirs in zip(tf.nest.flatten(batch), tf.nest.flatten(expected), strict=True):
+                assert ours.dtype == theirs.dtype
+                np.testing.assert_array_equal(ours, theirs)
+        data.epoch = 0
+
+
+def test_one_long_epoch_has_a_step():
+    data = UAEAugmentation(numbered(0), [], batch_size=3)
+    with pytest.raises(ValueError, match=r"`steps` of UAEAugmentation.as_one_epoch .* steps=0"):
+        data.as_one_epoch(0)
+
+
 def test_inputs_alone_for_a_step_that_takes_nothing_else():
     class Alone(Recorder):
         def train_step(self, x):

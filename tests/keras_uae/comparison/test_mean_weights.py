@@ -64,6 +64,13 @@ def test_where_keras_runs_several_steps_at_once_it_takes_what_it_sees():
     same(average.values, mean(seen))
 
 
+def test_an_epoch_that_ends_within_these_steps_counts_no_more_than_it_has():
+    average = uae.MeanWeights(part=0.5)
+    _, seen = trained(average, steps_per_execution=3)
+    assert len(seen) == 8  # after 3 and 5 steps of each epoch
+    same(average.values, mean(seen[-4:]))
+
+
 def test_a_training_begins_anew():
     average = uae.MeanWeights()
     trained(average)

@@ -1,0 +1,199 @@
+"""One training, whoever asks for it: the same initial weights for a seed, both kinds of weights."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_uae.augmentation import UAEAugmentation
+from keras_uae.comparison.arms import takes
+from keras_uae.comparison.fresh import FreshModels, State, is_plain, set_state, state_of
+from keras_uae.comparison.mean_weights import MeanWeights
+from keras_uae.comparison.metrics import Metric
+
+# Steps that Keras runs between two looks at Python, in trainings long enough for that: weights can
+# be taken then only, and the last quarter is to have ten such moments
+STEPS_PER_EXECUTION = 10
+_LONG = 400  # steps
+
+# Samples that are copied, so that TensorFlow gathers the batches; more stay where they are
+_COPIED_BYTES = 2**30
+# Of training, for the expected time
+_MEASURED_SECONDS = 1.0
+_FEW = 10  # steps, at least
+
+Advance = Callable[[int], None]  # is told of samples that were trained on
+
+
+class Trained(NamedTuple):
+    """A trained model with its last weights, the mean of them, and what it took.
+
+    Attributes:
+        model: The model; the next training of a `Trainer` may take it on.
+        average: The callback that has averaged the weights; `None` if nobody could.
+        steps: Integer, of its optimizer; `None` if it has none.
+        samples: Integer, of an epoch.
+    """
+
+    model: keras.Model
+    average: MeanWeights | None
+    steps: int | None
+    samples: int
+
+    def measure(self, metrics: Sequence[Metric], x: Any, y: Any = None) -> dict[str, Any]:
+        """Figures by the "last" and by the "averaged" weights; the model keeps the last.
+
+        Returns:
+            Dictionary of dictionaries by the name of the metric; a figure that is not finite is
+            `None`, and so is "averaged" where there are no such weights.
+        """
+        last = self.model.get_weights()
+        found: dict[str, Any] = {"last": self._figures(metrics, x, y), "averaged": None}
+        if self.average is not None and self.average.values is not None:
+            self.model.set_weights(self.average.values)
+            found["averaged"] = self._figures(metrics, x, y)
+            self.model.set_weights(last)
+        return found
+
+    def _figures(self, metrics: Sequence[Metric], x: Any, y: Any) -> dict[str, float | None]:
+        values = {each.name: each(self.model, x, y) for each in metrics}
+        return {name: value if np.isfinite(value) else None for name, value in values.items()}
+
+
+class Trainer:
+    """Trains models of one architecture, each from the initial weights of its seed.
+
+    Where Keras' own `fit` trains, one model is set back for every training: it is traced once.
+
+    Args:
+        fresh: Makes the models.
+        fit: Function that trains a model in place of `model.fit`, see `compare`. Defaults to
+            `None`.
+
+    Attributes:
+        model: A model to look at.
+        reuses: Boolean, whether it is also the one that is trained.
+    """
+
+    def __init__(self, fresh: FreshModels, *, fit: Callable[..., Any] | None = None):
+        self._fresh, self._fit = fresh, fit
+        self.model = fresh.new(0)
+        self.reuses = fit is None and is_plain(self.model)
+        self._initial: dict[int, State] = {}
+
+    def untrained(self, seed: int) -> keras.Model:
+        """A model with the initial weights of a seed."""
+        model = self.model if self.reuses else self._fresh.new(seed)
+        if seed not in self._initial:
+            source = self._fresh.new(seed) if self.reuses else model
+            self._initial = {seed: state_of(source)}
+        set_state(model, self._initial[seed])
+        return model
+
+    def train(
+        self,
+        seed: int,
+        data: UAEAugmentation,
+        *,
+        epochs: int | None = None,
+        budget: int | None = None,
+        after: Trained | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        advance: Advance = lambda samples: None,
+    ) -> Trained:
+        """Train a model from the initial weights of a seed, for `epochs` or a `budget` of steps.
+
+        Args:
+            seed: Integer, of the initial weights and of what the model draws.
+            data: What it is trained on, in the order of its own seed.
+            epochs: Integer. Defaults to `None`: as long as `fit` likes.
+            budget: Integer, steps, which may end within an epoch. Defaults to `None`.
+            after: A training that this one goes on from; only its own end is averaged. Defaults to
+                `None`: an untrained model.
+            callbacks: Further callbacks, which see epochs. Defaults to none.
+            advance: Is told of samples that were trained on.
+        """
+        model = self.untrained(seed) if after is None else after.model
+        average, watch = MeanWeights(steps=budget), _Watch(budget, data, advance)
+        given = [average, watch, *callbacks]
+        keras.utils.set_random_seed(seed)
+        watched = self._fit is None or takes(self._fit, "callbacks")
+        if self._fit is None:
+            self._keras_fit(model, data, epochs, budget, given, whole=not callbacks)
+        else:
+            offered = {"epochs": epochs, "callbacks": given}
+            self._fit(model, data, **{k: v for k, v in offered.items() if takes(self._fit, k)})
+        optimizer = getattr(model, "optimizer", None)
+        steps = None if optimizer is None else int(optimizer.iterations)
+        return Trained(model, average if watched else None, steps, watch.samples)
+
+    def seconds_per_sample(self, data: UAEAugmentation) -> float:
+        """What a sample of a training step takes, measured on some steps of the reused model."""
+        state, rate, steps = state_of(self.model), 0.0, _FEW
+        for _ in range(3):  # the first traces, the second says how many the third measures
+            begin = time.perf_counter()
+            self._keras_fit(self.model, data, None, steps, [], whole=True)
+            rate = (time.perf_counter() - begin) / steps
+            steps = min(max(int(_MEASURED_SECONDS / rate), _FEW), _LONG - 1)
+        set_state(self.model, state)
+        return rate / min(data.batch_size, _samples(data))
+
+    def _keras_fit(
+        self,
+        model: keras.Model,
+        data: UAEAugmentation,
+        epochs: int | None,
+        budget: int | None,
+        callbacks: list[keras.callbacks.Callback],
+        *,
+        whole: bool,
+    ) -> None:
+        steps = (epochs or 1) * len(data) if budget is None else budget
+        # one long epoch, of which nobody but a model's own `fit` or a callback can tell
+        base: Any = keras.Model
+        small = data.in_memory and _samples(data) * data.x[:1].nbytes < _COPIED_BYTES
+        whole &= small and type(model).fit is base.fit
+        # without it a budget may end between
+        long = steps >= _LONG and (whole or budget is None) and not model.run_eagerly
+        _set_execution(model, STEPS_PER_EXECUTION if long else 1)
+        fed: Any = data.as_one_epoch(steps) if whole else data
+        epochs = 1 if whole else -(-steps // len(data))
+        model.fit(fed, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
+
+
+class _Watch(keras.callbacks.Callback):
+    """Counts the work, and ends a training that has done its steps or has diverged."""
+
+    def __init__(self, budget: int | None, data: UAEAugmentation, advance: Advance):
+        super().__init__()
+        self._budget, self._advance, self._steps = budget, advance, 0
+        self._length, self._batch, self.samples = len(data), data.batch_size, _samples(data)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._before = self._steps
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        # where several are run at once, `batch` is the last, and may lie behind the end
+        now = self._before + min(batch + 1, self.params.get("steps") or batch + 1)
+        self._advance(self._done(now) - self._done(self._steps))
+        self._steps = now
+        diverged = not np.isfinite(float((logs or {}).get("loss", 0.0)))
+        if diverged or (self._budget is not None and now >= self._budget):
+            self.model.stop_training = True
+
+    def _done(self, steps: int) -> int:
+        """Samples in so many steps: the last batch of an epoch may be smaller."""
+        epochs, more = divmod(steps, self._length)
+        return epochs * self.samples + more * self._batch
+
+
+def _set_execution(model: keras.Model, steps: int) -> None:
+    if model.steps_per_execution != steps:
+        model.steps_per_execution = steps
+        model.make_train_function(force=True)
+
+
+def _samples(data: UAEAugmentation) -> int:
+    return len(data.x) + sum(map(len, data.found))

@@ -1,0 +1,112 @@
+"""One training: the batches and weights of `fit`, whatever was trained before, and its figures."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_uae as uae
+from keras_uae.comparison import Trainer
+from keras_uae.comparison.fresh import FreshModels
+
+X = np.random.default_rng(0).uniform(size=(20, 6)).astype("float32")
+ERROR = uae.Metric(lambda model, x, y: uae.reconstruction_error(model, x), "error")
+
+
+def build(seed=None, kind=keras.Sequential):
+    model = kind([keras.Input((6,)), layers.Dense(3), layers.Dropout(0.2), layers.Dense(6)])
+    model.compile("adam", "mse")
+    return model
+
+
+class OwnStep(keras.Sequential):
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+def data(added=X, **settings):
+    return uae.UAEAugmentation(X, added, batch_size=8, **settings)
+
+
+def fitted(seed, epochs):
+    """What `fit` makes of it, epoch by epoch."""
+    keras.utils.set_random_seed(seed)
+    model = build()
+    keras.utils.set_random_seed(seed)
+    model.fit(data(), epochs=epochs, shuffle=False, verbose=0)
+    return model.get_weights()
+
+
+def check_equal(ours, theirs):
+    for a, b in zip(ours, theirs, strict=True):
+        if np.issubdtype(a.dtype, np.floating):  # the state of a generator counts its draws
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [keras.Sequential, OwnStep])
+def test_the_weights_are_those_of_fit_whatever_was_trained_before(kind):
+    trainer = Trainer(FreshModels(lambda seed: build(kind=kind), X))
+    assert trainer.reuses == (kind is keras.Sequential)
+    for seed in (0, 1, 0):
+        trained = trainer.train(seed, data(), epochs=3)
+        assert (trained.steps, trained.samples) == (15, 40)
+        check_equal(trained.model.get_weights(), fitted(seed, 3))
+
+
+def test_a_callback_sees_the_epochs():
+    seen = []
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
+    trained = Trainer(FreshModels(build, X)).train(0, data(), epochs=3, callbacks=[callback])
+    assert seen == [0, 1, 2]
+    check_equal(trained.model.get_weights(), fitted(0, 3))
+
+
+def test_a_budget_ends_within_an_epoch_and_all_work_is_told():
+    told = []
+    trainer = Trainer(FreshModels(build, X))
+    for steps in (13, 13 + 3 * 140):  # one by one, and ten at once
+        trained = trainer.train(0, data([]), budget=steps, advance=told.append)
+        assert trained.steps == steps
+        # three steps an epoch, the last of them with 4 samples
+        assert sum(told) == steps // 3 * 20 + 8
+        told.clear()
+
+
+def test_a_training_goes_on_after_another():
+    trainer = Trainer(FreshModels(build, X))
+    first = trainer.train(0, data(), budget=5)
+    before = first.model.get_weights()
+    second = trainer.train(0, data(), budget=3, after=first)
+    assert second.steps == 8
+    assert not np.array_equal(before[0], second.model.get_weights()[0])
+    check_equal(trainer.train(0, data(), budget=5).model.get_weights(), before)
+
+
+def test_figures_are_of_both_weights_and_the_model_keeps_the_last():
+    trained = Trainer(FreshModels(build, X)).train(0, data(), budget=40)
+    last = trained.model.get_weights()
+    found = trained.measure([ERROR], X)
+    check_equal(trained.model.get_weights(), last)
+    assert found["last"]["error"] == uae.reconstruction_error(trained.model, X)
+    assert trained.average is not None
+    trained.model.set_weights(trained.average.values)
+    assert found["averaged"]["error"] == uae.reconstruction_error(trained.model, X)
+    assert found["averaged"] != found["last"]
+
+
+def test_a_training_that_diverges_ends_and_has_no_figures():
+    def wild(seed):
+        model = build()
+        model.compile(keras.optimizers.SGD(float("inf")), "mse")
+        return model
+
+    trained = Trainer(FreshModels(wild, X)).train(0, data(), epochs=100)
+    assert trained.steps == 10  # where the loss was looked at
+    assert trained.measure([ERROR], X) == {"last": {"error": None}, "averaged": None}
+
+
+def test_the_time_of_a_sample_is_measured_and_leaves_no_trace():
+    trainer = Trainer(FreshModels(build, X))
+    before = trainer.train(0, data(), epochs=1).model.get_weights()
+    assert 0 < trainer.seconds_per_sample(data()) < 1
+    check_equal(trainer.train(0, data(), epochs=1).model.get_weights(), before)
