@@ -33,7 +33,7 @@ from experiments.feature_selection_rows import ATTACKS, FIXED, NETWORKS, ROWS, S
 from keras_uae import evaluation
 from keras_uae import similarity as similarities
 from keras_uae._checks import Integer, check_integer
-from keras_uae.comparison import Trained
+from keras_uae.comparison.training import Trained
 from keras_uae.selection import ConcreteFeatureSelector
 from models import concrete_autoencoder
 

@@ -30,8 +30,9 @@ from experiments.engine.config import Choice, ExperimentConfig, size
 from experiments.engine.experiment import Experiment, Figure, Job, Piece
 from experiments.small_data_rows import DUPLICATE, SETTINGS, Row
 from experiments.small_data_tables import TARGETS
-from keras_uae.comparison import Trained, linear_probe, noise_like
+from keras_uae.comparison import linear_probe, noise_like
 from keras_uae.comparison.noise import KINDS
+from keras_uae.comparison.training import Trained
 from keras_uae.similarity import names as similarity_names
 from models import RECIPES, Recipe
 

@@ -14,7 +14,7 @@ from experiments.engine.config import Choice, ExperimentConfig
 from experiments.engine.job import Job
 from experiments.engine.plots import Panel
 from keras_uae._checks import check_integer
-from keras_uae.comparison import Trained
+from keras_uae.comparison.training import Trained
 from keras_uae.evaluation import extract_features
 from models import CLASSIFIERS, ClassifierRecipe, get_classifier
 

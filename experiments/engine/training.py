@@ -8,8 +8,8 @@ import keras
 import keras_uae as uae
 from experiments.data import Split
 from experiments.engine.job import Job
-from keras_uae.comparison import Trained, Trainer
 from keras_uae.comparison.fresh import FreshModels
+from keras_uae.comparison.training import Trained, Trainer
 from models import ClassifierRecipe, Recipe
 
 _ERROR = uae.Metric(lambda model, x, y: uae.reconstruction_error(model, x), "error")

@@ -15,7 +15,6 @@ from keras_uae.comparison.noise import noise_like
 from keras_uae.comparison.planning import ComparisonInterrupted, compare
 from keras_uae.comparison.result import Comparison
 from keras_uae.comparison.statistics import Difference, holm, paired, seeds_needed
-from keras_uae.comparison.training import Trained, Trainer
 
 __all__ = [
     "LOSS",
@@ -30,8 +29,6 @@ __all__ = [
     "Given",
     "MeanWeights",
     "Metric",
-    "Trained",
-    "Trainer",
     "blind_spots",
     "compare",
     "holm",

@@ -20,7 +20,7 @@ from experiments.engine.records import Run
 from experiments.engine.work import perform
 from experiments.reconstruction import EXPERIMENT, Config, main, pieces
 from keras_uae.attacks.presets import PRESETS
-from keras_uae.comparison import Trained
+from keras_uae.comparison.training import Trained
 from models import RECIPES
 from tests.experiments.runs import check_refused
 

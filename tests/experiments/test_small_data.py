@@ -11,8 +11,8 @@ from experiments import small_data, small_data_rows, small_data_tables
 from experiments.small_data import Config, main, round_steps
 from experiments.small_data_rows import Row
 from experiments.small_data_tables import summarize, verdicts
-from keras_uae.comparison import Trainer
 from keras_uae.comparison.noise import KINDS
+from keras_uae.comparison.training import Trainer
 from models import get_recipe
 from tests.experiments.runs import check_refused, contents, metrics, run_undisturbed
 

@@ -6,8 +6,8 @@ import pytest
 from keras import layers
 
 import keras_uae as uae
-from keras_uae.comparison import Trainer
 from keras_uae.comparison.fresh import FreshModels
+from keras_uae.comparison.training import Trainer
 
 X = np.random.default_rng(0).uniform(size=(20, 6)).astype("float32")
 ERROR = uae.Metric(lambda model, x, y: uae.reconstruction_error(model, x), "error")
