@@ -23,7 +23,7 @@ from experiments.benchmark.cases import search
 from experiments.benchmark.timing import Method, compare, round_robin
 from experiments.data import Split
 from experiments.engine import autoencoders
-from experiments.engine.attacking import attacked, find_uaes, found_figures
+from experiments.engine.attacking import attack_on, attacked, find_uaes, found_figures
 from experiments.engine.autoencoders import AutoencoderConfig, train_original
 from experiments.engine.config import Choice, size
 from experiments.engine.experiment import Experiment, Figure, Job, Piece
@@ -130,9 +130,13 @@ def retrain(job: Job[Config]) -> dict[str, Any]:
 
 
 def attack_of(job: Job[Config], name: str) -> Attack:
-    """The attack of a row, which is compiled once for a seed."""
-    make, model = job.config.attack, job.model("original")
-    return job.once(("attack", name), lambda: make(job.config.variants[name], model))
+    """The attack of a row."""
+    config, shape = job.config, job.data.x_train.shape[1:]
+
+    def make() -> Attack:
+        return config.attack(config.variants[name], get_recipe("conv").build(shape))
+
+    return attack_on(job, job.model("original"), name, make)
 
 
 def attack(job: Job[Config]) -> dict[str, Any]:

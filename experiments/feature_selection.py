@@ -147,8 +147,14 @@ def pieces(config: Config) -> Iterator[Piece]:
 
 def attack(job: Job[Config]) -> dict[str, Any]:
     """UAEs of the first network."""
-    x = flat(attacked(job))
-    attack = job.config.attack(job.model("original"), **ATTACKS[job.name])
+    x, config = flat(attacked(job)), job.config
+
+    def make() -> uae.MinMaxAttack:
+        # one of its own: the selector's settings decide what the network is made of
+        own = keras.models.load_model(job.path("original.keras"))
+        return config.attack(own, **ATTACKS[job.name])
+
+    attack = attacking.attack_on(job, job.model("original"), job.name, make)
     found = attacking.find_uaes(job, attack, x)
     return attacking.found_figures(x, found)
 

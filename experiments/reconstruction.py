@@ -27,7 +27,7 @@ from experiments.engine.attacking import AttackConfig, attacked, find_uaes, foun
 from experiments.engine.config import Choice, size
 from experiments.engine.experiment import Experiment, Figure, Job, Piece
 from experiments.engine.summary import by_seed
-from experiments.reconstruction_rows import ATTACKS, GROUPS, NOISE, ROWS, chain, drawn
+from experiments.reconstruction_rows import ATTACKS, GROUPS, NOISE, ROWS, Row, chain, drawn
 from models import RECIPES, Recipe
 
 # What the paper trains in place of the recipes of MNIST
@@ -183,9 +183,18 @@ def pieces(config: Config) -> Iterator[Piece]:
 
 def find(job: Job[Config]) -> dict[str, Any]:
     """UAEs of the model of the row's base."""
-    x, row, config = attacked(job), ROWS[job.name], job.config
-    attack = config.attack(job.model(row.base), **ATTACKS[row.adds])
-    return found_figures(x, find_uaes(job, attack, x))
+    x = attacked(job)
+    return found_figures(x, find_uaes(job, attack_of(job, ROWS[job.name], job.seed), x))
+
+
+def attack_of(job: Job[Config], row: Row, seed: int) -> uae.MinMaxAttack:
+    """The attack of a row on the model of its base."""
+    config, shape = job.config, job.data.x_train.shape[1:]
+
+    def make() -> uae.MinMaxAttack:
+        return config.attack(config.untrained(shape), **ATTACKS[row.adds])
+
+    return attacking.attack_on(job, job.model(row.base, seed), row.adds, make)
 
 
 def draw(job: Job[Config]) -> dict[str, Any]:
@@ -236,8 +245,7 @@ def follow(job: Job[Config]) -> None:
     """The attack on some images, iteration by iteration."""
     seed, x = shown_seed(job), attacked(job)[:TRACE_SIZE]
     if seed is not None:
-        row = ROWS[job.name]
-        attack = job.config.attack(job.model(row.base, seed), **ATTACKS[row.adds])
+        attack = attack_of(job, ROWS[job.name], seed)
         find_uaes(job, attack, x, path=job.path("trace.npz", seed), seed=seed, trace=True)
 
 

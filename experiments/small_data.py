@@ -25,7 +25,7 @@ import keras_uae as uae
 from experiments import small_data_tables as shown
 from experiments.data import COUNTS, Split, load
 from experiments.engine import training
-from experiments.engine.attacking import attack_figures, attack_work, find_uaes
+from experiments.engine.attacking import attack_figures, attack_on, attack_work, find_uaes
 from experiments.engine.config import Choice, ExperimentConfig, size
 from experiments.engine.experiment import Experiment, Figure, Job, Piece
 from experiments.small_data_rows import DUPLICATE, SETTINGS, Row
@@ -188,11 +188,16 @@ def additions(
         return [x]
     paths = example_paths(job, row, place)
     if row.kind == "uae":
-        model = model or job.model("original")
+        config = job.config
+
+        def make() -> uae.MinMaxAttack:
+            return config.attack(row.setting, config.recipe.build(x.shape[1:]))
+
+        attack = attack_on(job, model or job.model("original"), row.setting, make)
         return [
             find_uaes(
                 job,
-                job.config.attack(row.setting, model),
+                attack,
                 x,
                 path=path,
                 # no two examples of an image have the same δ₀

@@ -2,10 +2,10 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 import keras
 import numpy as np
@@ -18,6 +18,8 @@ from keras_uae import similarity as similarities
 from keras_uae._checks import check_integer
 from keras_uae.attacks.base import Attack
 from keras_uae.attacks.presets import PRESETS
+
+Made = TypeVar("Made", bound=Attack)
 
 # the names of similarities that MINE estimates
 MINE = (
@@ -89,6 +91,16 @@ def attack_work(similarity: str, steps: int) -> int:
 def uae_label(similarity: str) -> str:
     """How the UAEs of an attack that minimises `similarity` are called."""
     return "MINE-UAE" if similarity in MINE else f"UAE ({similarity})"
+
+
+def attack_on(job: Job, model: keras.Model, name: Hashable, make: Callable[[], Made]) -> Made:
+    """The attack of that name, which `make` makes of an untrained model, on the weights of `model`.
+
+    It is made once for all seeds, and so traced once.
+    """
+    attack = job.once(("attack", name), make, for_all=True)
+    attack.model.set_weights(model.get_weights())
+    return attack
 
 
 def attacked(job: Job) -> np.ndarray:
