@@ -267,7 +267,7 @@ class UAEAugmentation(keras.utils.PyDataset):
         Example:
 
             >>> data = uae.UAEAugmentation(x, found, batch_size=64)
-            >>> history = autoencoder.fit(data.as_one_epoch(5 * len(data)), verbose=0)
+            >>> history = autoencoder.fit(data.as_one_epoch(5 * len(data)), shuffle=False)
         """
         owner = "UAEAugmentation.as_one_epoch"
         steps, current = check_integer(owner, "steps", steps, 1), self._pass
