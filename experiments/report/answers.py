@@ -65,13 +65,18 @@ def answered(lines: Sequence[Line]) -> list[tuple[Line, Mapping[str, Any] | None
     ]
 
 
+def measures(lines: Sequence[Line]) -> list[str]:
+    """What the gains of lines are."""
+    return [*dict.fromkeys(line.measure for line in lines if line.images)]
+
+
 def table(lines: Sequence[Line], against: str, control: str) -> Sheet:
     """A line each, `against` and `control` being the headings of what it is compared with."""
     columns = [
         Column("samples", "samples"),
         Column("seeds", "seeds", "d"),
         Column("with", "added"),
-        Column("gain", "measure"),
+        *[Column("gain", "measure")] * (len(measures(lines)) > 1),
         Column(against, "against"),
         Column("the paper's", "paper"),
         Column(control, "over"),

@@ -48,7 +48,9 @@ class Claim:
         """Heading, what the paper says, answer, table, and how to make what is missing."""
         found = self.lines(runs)
         parts = [f"## {self.title}", f"**The paper:** {self.says}"]
-        parts.append(f"**Here:** {answers.outcome(found).replace('<br>', '; ')}.")
+        said = answers.outcome(found).replace("<br>", "; ")
+        gains = " and ".join(answers.measures(found))
+        parts.append(f"**Here:** {said}." + f" A gain is {gains}." * bool(gains))
         parts.append(markdown(answers.table(found, self.against, self.control)).strip())
         if commands := [self.wanted[each] for each in self.missing(found)]:
             parts.append("\n".join(["What was not run:\n", "```bash", *commands, "```"]))
