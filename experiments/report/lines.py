@@ -62,11 +62,14 @@ def methods(run: FoundRun) -> Iterator[Line]:
 
 def similarities(run: FoundRun) -> Iterator[Line]:
     """Test errors after retraining on UAEs by MINE, next to those by other similarities."""
-    printed, called = paper.printed("similarity", _key(run)), labels(run)
-    for name in (each for each in printed if each in names(run.records, "training")[1:]):
-        if name != "mine":
-            theirs = 1 - printed["mine"]["error"] / printed[name]["error"]
-            errors = _errors(run, "mine", name, "duplicate")
+    printed, called = dict(paper.printed("similarity", _key(run))), labels(run)
+    best, trained = printed.pop("mine", {}), names(run.records, "training")
+    for name, row in printed.items():
+        if {"mine", name} <= {*trained}:
+            errors, theirs = (
+                _errors(run, "mine", name, "duplicate"),
+                1 - best["error"] / row["error"],
+            )
             yield _line(run, f"MINE for {called[name]}", errors, theirs, "conv")
 
 
