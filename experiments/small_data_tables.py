@@ -9,7 +9,7 @@ from experiments.engine import plots
 from experiments.engine.job import Job
 from experiments.engine.plots import BLUE, GREEN, GREY, ORANGE, RED
 from experiments.engine.summary import Records, deciding, gains_over, judged, names, paired, spreads
-from experiments.engine.tables import NONE, Column, Sheet, sheet
+from experiments.engine.tables import Column, Sheet, hundredths, sheet
 from experiments.small_data_rows import SETTINGS, Row
 from keras_uae.comparison.noise import KINDS
 from keras_uae.comparison.statistics import FEWEST_SEEDS
@@ -102,18 +102,8 @@ def _of_target(config: Any, summary: dict[str, Any], target: str) -> dict[str, d
 
 def _compared(control: str, figure: str) -> Column:
     return Column(
-        f"vs {control}", lambda row: difference(row["versus"].get(control, {}).get(figure))
+        f"vs {control}", lambda row: hundredths(row["versus"].get(control, {}).get(figure))
     )
-
-
-def difference(found: dict[str, Any] | None) -> str:
-    """A mean with half of its interval, in hundredths: "+1.2 ± 0.4"."""
-    if found is None:
-        return NONE
-    text = f"{100 * found['mean']:+.1f}".replace("-", "−")
-    if found["low"] is None:
-        return text
-    return f"{text} ± {100 * (found['high'] - found['low']) / 2:.1f}"
 
 
 def verdicts(config: Any, summary: dict[str, Any]) -> list[str]:

@@ -99,6 +99,21 @@ def versus(row: Mapping[str, Any]) -> str | None:
     return interval(found, found["ratio"]) if found else None
 
 
+def hundredths(found: Mapping[str, Any] | None) -> str:
+    """A mean with half of its interval, in hundredths: "+1.2 ± 0.4"."""
+    if found is None:
+        return NONE
+    text = f"{100 * found['mean']:+.1f}".replace("-", "−")
+    if found["low"] is None:
+        return text
+    return f"{text} ± {100 * (found['high'] - found['low']) / 2:.1f}"
+
+
+def counted(number: int) -> str:
+    """A number of samples in writing."""
+    return f"{number:,}".replace(",", " ")
+
+
 # by the averaged weights, where there are any
 VS_DUPLICATE = Column("vs duplicate", versus)
 # what attack and training of a row took
@@ -154,9 +169,15 @@ def print_sheet(console: Console, sheet: Sheet) -> None:
 def markdown(sheet: Sheet) -> str:
     """A sheet as a markdown table, without its title."""
     columns = list(sheet.columns)
-    rule = [":--", *["--:"] * (len(columns) - 1)]
-    lines = [columns, rule, *zip(*sheet.columns.values(), strict=True)]
+    # words stand on the left
+    _, *others = sheet.columns.values()
+    rule = ["--:" if any(map(_is_figure, cells)) else ":--" for cells in others]
+    lines = [columns, [":--", *rule], *zip(*sheet.columns.values(), strict=True)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _is_figure(cell: str) -> bool:
+    return cell[:1] in {*"0123456789+−"}
 
 
 _STYLES = {"+": "green", "−": "red"}

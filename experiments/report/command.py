@@ -1,4 +1,4 @@
-"""The command that makes one page of all runs below a directory."""
+"""The command that makes one page of all runs below a directory, or the tables of the docs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
+from experiments.report import pages
 from experiments.report.page import render
 from experiments.report.runs import find
 from keras_uae._files import atomic_write
@@ -21,28 +22,32 @@ class Config:
     """Where the runs are, at any depth."""
     output: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """The page. Default: report.html in the directory."""
+    docs: Annotated[Path | None, tyro.conf.arg(metavar="CHECKOUT")] = None
+    """Instead of the page, fill in the tables of README.md and docs in a checkout."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Make the page: returns 0, 1 if runs were damaged (the page holds all others and names these).
+    """Make the page, or the tables: returns 0, or 1 if runs were damaged, which are left out.
 
-    2 says that there is none at all, or that the page cannot be written.
+    2 says that there is none at all, or that a page cannot be made or written.
     """
     config = tyro.cli(Config, args=args, prog="python -m experiments.report")
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     output = config.output or config.directory / "report.html"
     try:
         runs, damaged = find(config.directory)
-        page = render(runs, damaged)
-        with atomic_write(output) as file:
-            file.write(page.encode())
+        if config.docs is not None:
+            said = ", ".join(map(str, pages.update(config.docs, runs))) or "no page has changed"
+        else:
+            page = render(runs, damaged)
+            with atomic_write(output) as file:
+                file.write(page.encode())
+            count = f"{len(runs)} run{'s' * (len(runs) != 1)}"
+            said = f"{output}: {count}, {len(page) / 1e6:.1f} MB"
     except (ValueError, OSError) as error:
         errors.print(f"error: {error}", style="red", markup=False)
         return 2
     for each in damaged:
         errors.print(f"left out: {each.name}: {each.reason}", style="red", markup=False)
-    size = len(page) / 1e6
-    Console(soft_wrap=True, highlight=False).print(
-        f"{output}: {len(runs)} run{'s' * (len(runs) != 1)}, {size:.1f} MB", markup=False
-    )
+    Console(soft_wrap=True, highlight=False).print(said, markup=False)
     return 1 if damaged else 0

@@ -14,6 +14,7 @@ class FoundRun(NamedTuple):
     versions: dict[str, str]
     seconds: float  # that its finished pieces of work took
     report: str | None  # in markdown; `None` while the run is not finished
+    records: list[dict[str, Any]]
 
 
 class DamagedRun(NamedTuple):
@@ -47,16 +48,16 @@ def read(directory: Path, name: str) -> FoundRun:
     """The run in a directory; a `ValueError` names a file that is damaged."""
     config = _json(directory / "config.json")
     settings, versions = (_mapping(config, key, "config.json") for key in ("config", "versions"))
-    seconds = 0.0
+    records: Any = []
     if (directory / "metrics.json").exists():
-        records: Any = _json(directory / "metrics.json").get("records")
-        try:
-            seconds = float(sum(record["seconds"] for record in records))
-        except (TypeError, KeyError):
-            raise ValueError("metrics.json has no records of finished work") from None
+        records = _json(directory / "metrics.json").get("records")
+    try:
+        seconds = float(sum(record["seconds"] for record in records))
+    except (TypeError, KeyError):
+        raise ValueError("metrics.json has no records of finished work") from None
     report = directory / "report.md"
     text = _text(report) if report.exists() else None
-    return FoundRun(name, directory, settings, versions, seconds, text)
+    return FoundRun(name, directory, settings, versions, seconds, text, records)
 
 
 def _mapping(content: dict[str, Any], key: str, file: str) -> dict[str, Any]:

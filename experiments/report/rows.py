@@ -1,0 +1,58 @@
+"""The rows of a run for a table of the documentation: by name, what they are called and figures."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from experiments import paper
+from experiments.engine.tables import beside
+from experiments.report import restored
+from experiments.report.runs import FoundRun
+from experiments.small_data_rows import SETTINGS
+
+Rows = Mapping[str, tuple[str, Mapping[str, Any]]]
+
+
+def read(run: FoundRun) -> Rows:
+    """What a run is summarised as, what the paper prints beside."""
+    summary = restored.summary(run)
+    return beside(summary.get("rows", summary), printed(run), restored.labels(run))
+
+
+def printed(run: FoundRun) -> paper.Rows:
+    """What the paper prints, whatever was minimised in its place."""
+    name, dataset = run.settings["experiment"], run.settings["dataset"]
+    if name == "reconstruction":
+        return paper.reconstruction(dataset, run.settings["model"])
+    return getattr(paper, name)(dataset)
+
+
+def small_data(run: FoundRun) -> Rows:
+    """The rows of UAEs, by the setting of the attack."""
+    summary = restored.summary(run)
+    chosen = {name.split("-")[0]: name for name in summary if name.endswith("-uae")}
+    return {each: (SETTINGS[each].label, summary[name]) for each, name in chosen.items()}
+
+
+def robustness(run: FoundRun) -> Rows:
+    """Accuracy and success rates of PGD by ε."""
+    summary = restored.summary(run)
+    return {
+        row: (
+            restored.labels(run)[row],
+            {"accuracy": summary["accuracy"].get(row)}
+            | {f"{each['epsilon']:.3g}": each["asr"] for each in curves["pgd"]},
+        )
+        for row, curves in summary["curves"].items()
+        if "pgd" in curves
+    }
+
+
+def ablation(run: FoundRun) -> Rows:
+    """The attacks, with their times."""
+    summary, dataset = restored.summary(run), run.settings["dataset"]
+    theirs = paper.printed("similarity", dataset) | paper.printed("penalty", dataset)
+    figures = {
+        name: {**row, "timing": summary["timing"].get(name), "paper": theirs.get(name, {})}
+        for name, row in summary["attacks"].items()
+    }
+    return {name: (restored.labels(run)[name], row) for name, row in figures.items()}

@@ -1,0 +1,153 @@
+"""Tables of the documentation as data: which runs, which of their rows, which figures."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import Any
+
+from experiments.engine.tables import (
+    OUTCOME,
+    VS_DUPLICATE,
+    Column,
+    counted,
+    error,
+    hundredths,
+    markdown,
+    sheet,
+)
+from experiments.report import rows as reading
+from experiments.report.restored import data
+from experiments.report.runs import FoundRun
+from experiments.small_data_tables import HEADINGS, TARGETS
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of runs: what they are called, and the columns."""
+
+    runs: Sequence[str]  # their folders
+    columns: Sequence[Column]
+    rows: Sequence[str] = ()  # default: all
+    called: Callable[[FoundRun], str] | None = None  # in the first column, where there are several
+    read: Callable[[FoundRun], reading.Rows] = reading.read
+
+
+def block(table: Table, runs: Sequence[FoundRun]) -> str:
+    """A table in markdown, of those of its runs that are there."""
+    there = {run.name: run for run in runs}
+    shown: list[tuple[str, Mapping[str, Any]]] = []
+    for run in (there[name] for name in table.runs if name in there):
+        found = table.read(run)
+        kept = [found[name] for name in table.rows or found if name in found]
+        if table.called:
+            first = chain([table.called(run)], repeat(""))
+            kept = [(next(first), {**row, "label": label}) for label, row in kept]
+        shown += kept
+    if not shown:
+        return f"Not run: {', '.join(table.runs)}."
+    columns = [*[Column("with", "label")] * (table.called is not None), *table.columns]
+    return markdown(sheet("", columns, shown)).strip()
+
+
+def samples(run: FoundRun) -> str:
+    """How a run of an autoencoder is called."""
+    return f"{data(run, run.settings['model'])}, {images(run)}"
+
+
+def selected(run: FoundRun) -> str:
+    """How a run of feature selection is called."""
+    return f"{run.settings['features']} of {data(run)}"
+
+
+def images(run: FoundRun) -> str:
+    """How a run on few data is called."""
+    return f"{counted(run.settings['train_size'])} images"
+
+
+def targets(run: FoundRun) -> str:
+    """How a run is called by what x + δ is to restore."""
+    return " and ".join(TARGETS[each] for each in run.settings["targets"])
+
+
+def _rate(epsilon: float) -> Column:
+    """The success rate of PGD; a key with a dot would be a path."""
+    return Column(f"ε = {epsilon:.3g}", lambda row: row.get(f"{epsilon:.3g}"), ".1%", std=True)
+
+
+def _versus(control: str) -> Column:
+    """How the error of UAEs compares with that of duplicates, or of noise of their size."""
+    return Column(f"vs {control}", lambda row: hundredths(row["versus"][control]["error"]))
+
+
+_PGD = [
+    Column("accuracy", "accuracy", ".1%", std=True),
+    *map(_rate, (0.05, 0.1, 0.15, 0.2, 0.3, 0.4)),
+]
+_SMALL = [
+    Column("L2 of δ", "l2", ".2f"),
+    Column("error", "test_error", ".5f"),
+    *map(_versus, HEADINGS),
+]
+
+TABLES = {
+    "digits": Table(["digits-conv"], OUTCOME),
+    "reconstruction": Table(
+        [
+            *(f"mnist-{model}" for model in ("dense", "sparse", "conv", "adversarial")),
+            *(f"fashion_mnist-{model}" for model in ("dense", "sparse", "conv", "adversarial")),
+        ],
+        [*OUTCOME[:4], Column("ASR", "asr", ".0%"), *OUTCOME[4:]],
+        called=samples,
+    ),
+    "feature_selection": Table(
+        [f"{name}-features" for name in ("mnist", "fashion_mnist", "isolet", "coil20")]
+        + ["mice_protein-features"],
+        [
+            Column("test error", error),
+            VS_DUPLICATE,
+            Column("ExtraTrees", "accuracy", ".1%", std=True),
+            Column("paper: error", "paper.error", ".5f"),
+            Column("paper: ExtraTrees", "paper.accuracy", ".1%"),
+        ],
+        rows=["original", "duplicate", "published", "mine", "greedy", "random"],
+        called=selected,
+    ),
+    "contrastive": Table(
+        ["cifar10-contrastive"],
+        [
+            Column("linear accuracy", "accuracy", ".2%", std=True),
+            Column("k-NN", "neighbor_accuracy", ".2%", std=True),
+            Column("test loss", "test_loss", ".3f", std=True),
+            Column("ASR", "asr", ".1%"),
+            Column("by new views", "asr_unseen", ".1%"),
+        ],
+    ),
+    "robustness": Table(
+        ["mnist-robustness", "mnist-adversarial-training"], _PGD, read=reading.robustness
+    ),
+    "small_data": Table(
+        ["mnist-small-1000", "mnist-small-5000"], _SMALL, called=images, read=reading.small_data
+    ),
+    "targets": Table(
+        ["mnist-small-clean", "mnist-small-1000"],
+        _SMALL,
+        rows=["default", "epsilon_0.1"],
+        called=targets,
+        read=reading.small_data,
+    ),
+    "ablation": Table(
+        ["mnist-ablation"],
+        [
+            Column("ASR", "asr", ".1%", std=True),
+            Column("paper's ASR", "paper.asr", ".1%"),
+            Column("L2 of δ", "l2", ".2f"),
+            Column("MI, estimated anew", "mi_again", ".3f"),
+            Column("time", "timing.ratio.median", ".2g"),
+        ],
+        rows=[
+            *("mine", "penalty_4x10", "penalty_2x20", "feature_scattering", "cosine"),
+            *("l2_features", "random_500", "gaussian", "published"),
+        ],
+        read=reading.ablation,
+    ),
+}
