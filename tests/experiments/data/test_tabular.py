@@ -15,6 +15,7 @@ from scipy.io import savemat
 from sklearn.preprocessing import MinMaxScaler
 
 from experiments.data import TABULAR, load, sets
+from experiments.data import compress as compress_module
 from experiments.data.compress import decompress
 from experiments.data.preparation import MARKER, fill_as_published, prepare, split
 from experiments.data.tabular import Raw, Source
@@ -600,6 +601,13 @@ def test_decompress_undoes_compress(widest, clear_at):
 def test_what_is_not_of_compress_is_refused(data, message):
     with pytest.raises(ValueError, match=message):
         decompress(data)
+
+
+def test_what_expands_without_end_is_refused(monkeypatch):
+    monkeypatch.setattr(compress_module, "_LARGEST", 10_000)
+    with pytest.raises(ValueError, match="it holds more than 10000 bytes"):
+        decompress(compress(b"a" * 10_001))
+    assert decompress(compress(b"a" * 10_000)) == b"a" * 10_000
 
 
 # --- builders
