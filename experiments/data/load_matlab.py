@@ -40,7 +40,8 @@ def _array(content: Mapping[str, Any], name: str) -> np.ndarray:
     if scipy.sparse.issparse(array):
         if array.shape[0] * array.shape[1] > _LARGEST:
             raise UnfitError(f"have {name} of at most {_LARGEST} values", f"shape {array.shape}")
-        array.check_format(full_check=True)  # `toarray` writes wherever the indices say
+        if hasattr(array, "check_format"):  # a list of places is checked where it is made
+            array.check_format(full_check=True)  # `toarray` writes wherever the indices say
         array = array.toarray()
     if array.dtype.kind not in "biuf":
         raise UnfitError(f"have numbers in {name}", f"an array of {array.dtype}")

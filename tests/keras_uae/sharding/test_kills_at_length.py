@@ -57,7 +57,7 @@ class Job:
     def run(self, directory: Path) -> None:
         """Make what is missing."""
         manifest = open_directory(directory, self.manifest, resume=True)
-        worker: Any = Worker(self.attack, ArraySource(self.x), manifest, directory)  # type: ignore
+        worker: Any = Worker(self.attack, ArraySource(self.x), manifest, directory)
         numbers = range(manifest.shards)
         make_missing(directory, manifest, numbers, LocalEngine(worker), NoProgress())
 
