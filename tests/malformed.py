@@ -89,8 +89,6 @@ def _try_all(reader: Reader, first: int, count: int, folder: Path, pipe: Any) ->
 class _Whole(random.Random):
     """Changes nothing: the file that all others are made from must be read."""
 
-    whole = True
-
 
 class _TooLate(BaseException):
     """No reader may take it for an error of the file."""

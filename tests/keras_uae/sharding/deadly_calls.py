@@ -84,5 +84,6 @@ def install(at: int | None, moment: str, calls: Sequence[str] = CALLS) -> Countd
 
 
 if DEADLY in os.environ and sys.argv[0].endswith("default_worker.py"):
-    draw = random.Random(os.getpid())
-    install(draw.randrange(_RAY_CALLS), draw.choice(MOMENTS), WRITING).note = os.environ[DEADLY]
+    deaths = os.environ[DEADLY]
+    draw = random.Random(os.path.getsize(deaths))  # how many have died before
+    install(draw.randrange(_RAY_CALLS), draw.choice(MOMENTS), WRITING).note = deaths

@@ -192,6 +192,7 @@ def test_workers_of_ray_killed_at_random_calls(inputs, tmp_path):
     module = ["--import", "tests.keras_uae.sharding.deadly_calls"]
     engine = ["--engine", "ray", "--workers", "2", *threads, *module]
     deaths = tmp_path / "deaths"
+    deaths.touch()
     environment = {**os.environ, deadly_calls.DEADLY: str(deaths)}
     for number in range(RAY_ROUNDS):
         out = tmp_path / f"ray-{number}"

@@ -20,6 +20,7 @@ from keras_uae._files import sha256_of_file
 from keras_uae.sharding import ArraySource, DataReference, Shards, generate_shards
 from keras_uae.sharding.attack_config import ATTACKS, build_attack, describe_attack
 from keras_uae.sharding.fingerprints import intra_op_threads
+from keras_uae.sharding.generate import NoProgress, make_missing
 from keras_uae.sharding.models import load_model
 from keras_uae.sharding.worker import Worker
 from tests import tiny_models
@@ -80,6 +81,17 @@ def test_what_is_damaged_is_made_anew(complete, copy, inputs):
     (copy / "shard-000004.npz.1234.part").write_bytes(b"half")
     result = invoke(*command(inputs, copy, "--json"))
     assert json.loads(result.stdout)["shards"] == {"kept": 2, "damaged": 1, "made": 3}
+    assert contents(copy) == contents(complete)
+
+
+def test_what_a_lost_worker_has_begun_goes_at_the_end(complete, copy):
+    class Engine:
+        """Whose worker dies in the middle of a file that another one makes anew."""
+
+        def run(self, numbers, on_samples):
+            (copy / "shard-000001.npz.1234.part").write_bytes(b"half")
+
+    make_missing(copy, Shards(copy).manifest, range(SHARDS), Engine(), NoProgress())
     assert contents(copy) == contents(complete)
 
 
