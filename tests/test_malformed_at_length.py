@@ -37,7 +37,7 @@ from tests.experiments.data.test_tabular import compress
 from tests.malformed import is_whole, mutated, mutated_archive, mutated_json, search
 
 pytestmark = pytest.mark.slow
-FILES = int(os.environ.get("FILES", "1000"))
+FILES = int(os.environ.get("FILES", "1200"))
 COUNT = 20
 
 
