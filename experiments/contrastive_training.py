@@ -40,7 +40,8 @@ def train(job: Job[Any], added: Any) -> dict[str, Any]:
     if "epochs" in earlier:
         figures = {name: value for name, value in earlier.items() if name not in (*key, "seconds")}
         with _strategy().scope():
-            trained = keras.models.load_model(_checkpoint(job, figures["epochs"]))
+            path = _checkpoint(job, figures["epochs"])
+            trained = job.run.read(path, keras.models.load_model)
     else:
         figures = {"epochs": 0, "steps": 0, "samples": len(data.x) + sum(map(len, data.found))}
         figures |= {"losses": [], "neighbor_accuracies": []}

@@ -151,7 +151,7 @@ def attack(job: Job[Config]) -> dict[str, Any]:
 
     def make() -> uae.MinMaxAttack:
         # one of its own: the selector's settings decide what the network is made of
-        own = keras.models.load_model(job.path("original.keras"))
+        own = job.run.read(job.path("original.keras"), keras.models.load_model)
         return config.attack(own, **ATTACKS[job.name])
 
     attack = attacking.attack_on(job, job.model("original"), job.name, make)

@@ -261,7 +261,8 @@ def trace_figure(job: Job[Config], path: Path) -> None:
     """The attack that `follow` has followed."""
     seed = shown_seed(job)
     if seed is not None:
-        drawing.trace(path, uae.UAEs.load(job.path("trace.npz", seed)), job.config.similarity)
+        found = job.run.read(job.path("trace.npz", seed), uae.UAEs.load)
+        drawing.trace(path, found, job.config.similarity)
 
 
 def published(config: Config) -> dict[str, Any]:

@@ -206,7 +206,7 @@ def additions(
             )
             for example, path in enumerate(paths)
         ]
-    z = np.concatenate([uae.UAEs.load(path).x for path in paths])
+    z = np.concatenate([job.run.read(path, uae.UAEs.load).x for path in paths])
     key = (job.seed, place, list(KINDS).index(row.kind))
     noisy = noise_like(np.tile(x, (len(paths), 1, 1, 1)), z, row.kind, key)
     return np.split(noisy, len(paths))

@@ -203,7 +203,7 @@ def check_box(owner: str, name: str, value: Any) -> Box:
     """Return `(low, high)`: two numbers, low < high, or two arrays, low ≤ high."""
     try:
         arrays = [np.asarray(bound, np.float64) for bound in value]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         arrays = []
     if all(each.ndim == 0 for each in arrays):
         return check_bounds(owner, name, value)

@@ -3,13 +3,14 @@
 MAGIC = b"\x1f\x9d"
 _HEADER = 24  # bits: two bytes that tell the format, and one of settings
 _CLEAR = 256
+_LARGEST = 2**28  # bytes of a table; a file of 130 kB may make gigabytes
 
 
 def decompress(data: bytes) -> bytes:
     """Return what `compress` made `data` of.
 
     Raises:
-        ValueError: It is not of this format, or damaged.
+        ValueError: It is not of this format, damaged, or of more than 256 MB.
     """
     if data[:2] != MAGIC or len(data) < 3 or not 10 <= data[2] & 0x1F <= 16:
         raise ValueError("not a file of compress (.Z)")
@@ -17,7 +18,7 @@ def decompress(data: bytes) -> bytes:
     table = _first_table(clears)
     output: list[bytes] = []
     previous = b""
-    bits = 9
+    bits, size = 9, 0
     start = position = _HEADER
     while position + bits <= 8 * len(data):
         byte, shift = divmod(position, 8)
@@ -33,6 +34,9 @@ def decompress(data: bytes) -> bytes:
         # the one code that may not be in the table yet is of the entry that is just being made
         entry = table[code] if code < len(table) else previous + previous[:1]
         output.append(entry)
+        size += len(entry)  # as many bytes are in the table at most
+        if size > _LARGEST:
+            raise ValueError(f"it holds more than {_LARGEST} bytes")
         if previous and len(table) < 1 << widest:
             table.append(previous + entry[:1])
         previous = entry

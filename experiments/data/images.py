@@ -1,19 +1,17 @@
 """Labelled images by way of tensorflow-datasets: find or download, check, read into arrays."""
 
-import contextlib
 import difflib
 import re
 
 import numpy as np
-import requests
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from experiments.data import names
 from experiments.data.tiny_imagenet import TinyImagenet200
+from keras_uae.sharding.downloads import WAY_OUT, address, prepare
 
 _NAME = re.compile(r"\w+(/[\w.-]+)?(:[\d.*]+)?")  # name, name/config, name:version
-_PATIENCE = 5  # seconds a server may take to accept a connection
 
 
 def find_images(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
@@ -70,34 +68,18 @@ def _download_images(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
             raise _unavailable(name, data_dir, "there is no download of it") from None
         raise _unknown(name) from None
     _check_features(name, builder)
-    if isinstance(builder, TinyImagenet200):
-        url = builder.address(data_dir)
-    else:
-        url = next((url for url in builder.url_infos or () if url.startswith("http")), None)
+    tiny = isinstance(builder, TinyImagenet200)
+    url = builder.address(data_dir) if tiny else address(builder)
     download(builder, name, data_dir, url)
     return builder
 
 
 def download(builder: tfds.core.DatasetBuilder, name: str, data_dir: str, url: str | None) -> None:
     """Download and prepare a data set, if there is an answer from `url`, where it comes from."""
-    settings = tfds.download.DownloadConfig(try_download_gcs=False)
     try:
-        _check_network(url)
-        builder.download_and_prepare(download_config=settings)
-    except (ConnectionError, requests.RequestException, tfds.download.DownloadError) as error:
+        prepare(builder, url)
+    except ConnectionError as error:
         raise _unavailable(name, data_dir, error) from None
-    except tfds.core.download.download_manager.NonMatchingChecksumError as error:
-        raise OSError(f"the download of {name} is not what it was: {error}") from None
-
-
-def _check_network(url: str | None) -> None:
-    """Raise at once where the download would fail: tensorflow-datasets retries for minutes."""
-    try:
-        with contextlib.suppress(requests.ReadTimeout):  # somebody is there
-            if url is not None:
-                requests.head(url, timeout=_PATIENCE)
-    except requests.ConnectionError:
-        raise ConnectionError(f"no answer from {url}") from None
 
 
 def _check_features(name: str, builder: tfds.core.DatasetBuilder) -> None:
@@ -136,7 +118,5 @@ def _unknown(name: object) -> ValueError:
 def _unavailable(name: str, data_dir: str, cause: object) -> FileNotFoundError:
     return FileNotFoundError(
         f"`name` of load must be a data set that is prepared in {data_dir}, or that can be "
-        f"downloaded ({cause}). Run this once where there is internet, or pass data_dir "
-        f"(--data-dir) or set TFDS_DATA_DIR to a directory that holds {name}. "
-        f"Received: name={name!r}."
+        f"downloaded ({cause}). {WAY_OUT.format(name)}. Received: name={name!r}."
     )

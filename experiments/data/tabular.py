@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy.io import loadmat
-
-from experiments.data.compress import MAGIC, decompress
 
 
 class Raw(NamedTuple):
@@ -54,12 +51,18 @@ class Source:
         return None
 
     def load(self, paths: Sequence[Path]) -> Raw:
-        """Read the files and count what is in them; an `OSError` names one that is damaged."""
+        """Read the files and count what is in them.
+
+        Raises:
+            OSError: One of them is damaged.
+            ValueError: One of them has another form, or other samples.
+        """
         raw = self.read(paths)
         rows = (raw.train, len(raw.x) - raw.train) if raw.train else (len(raw.x), 0)
         for count, expected, path in zip(rows, self.rows, (paths[0], paths[-1]), strict=True):
             if count != expected:
-                raise damaged(path, f"{count} samples where there should be {expected}")
+                received = f"{count}; {self.urls[0]} has them all"
+                raise unfit(path, f"hold {expected} samples", received)
         return raw
 
 
@@ -95,54 +98,25 @@ def _plain_or_packed(path: Path) -> Path:
 
 
 def damaged(path: Path, why: object) -> OSError:
-    """The error of a file that is not what it should be; all that read one raise it."""
+    """The error of a file that cannot be what was published: cut short, or spoiled."""
     return OSError(f"{path} is damaged: {why}; get the file again")
 
 
-def read_table(path: Path, columns: int) -> np.ndarray:
-    """The numbers `(rows, columns)` of a text, or of a `.Z` of one, between commas or blanks."""
-    try:
-        content = path.read_bytes()
-        text = (decompress(content) if content.startswith(MAGIC) else content).decode()
-        lines = [line for line in text.splitlines() if line.strip()]
-        comma = "," if lines and "," in lines[0] else None
-        table = np.loadtxt(lines, delimiter=comma, comments=None, ndmin=2) if lines else None
-    except ValueError as error:  # UnicodeDecodeError is one too
-        raise damaged(path, error) from None
-    if table is None or table.shape[1] != columns:
-        count = 0 if table is None else table.shape[1]
-        raise damaged(path, f"rows of {count} numbers where there should be {columns}")
-    if not np.isfinite(table).all():
-        row = int(np.argmin(np.isfinite(table).all(axis=1)))
-        raise damaged(path, f"row {row + 1} holds NaN or infinity")
-    return table
+def unfit(path: Path, must: str, received: object, line: int | None = None) -> ValueError:
+    """The error of a file that may be whole, but is not as it must be."""
+    place = "" if line is None else f" in line {line}"
+    return ValueError(f"{path} must {must}. Received: {received}{place}.")
 
 
-def read_matlab(path: Path, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """`X`, `(rows, columns)`, and `Y`, `(rows,)`, of a MATLAB file."""
-    try:
-        content = loadmat(path)
-        x, y = content["X"], np.ravel(content["Y"])
-    except KeyError as error:
-        raise damaged(path, f"it has no array {error}") from None
-    except Exception as error:  # what scipy raises depends on where the file was cut
-        raise damaged(path, error) from None
-    if x.ndim != 2 or x.shape != (len(y), columns):
-        raise damaged(
-            path,
-            f"X of shape {x.shape} and {len(y)} labels where there should be {columns} "
-            f"columns and a label for each row",
-        )
-    if x.dtype.kind not in "iuf" or not np.isfinite(x).all():
-        raise damaged(path, "X holds what is no finite number")
-    return x, y
-
-
-def class_indices(path: Path, labels: np.ndarray, classes: int) -> np.ndarray:
+def class_indices(
+    path: Path, labels: np.ndarray, classes: int, lines: Sequence[int] | None = None
+) -> np.ndarray:
     """Labels that are integers from 1 to `classes` as int64 from 0 on."""
-    numbers = labels.astype(np.float64)
-    wrong = ~np.isin(numbers, np.arange(1, classes + 1))
+    values = labels.astype(np.float64)
+    wrong = ~np.isin(values, np.arange(1, classes + 1))
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise damaged(path, f"the label of row {row + 1} is {labels[row]}, not 1 to {classes}")
-    return numbers.astype(np.int64) - 1
+        place = f"{labels[row]} in row {row + 1}" if lines is None else labels[row]
+        line = None if lines is None else lines[row]
+        raise unfit(path, f"have labels from 1 to {classes}", place, line)
+    return values.astype(np.int64) - 1

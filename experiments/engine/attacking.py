@@ -126,7 +126,7 @@ def find_uaes(
     is done by the time of a Ctrl-C is in the file.
     """
     path = job.path(f"{job.name}_uae.npz") if path is None else path
-    parts = [_earlier(path, attack)] if path.exists() else []
+    parts = [_earlier(job, path, attack)] if path.exists() else []
     done = sum(map(len, parts))
     work = job.piece.work // len(x) if work is None else work
     job.progress.skip(done * work)
@@ -160,9 +160,9 @@ def find_uaes(
     return uae.UAEs.concatenate(parts)
 
 
-def _earlier(path: Path, attack: Attack) -> uae.UAEs:
+def _earlier(job: Job[Any], path: Path, attack: Attack) -> uae.UAEs:
     """What a session has found; early files do not say what was minimised."""
-    found = uae.UAEs.load(path)
+    found = job.run.read(path, uae.UAEs.load)
     return found if found.measure else dataclasses.replace(found, measure=attack.measure)
 
 

@@ -10,9 +10,10 @@ from typing import Any
 from rich.console import Console
 
 from experiments.engine.config import ExperimentConfig, parse
+from experiments.engine.exits import DONE, FAILED, INTERRUPTED, REFUSED, fail
 from experiments.engine.job import Job, Piece
 from experiments.engine.progress import JobProgress
-from experiments.engine.records import Records, Run
+from experiments.engine.records import Records, RefusedRunError, Run
 from experiments.engine.report import Figure, write_report
 from experiments.engine.tables import Sheet, show
 from experiments.engine.work import perform
@@ -41,7 +42,7 @@ class Experiment:
     published: Callable[[Any], Mapping[str, Any]] = lambda config: {}
 
     def main(self, args: Sequence[str] | None = None) -> int:
-        """Run it as the command line says: 0, 2 for settings that cannot be, 130 for Ctrl-C.
+        """Run it as the command line says; returns the exit code, see exits.py.
 
         Flags that do not parse exit with code 2 at once.
         """
@@ -54,11 +55,10 @@ class Experiment:
             config = self.located(config.complete(data))
             run = self.open(config)
         except (ValueError, OSError) as error:
-            errors.print(f"error: {error}", style="red", markup=False)
-            return 2
+            return fail(errors, error, REFUSED)
         except KeyboardInterrupt:
             errors.print("interrupted before the work began")
-            return 130
+            return INTERRUPTED
         try:
             # a finished run is shown, also one of a version that had fewer pieces
             finished = run.path("report.md").exists()
@@ -76,14 +76,18 @@ class Experiment:
                 job = Job(config, data, run, progress, self.labels(config))
                 perform(job, pieces)
                 write_report(self, job, shlex.join([*program.split(), *args]))
+            show(console, self.tables(config, run.summary), self.legend)
+        except RefusedRunError as error:
+            return fail(errors, error, REFUSED)
+        except OSError as error:
+            return fail(errors, error, FAILED)
         except KeyboardInterrupt:
             errors.print(
                 f"interrupted: what is finished is kept in {run.directory}, and the same "
                 "command goes on from there"
             )
-            return 130
-        show(console, self.tables(config, run.summary), self.legend)
-        return 0
+            return INTERRUPTED
+        return DONE
 
     def located(self, config: ExperimentConfig) -> ExperimentConfig:
         """The settings with the directory of the run, if there is none yet."""
@@ -93,7 +97,7 @@ class Experiment:
         return replace(config, output=Path("out", self.name, name))
 
     def open(self, config: ExperimentConfig) -> Run:
-        """The directory of the run; a `ValueError` if it holds something else."""
+        """The directory of the run; a `RefusedRunError` if it holds something else."""
         settings = {"experiment": self.name, **config.as_json()}
         directory = self.located(config).output or Path()
         return Run(directory, settings, self.summarize, incidental=config.incidental)

@@ -102,7 +102,7 @@ class Job(Generic[Config]):
     def model(self, name: str, seed: int | None = None) -> keras.Model:
         """The model of a row that was kept."""
         path = self.path(f"{name}.keras", seed)
-        return self.once(name, lambda: keras.models.load_model(path), seed)
+        return self.once(name, lambda: self.run.read(path, keras.models.load_model), seed)
 
     def once(
         self,
@@ -123,11 +123,14 @@ class Job(Generic[Config]):
 
     def uaes(self, name: str, seed: int | None = None) -> uae.UAEs:
         """The examples of a row, from their file."""
-        return uae.UAEs.load(self.path(f"{name}_uae.npz", seed))
+        return self.run.read(self.path(f"{name}_uae.npz", seed), uae.UAEs.load)
 
 
 def save_model(model: keras.Model, path: Path) -> None:
     """Write all of a model or nothing."""
     temporary = path.with_suffix(".part.keras")
-    model.save(temporary)
-    temporary.replace(path)
+    try:
+        model.save(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -5,12 +5,17 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from keras_uae import __version__
 from keras_uae._files import TEMPORARY, atomic_write
 
 Records = list[dict[str, Any]]
+Value = TypeVar("Value")
+
+
+class RefusedRunError(ValueError):
+    """A directory that holds something else than a part of the run, or a file that is damaged."""
 
 
 class Run:
@@ -18,8 +23,10 @@ class Run:
 
     `config.json` is written once. `metrics.json` holds a record for every finished piece of work
     and the summary of all of them; it is replaced, all or nothing, whenever a record is added.
-    `incidental` settings may differ next time; a `ValueError` says that the directory holds
-    something else than a part of this run.
+    `incidental` settings may differ next time.
+
+    Raises:
+        RefusedRunError: The directory holds something else than a part of this run.
     """
 
     def __init__(
@@ -33,16 +40,16 @@ class Run:
         self.directory = directory
         self._summarize = summarize
         self.records: Records = []
+        config, metrics = (directory / name for name in ("config.json", "metrics.json"))
         if self._is_new():
             self.directory.mkdir(parents=True, exist_ok=True)
-            content = {"config": dict(settings), "versions": versions()}
-            write_json(self.directory / "config.json", content)
-        else:
-            stored = self._read("config.json").get("config", {})
-            self._check_same(stored, settings, incidental)
-        self.versions = self._read("config.json").get("versions", {})
-        if (self.directory / "metrics.json").exists():
-            self.records = self._read("metrics.json")["records"]
+            write_json(config, {"config": dict(settings), "versions": versions()})
+        stored, self.versions = self.read(config, _read_config)
+        self._check_same(stored, settings, incidental)
+        if metrics.exists():
+            self.records = self.read(metrics, self._read_records)
+        elif (directory / "report.md").exists():
+            raise self._refusal("holds a report.md, but no metrics.json")
 
     def find(self, **key: Any) -> dict[str, Any] | None:
         """The record that has these values, or `None`."""
@@ -83,11 +90,32 @@ class Run:
             raise self._refusal("holds files, but none is the config.json of a run")
         return True
 
-    def _read(self, name: str) -> dict[str, Any]:
+    def read(self, path: Path, load: Callable[[Path], Value]) -> Value:
+        """What `load` makes of a file of the run.
+
+        Raises:
+            RefusedRunError: It cannot be read.
+        """
         try:
-            return json.loads((self.directory / name).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise self._refusal(f"holds a {name} that is damaged ({error})") from None
+            return load(path)
+        except MemoryError:
+            raise
+        except Exception as error:  # JSON, zip, HDF5 and Keras between them raise a dozen types
+            name = path.relative_to(self.directory)
+            why = (str(error) or type(error).__name__).splitlines()[0]
+            raise self._refusal(f"holds a {name} that is damaged ({why})") from error
+
+    def _read_records(self, path: Path) -> Records:
+        """The records in `metrics.json`, which can be summed up."""
+        records = read_json(path).get("records")
+        if not isinstance(records, list) or not all(isinstance(each, dict) for each in records):
+            raise ValueError("it has no records of finished work")
+        try:
+            if records:
+                self._summarize(records)
+        except Exception as error:  # whatever it missed in them
+            raise ValueError(f"its records cannot be summed up: {error!r}") from error
+        return records
 
     def _check_same(
         self, stored: Mapping[str, Any], wanted: Mapping[str, Any], incidental: Collection[str]
@@ -100,8 +128,8 @@ class Run:
         if changes:
             raise self._refusal(f"holds another run ({'; '.join(changes)})")
 
-    def _refusal(self, reason: str) -> ValueError:
-        return ValueError(
+    def _refusal(self, reason: str) -> RefusedRunError:
+        return RefusedRunError(
             f"`output` of Run must be a new directory or one that holds a part of this run. "
             f"Received: output={str(self.directory)!r}, which {reason}."
         )
@@ -111,6 +139,27 @@ def versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
     packages = {name: version(name) for name in ("tensorflow", "keras", "numpy")}
     return {"keras_uae": __version__, **packages, "python": sys.version.split()[0]}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file."""
+    content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    if not isinstance(content, dict):
+        raise ValueError(f"it holds {type(content).__name__}, not an object")
+    return content
+
+
+def _read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings and versions in `config.json`; early ones have no versions."""
+    content = read_json(path)
+    settings, packages = content.get("config", {}), content.get("versions", {})
+    if not isinstance(settings, dict) or not isinstance(packages, dict):
+        raise ValueError("its config and versions must be objects")
+    return settings, packages
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"it holds {name}, which is no JSON")
 
 
 def write_json(path: Path, content: Any) -> None:

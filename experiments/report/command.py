@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
+from experiments.engine.exits import DONE, FAILED, REFUSED, fail
 from experiments.report import pages
 from experiments.report.page import render
 from experiments.report.runs import find
@@ -29,7 +30,8 @@ class Config:
 def main(args: Sequence[str] | None = None) -> int:
     """Make the page, or the tables: returns 0, or 1 if runs were damaged, which are left out.
 
-    2 says that there is none at all, or that a page cannot be made or written.
+    2 says that there is none at all, or that a page cannot be made or written; 5 that the disk is
+    full.
     """
     config = tyro.cli(Config, args=args, prog="python -m experiments.report")
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -45,9 +47,8 @@ def main(args: Sequence[str] | None = None) -> int:
             count = f"{len(runs)} run{'s' * (len(runs) != 1)}"
             said = f"{output}: {count}, {len(page) / 1e6:.1f} MB"
     except (ValueError, OSError) as error:
-        errors.print(f"error: {error}", style="red", markup=False)
-        return 2
+        return fail(errors, error, REFUSED)
     for each in damaged:
         errors.print(f"left out: {each.name}: {each.reason}", style="red", markup=False)
     Console(soft_wrap=True, highlight=False).print(said, markup=False)
-    return 1 if damaged else 0
+    return FAILED if damaged else DONE

@@ -141,15 +141,16 @@ class UAEAugmentation(keras.utils.PyDataset):
         """Stream the shards that `keras-uae generate` wrote: a batch reads its rows from disk.
 
         Args:
-            directory: Directory of complete shards. Its sums are not computed anew; see
-                `keras-uae verify`.
+            directory: Directory of complete shards. All files are read once, to compare their
+                SHA-256 sums: about a second for 1.5 GB.
             x: The originals, as of the class; may be memory-mapped. Their SHA-256 sums must be
                 those of the attacked samples. Defaults to `None`: the UAEs alone.
             y: As of the class.
             **settings: The other arguments of the class.
 
         Raises:
-            ValueError: A shard is missing or damaged, or `x` is not what was attacked.
+            ValueError: A shard is missing, damaged or of another run, or `x` is not what was
+                attacked.
         """
         from keras_uae.sharding.reader import Shards
 

@@ -73,7 +73,11 @@ def inspect(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Show counts, success rate, a histogram of mutual information, norms."""
+    """Show counts, success rate, a histogram of mutual information, norms.
+
+    Shards whose figures are damaged, or that are of another run, are left out and named. `verify`
+    looks at the examples, too.
+    """
     outcome = Outcome(as_json)
     with exit_codes(outcome):
         shards = Shards(directory)

@@ -7,41 +7,50 @@ from rich.table import Table
 
 from keras_uae.cli.streams import shown
 from keras_uae.sharding import Shards
+from keras_uae.sharding.shards import DONE, MISSING, NORMS
 
 _BINS = 10
 _WIDTH = 40
+_DISTRIBUTIONS = ("similarity", *NORMS)
+_COLUMNS = ("success", "frozen", *_DISTRIBUTIONS)
 
 
 def figures(shards: Shards) -> dict[str, Any]:
-    """Counts, success rate, similarity and sizes of the perturbations, ready for JSON."""
+    """Counts, success rate, similarity and sizes of the perturbations, ready for JSON.
+
+    What they are made from is compared with the sums of the archives; all other bytes of a shard
+    are the business of `verify`.
+    """
     manifest = shards.manifest
-    present, unreadable = [], []
+    read, unreadable = [], []
     for number in range(manifest.shards):
+        state = shards.state(number, whole=False)
         try:
-            shards.open(number)
-            present.append(number)
-        except FileNotFoundError:
-            continue
-        except ValueError:
+            if state == DONE:
+                read.append({name: shards.column(name, [number]) for name in _COLUMNS})
+            elif state != MISSING:
+                unreadable.append(number)
+        except (OSError, ValueError):
             unreadable.append(number)
     values: dict[str, Any] = {
         "samples": manifest.count,
         "sample_shape": list(manifest.sample_shape),
         "shards": manifest.shards,
-        "shards_present": len(present),
+        "shards_present": len(read),
         "shards_unreadable": unreadable,
         "attack": manifest.attack,
         "seed": manifest.seed,
         "model": manifest.model,
         "environments": list(manifest.environments),
     }
-    if present:
-        success = shards.column("success", present).astype(bool)
+    if read:
+        columns = {name: np.concatenate([each[name] for each in read]) for name in _COLUMNS}
+        success = columns["success"].astype(bool)
         values["samples_present"] = len(success)
         values["success_rate"] = float(success.mean())
-        values["frozen"] = int(shards.column("frozen", present).astype(bool).sum())
-        for name in ("similarity", "l2_norm", "max_norm"):
-            column = shards.column(name, present)[success].astype(np.float64)
+        values["frozen"] = int(columns["frozen"].astype(bool).sum())
+        for name in _DISTRIBUTIONS:
+            column = columns[name][success].astype(np.float64)
             values[name] = _summary(column[np.isfinite(column)])
     return values
 

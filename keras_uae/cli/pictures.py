@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_uae.sharding import Shards
+from keras_uae.sharding.shards import DONE
 from keras_uae.sharding.sources import Source
 
 _COLUMNS = 12
@@ -51,15 +52,14 @@ def save_grid(shards: Shards, path: Path, source: Source | None) -> int:
 def _first_examples(shards: Shards) -> tuple[int, np.ndarray, np.ndarray]:
     """A shard, and its first examples with their rows."""
     for number in range(shards.manifest.shards):
-        try:
-            arrays = shards.open(number)
-        except FileNotFoundError:
+        if shards.state(number) != DONE:
             continue
+        arrays = shards.open(number)
         rows = np.flatnonzero(arrays["success"].read())[:_COLUMNS]
         if len(rows):
             found = arrays["x"].rows(rows).astype(np.float64)
             return number, found, rows + shards.manifest.rows(number).start
-    raise ValueError("--png needs a shard with an example. Received: none.")
+    raise ValueError("--png needs a shard with an example that is not damaged. Received: none.")
 
 
 def _check_originals(shards: Shards, number: int, source: Source) -> None:

@@ -153,7 +153,8 @@ class Given:
         """The samples that it adds to `x`."""
         found: Any = self.found.x if isinstance(self.found, UAEs) else self.found
         if callable(getattr(found, "samples", None)):  # shards
-            found = found.samples()[np.arange(len(found.samples()))]
+            found = found.samples()
+            found = found[np.arange(len(found))]
         found = as_array("Given", "found", found)
         if found.shape != x.shape:
             raise ValueError(

@@ -298,6 +298,7 @@ def make_missing(
         )
     try:
         engine.run(missing, progress.advance)
+        remove_leftovers(directory, numbers)  # of workers that were lost on the way
         _check_still_there(directory, manifest, numbers)
     except OSError as error:
         if isinstance(error, FileNotFoundError):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_uae._arrays import StoredArray
+from keras_uae._arrays import StoredArray, read_archive
 from keras_uae._files import atomic_write
 from keras_uae.results import ROW_FIELDS, measure_member
 from keras_uae.sharding.attack_config import measure_of
@@ -50,9 +50,13 @@ class Shards:
         """Whether each shard is done, missing, damaged or of another run, by the SHA-256 sums."""
         states = []
         for number in range(self.manifest.shards):
-            states.append(shard_state(self.directory, self.manifest, number))
+            states.append(self.state(number))
             on_shard(number)
         return states
+
+    def state(self, number: int, *, whole: bool = True) -> str:
+        """The state of one; not `whole`: without a look at all bytes, so quick for any size."""
+        return shard_state(self.directory, self.manifest, number, whole=whole)
 
     def open(self, number: int) -> dict[str, StoredArray]:
         """The arrays of a shard.
@@ -63,8 +67,17 @@ class Shards:
         return open_shard(self.directory, self.manifest, number)
 
     def column(self, name: str, numbers: Sequence[int]) -> np.ndarray:
-        """One value for every sample of some shards."""
-        return np.concatenate([self.open(number)[name].read() for number in numbers])
+        """One value for every sample of some shards.
+
+        Raises:
+            FileNotFoundError, ValueError: A shard is missing, or this array in it is damaged.
+        """
+        return np.concatenate([self._whole(number, name) for number in numbers])
+
+    def _whole(self, number: int, name: str) -> np.ndarray:
+        """An array of a shard, whose sum in the archive is looked at."""
+        array = self.open(number)[name]
+        return read_archive(array.path, {name: array})[name]
 
     def samples(self) -> "ShardedSamples":
         """The examples as an array of which only the rows in use are in memory."""
@@ -101,18 +114,24 @@ class ShardedSamples:
     """The examples of all shards as one array, read row by row.
 
     It has of an array what gathering rows needs: `shape`, `dtype`, `len` and integer indexing.
-    Its values are checked by whoever reads them.
+    All files are read once at the beginning, so that nobody trains on a damaged one.
 
     Raises:
-        ValueError: A shard is missing or damaged.
+        ValueError: A shard is missing, damaged or of another run, by the SHA-256 sums.
     """
 
     streamed = True
 
     def __init__(self, shards: Shards):
-        manifest = shards.manifest
+        manifest, states = shards.manifest, shards.states()
+        wrong = [number for number, state in enumerate(states) if state != DONE]
+        if wrong:
+            raise ValueError(
+                f"{str(shards.directory)!r} must be complete. Received: shard {wrong[0]} of "
+                f"{len(states)} is {states[wrong[0]]}; `keras-uae generate --resume` makes it."
+            )
         self._size = manifest.shard_size
-        self._arrays = [open_complete(shards, number)["x"] for number in range(manifest.shards)]
+        self._arrays = [shards.open(number)["x"] for number in range(manifest.shards)]
         self.shape = (manifest.count, *manifest.sample_shape)
         self.dtype = self._arrays[0].dtype
         self.ndim = len(self.shape)
@@ -128,17 +147,6 @@ class ShardedSamples:
             mine = owner == number
             out[mine] = self._arrays[number].rows(rows[mine] - number * self._size)
         return out
-
-
-def open_complete(shards: Shards, number: int) -> dict[str, StoredArray]:
-    """The arrays of a shard, or ValueError also where it is missing."""
-    try:
-        return shards.open(number)
-    except FileNotFoundError:
-        raise ValueError(
-            f"{str(shards.directory)!r} must be complete. Received: shard {number} of "
-            f"{shards.manifest.shards} is missing; `keras-uae generate --resume` makes it."
-        ) from None
 
 
 def merge(parts: Sequence[Shards], path: Path) -> int:
@@ -183,7 +191,7 @@ def merge(parts: Sequence[Shards], path: Path) -> int:
 
 def _owner(parts: Sequence[Shards], number: int) -> Shards:
     for part in parts:
-        if shard_state(part.directory, part.manifest, number) == DONE:
+        if part.state(number) == DONE:
             return part
     places = ", ".join(str(part.directory) for part in parts)
     raise ValueError(f"Shard {number} is missing, damaged or of another run in {places}.")

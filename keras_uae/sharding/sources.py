@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import tensorflow as tf
 from keras_uae._arrays import array_names, open_arrays
 from keras_uae._checks import Number
 from keras_uae.sharding import records
+from keras_uae.sharding.downloads import WAY_OUT, address, prepare
 
 # NAME[/CONFIG][:VERSION][:SPLIT]
 _TFDS_NAME = re.compile(
@@ -209,7 +211,14 @@ def _tfds_source(name: str, split: str, feature: str | None, data_dir: str | Non
         raise ValueError(
             f"{name!r} is neither a file nor a tfds data set ({str(error).splitlines()[0]})."
         ) from error
-    builder.download_and_prepare()
+    try:
+        prepare(builder, address(builder))
+    except ConnectionError as error:
+        raise FileNotFoundError(
+            f"{name!r} is no file, and as a tfds data set it is neither in "
+            f"{os.fspath(builder.data_dir_root)!r} nor can it be downloaded ({error}). "
+            f"{WAY_OUT.format(name)}, or give a .npy or .npz file."
+        ) from None
     try:
         count = builder.info.splits[split].num_examples
     except (KeyError, ValueError, AssertionError) as error:

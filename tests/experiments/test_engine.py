@@ -1,7 +1,10 @@
 """The engine runs any experiment: a toy that no other file knows goes through all of it."""
 
 import dataclasses
+import errno
+import itertools
 import json
+import os
 import re
 from dataclasses import dataclass
 from typing import Annotated
@@ -152,6 +155,28 @@ def test_only_what_is_not_recorded_is_done(tmp_path):
     assert contents(tmp_path / "run") == before
 
 
+@pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, 5), (errno.EACCES, 1)])
+@pytest.mark.parametrize("writes", range(3))  # config.json, metrics.json, report.md
+def test_what_cannot_be_written_has_an_exit_code(
+    number, code, writes, tmp_path, monkeypatch, capsys
+):
+    fsync, countdown = os.fsync, itertools.count()
+
+    def fail(handle):
+        if next(countdown) == 2 * writes:  # of the file, then of its directory
+            raise OSError(number, os.strerror(number))
+        fsync(handle)
+
+    args = ["--preset", "smoke", "--output", str(tmp_path / "run"), "--quiet"]
+    monkeypatch.setattr(os, "fsync", fail)
+    assert TOY.main(args) == (2 if writes == 0 and code == 1 else code)
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"error: [Errno {number}] {os.strerror(number)}")
+    assert ("make space" in printed, printed.count("\n")) == (code == 5, 1)
+    assert not list((tmp_path / "run").rglob("*.part"))
+    assert TOY.main(args) == 0
+
+
 def test_a_piece_that_was_stopped_in_the_middle_keeps_its_time(tmp_path):
     args = ["--preset", "smoke", "--output", str(tmp_path / "run")]
 
@@ -172,7 +197,7 @@ def test_a_piece_that_was_stopped_in_the_middle_keeps_its_time(tmp_path):
     assert record["rolls"] == 5
 
 
-def test_what_an_earlier_piece_kept_is_there_in_a_later_session(tmp_path):
+def test_what_an_earlier_piece_kept_is_there_in_a_later_session(tmp_path, capsys):
     def train(job):
         return autoencoders.train(job, [], epochs=1)
 
@@ -201,6 +226,16 @@ def test_what_an_earlier_piece_kept_is_there_in_a_later_session(tmp_path):
 
     args = [f"--output={tmp_path / 'run'}", "--train-size=40", "--attack-size=4", "--epochs=1"]
     assert trained(stop).main(args) == 130
+    (kept,) = (tmp_path / "run").rglob("original.keras")
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:1000])
+    before = contents(tmp_path / "run")
+    capsys.readouterr()
+    assert trained(compare).main(args) == 2
+    printed = capsys.readouterr().err
+    assert "holds a seed-0/original.keras that is damaged" in printed
+    assert contents(tmp_path / "run") == before
+    kept.write_bytes(whole)
     assert trained(compare).main(args) == 0
     training, comparison = metrics(tmp_path / "run")["records"]
     assert training["test_error"] == comparison["error"]

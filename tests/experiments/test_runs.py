@@ -16,7 +16,7 @@ from experiments.engine import training
 from experiments.engine.config import parse
 from experiments.engine.job import Job, Piece
 from experiments.engine.progress import JobProgress
-from experiments.engine.records import Run
+from experiments.engine.records import RefusedRunError, Run
 from experiments.engine.work import perform
 from experiments.reconstruction import EXPERIMENT, Config, main, pieces
 from keras_uae.attacks.presets import PRESETS
@@ -142,7 +142,11 @@ def test_what_has_no_influence_may_change_between_sessions(config):
     [
         ("notes.txt", "mine", "none is the config.json of a run"),
         ("config.json", "{", "a config.json that is damaged"),
+        ("config.json", "[]", "a config.json that is damaged .it holds list, not an object"),
+        ("config.json", '{"config": []}', "a config.json that is damaged"),
+        ("config.json", "[" * 10**5, "a config.json that is damaged"),
         ("config.json", "{}", "holds another run"),
+        ("report.md", "mine", "none is the config.json of a run"),
     ],
 )
 def test_other_peoples_directories_are_refused(config, name, text, reason):
@@ -159,10 +163,36 @@ def test_a_file_in_place_of_the_directory_is_refused(config):
         opened(config)
 
 
-def test_damaged_metrics_are_refused(config):
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"records": [', "delimiter|Expecting"),
+        ("", "Expecting value"),
+        ("[]", "it holds list, not an object"),
+        ("{}", "it has no records of finished work"),
+        ('{"records": 3}', "it has no records of finished work"),
+        ('{"records": [3]}', "it has no records of finished work"),
+        ('{"records": [{"error": NaN}]}', "NaN, which is no JSON"),
+        ("\udcff", "codec"),
+    ],
+)
+def test_damaged_metrics_are_refused(config, text, reason):
     opened(config).add({"seed": 0}, error=1.0)
-    (config.output / "metrics.json").write_text('{"records": [')
-    with pytest.raises(ValueError, match=r"a metrics\.json that is damaged"):
+    (config.output / "metrics.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(RefusedRunError, match=rf"a metrics\.json that is damaged .*({reason})"):
+        opened(config)
+
+
+def test_records_that_cannot_be_summed_up_are_refused(config):
+    opened(config).add({"seed": 0}, error=1.0)
+    with pytest.raises(RefusedRunError, match=r"cannot be summed up: KeyError\('stage'\)"):
+        Run(config.output, config.as_json(), EXPERIMENT.summarize)
+
+
+def test_a_finished_run_without_records_is_refused(config):
+    opened(config)
+    (config.output / "report.md").write_text("# Report")
+    with pytest.raises(RefusedRunError, match=r"holds a report\.md, but no metrics\.json"):
         opened(config)
 
 

@@ -32,6 +32,7 @@ EXTRAS = {
     "cli": {"matplotlib", "rich", "typer"},
     "comparison/pictures.py": {"matplotlib"},
     "sharding/ray_engine.py": {"ray"},
+    "sharding/downloads.py": {"requests", "tensorflow_datasets"},
     "sharding/sources.py": {"tensorflow_datasets"},
 }
 

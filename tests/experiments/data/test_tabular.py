@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse
 from scipy.io import savemat
 from sklearn.preprocessing import MinMaxScaler
 
 from experiments.data import TABULAR, load, sets
+from experiments.data import compress as compress_module
 from experiments.data.compress import decompress
 from experiments.data.preparation import MARKER, fill_as_published, prepare, split
 from experiments.data.tabular import Raw, Source
@@ -42,15 +44,11 @@ def shorten(monkeypatch):
 
 def write_mice(folder, count=1080, missing=0.02):
     """Write the CSV file; return what it holds, NaN where a value is missing."""
-    x = RNG.uniform(0.1, 5, (count, sets.PROTEINS)).round(6)
+    x = RNG.uniform(0.1, 5, (count, len(sets.PROTEINS))).round(6)
     x[RNG.uniform(size=x.shape) < missing] = np.nan
     y = np.sort(np.arange(count) % 7)  # unequal shares: class 7 has as many as class 0 lacks
     y[:10] = 7
-    header = [
-        "MouseID",
-        *(f"P{i}_N" for i in range(77)),
-        *("Genotype", "Treatment", "Behavior", "class"),
-    ]
+    header = ["MouseID", *sets.PROTEINS, "Genotype", "Treatment", "Behavior", "class"]
     lines = [",".join(header)]
     for index, (row, label) in enumerate(zip(x, y, strict=True)):
         values = ["" if np.isnan(value) else str(value) for value in row]
@@ -214,23 +212,73 @@ def test_markers_crush_the_published_features_only(tmp_path):
     assert spread["published"] < 0.5 * spread["clean"]
 
 
+def reordered(text):
+    """The columns from right to left."""
+    return "".join(",".join(line.split(",")[::-1]) + "\n" for line in text.splitlines())
+
+
+def quoted(text):
+    lines = (line.split(",") for line in text.splitlines())
+    return "".join(";".join(f'"{field}"' for field in line) + "\n" for line in lines)
+
+
 @pytest.mark.parametrize(
-    ("damage", "message"),
+    "change",
     [
-        (lambda text: text[:-30], "fields in line 1081 where there should be 82"),
-        (lambda text: text[: text.rindex("71_9")], "samples where there should be 1080"),
-        (lambda text: text.replace("c-CS-s", "c-CS-x", 1), "there is no class 'c-CS-x'"),
-        (lambda text: text.replace(",", ",x", 100), "could not convert string to float"),
-        (lambda text: re.sub("\n0_0,[^,]*", "\n0_0,inf", text), "it holds an infinite value"),
-        (lambda text: "", "0 samples where there should be 1080"),
-        (lambda text: "\xff\xfe" * 100, "codec can't decode"),
+        reordered,
+        quoted,
+        lambda text: text.replace(",", ";"),
+        lambda text: text.replace(",", "\t"),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: "\ufeff" + text,
+        lambda text: text.rstrip(),
+        lambda text: text.replace("\n", "\n\n", 5) + "\n  \n" + "," * 81,
+        *(lambda text, it=it: re.sub(",(?=,)", f",{it}", text) for it in ("NA", "?", "nan", " ")),
     ],
 )
-def test_damaged_mice_are_named(damage, message, tmp_path):
+def test_mice_are_read_however_they_are_written(change, tmp_path):
+    x, y = write_mice(tmp_path)
+    path = tmp_path / "Data_Cortex_Nuclear.csv"
+    path.write_bytes(change(path.read_text()).encode())
+    raw = sets.read_mice([path])
+    np.testing.assert_array_equal(raw.x, x)
+    np.testing.assert_array_equal(raw.y, y)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text[: text.rindex("71_9")], "hold 1080 samples. Received: 1074; http"),
+        (lambda text: text.replace("c-CS-s", "c-CS-x", 1), r"'c-CS-x' in line 157\."),
+        (lambda text: text.replace("\n0_3,", "\n0_3,x"), r"points.* Received: 'x.*' in line 5\."),
+        (lambda text: re.sub("\n0_0,[^,]*", "\n0_0,inf", text), r"Received: 'inf' in line 2\."),
+        (lambda text: re.sub("\n0_0,[^,]*", "\n0_0,1_0", text), r"Received: '1_0' in line 2\."),
+        (lambda text: text.replace("\n0_1,", "\n0_1,,"), r"have 82 fields .* 83 in line 3\."),
+        (lambda text: text.replace("Tau_N", "T_N"), "header with the columns Tau_N, once"),
+        (lambda text: text.replace("Tau_N", "ARC_N"), "header with the columns ARC_N, Tau_N, once"),
+        (lambda text: text[text.index("\n") + 1 :], r"and 75 more, once each.* in line 1\."),
+        (lambda text: text.replace(",", ";").replace(".", ","), "decimal points"),
+        (lambda text: "", "header with the columns DYRK1A_N"),
+        (lambda text: "\xff\xfe" * 100, r"UTF-8: save it as such.* in line 1\."),
+        (lambda text: text.replace("\n0_1", "\n\xe9", 1), r"UTF-8: save it as such.* in line 3\."),
+        (lambda text: "PK\x03\x04" + text, "be text. Received: a zip or Excel file"),
+        (lambda text: "<!DOCTYPE html>", "be text. Received: a page of HTML"),
+        (lambda text: text.replace("0", "0" * 200_000, 1), "be a table. Received: field larger"),
+    ],
+)
+def test_mice_of_another_form_are_refused_with_the_line(change, message, tmp_path):
     write_mice(tmp_path)
     path = tmp_path / "Data_Cortex_Nuclear.csv"
-    path.write_text(damage(path.read_text()), encoding="latin-1")
-    with pytest.raises(OSError, match=rf"Data_Cortex_Nuclear\.csv is damaged: .*{message}"):
+    path.write_text(change(path.read_text()), encoding="latin-1")
+    with pytest.raises(ValueError, match=rf"Data_Cortex_Nuclear\.csv must .*{message}"):
+        load("mice_protein", data_dir=tmp_path)
+
+
+def test_mice_cut_short_are_damaged(tmp_path):
+    write_mice(tmp_path)
+    path = tmp_path / "Data_Cortex_Nuclear.csv"
+    path.write_text(path.read_text()[:-30])
+    with pytest.raises(OSError, match=r"is damaged: it ends within line 1081; get the file again"):
         load("mice_protein", data_dir=tmp_path)
 
 
@@ -288,13 +336,7 @@ def test_full_isolet_comes_before_its_fifth(tmp_path, shorten):
 @pytest.mark.parametrize(
     ("file", "damage", "message"),
     [
-        ("isolet5.data", lambda text: text[:-8], "number of columns changed"),
-        ("isolet5.data", lambda text: text[: text.rindex("\n", 0, -1) + 1], "25 samples .* be 26"),
-        ("isolet5.data", lambda text: text.replace(", 3.", ", 27."), "row 3 is 27.0, not 1 to 26"),
-        ("isolet5.data", lambda text: text.replace(", 3.", ", nan"), "row 3 holds NaN"),
-        ("isolet5.data", lambda text: "1, 2, 3\n", "rows of 3 numbers where .* be 618"),
-        ("isolet5.data", lambda text: "", "rows of 0 numbers"),
-        ("isolet1+2+3+4.data", lambda text: text.replace("0.", "O.", 1), "could not convert"),
+        ("isolet5.data", lambda text: text[:-3000], "ends within line 26"),
         ("isolet1+2+3+4.data", lambda text: "\x1f\x9d\xff" + text, "not a file of compress"),
     ],
 )
@@ -305,6 +347,40 @@ def test_damaged_isolet_is_named(file, damage, message, tmp_path, shorten):
     path.write_bytes(damage(path.read_text()).encode("latin-1"))
     with pytest.raises(OSError, match=rf"{re.escape(file)} is damaged: .*{message}"):
         load("isolet", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text[: text.rindex("\n", 0, -1) + 1], "hold 26 samples. Received: 25"),
+        (lambda text: text.replace(", 3.", ", 27."), r"labels from 1 to 26.* 27.0 in line 3\."),
+        (lambda text: "\n" + text.replace(", 3.", ", ?"), r"labels from 1 .* nan in line 4\."),
+        (lambda text: "1, 2, 3\n", r"618 fields a line.* Received: 3 in line 1\."),
+        (lambda text: "", "hold 26 samples. Received: 0"),
+        (lambda text: text.replace("0.", "O.", 1), r"finite numbers.*Received: '-?O\..* in line 1"),
+        (lambda text: "f, " * 617 + "class\n" + text, r"no header, but 618 numbers .* in line 1\."),
+        (lambda text: text.replace(", ", "; ").replace(".", ","), "points"),
+    ],
+)
+def test_isolet_of_another_form_is_refused_with_the_line(change, message, tmp_path, shorten):
+    shorten("isolet", (52, 26))
+    write_isolet(tmp_path)
+    path = tmp_path / "isolet5.data"
+    path.write_text(change(path.read_text()))
+    with pytest.raises(ValueError, match=rf"isolet5\.data must .*{message}"):
+        load("isolet", data_dir=tmp_path)
+
+
+def test_isolet_may_have_gaps(tmp_path, shorten):
+    (x, _), _ = write_isolet(tmp_path)
+    path = tmp_path / "isolet1+2+3+4.data"
+    _, rest = path.read_text().split(",", 1)
+    path.write_text(f"?,{rest}".replace("\n", "\r\n") + "\r\n")
+    (source, _) = shorten("isolet", (52, 26)).sources
+    raw = source.load(source.find(tmp_path))
+    assert np.isnan(raw.x[0, 0])
+    np.testing.assert_array_equal(raw.x[:52].ravel()[1:], x.ravel()[1:])
+    assert np.isfinite(load("isolet", data_dir=tmp_path).x_train).all()
 
 
 def test_half_of_isolet_is_said_to_be_missing(tmp_path):
@@ -318,21 +394,47 @@ def test_half_of_isolet_is_said_to_be_missing(tmp_path):
     ("content", "message"),
     [
         ({"X": np.zeros((1560, 616)), "Y": np.ones((1560, 1))}, r"X of shape \(1560, 616\)"),
+        ({"X": np.zeros((617, 1560)), "Y": np.ones((1560, 1))}, r"with 617 columns"),
         ({"X": np.zeros((1560, 617)), "Y": np.ones((1559, 1))}, "1559 labels"),
-        ({"X": np.zeros((1560, 617)), "Y": np.zeros((1560, 1))}, "row 1 is 0.0, not 1 to 26"),
-        ({"X": np.full((1560, 617), np.nan), "Y": np.ones((1560, 1))}, "no finite number"),
-        ({"X": np.zeros((26, 617)), "Y": np.ones((26, 1))}, "26 samples where .* be 1560"),
-        ({"fea": np.zeros((26, 617))}, "no array 'X'"),
-        (None, ""),
+        ({"X": np.zeros((1560, 617)), "Y": np.zeros((1560, 1))}, r"from 1 to 26.* 0.0 in row 1\."),
+        ({"X": np.full((2, 617), np.inf), "Y": np.ones((2, 1))}, "finite numbers, .*row 1"),
+        (
+            {"X": np.zeros((26, 617)), "Y": np.ones((26, 1))},
+            "1560 samples. Received: 26; http",
+        ),
+        ({"fea": np.zeros((26, 617))}, "have the arrays X and Y. Received: fea"),
+        ({"X": "letters", "Y": np.ones((2, 1))}, "numbers in X. Received: an array of <U7"),
+        ({"X": scipy.sparse.csc_array((2**20, 617)), "Y": [1]}, "X of at most 268435456 values"),
+        (b"X,Y" * 100, "be a MATLAB file"),
+        (b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM", "MATLAB before 7.3: save"),
     ],
 )
-def test_damaged_matlab_file_is_named(content, message, tmp_path):
+def test_matlab_file_of_another_form_is_refused(content, message, tmp_path):
     path = tmp_path / "Isolet.mat"
-    savemat(path, content or {"X": RNG.normal(size=(50, 617)), "Y": np.ones((50, 1))})
-    if content is None:
-        path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(OSError, match=rf"Isolet\.mat is damaged: .*{message}"):
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        savemat(path, content)
+    with pytest.raises(ValueError, match=rf"Isolet\.mat must .*{message}"):
         load("isolet", data_dir=tmp_path)
+
+
+def test_damaged_matlab_file_is_named(tmp_path):
+    path = tmp_path / "Isolet.mat"
+    savemat(path, {"X": RNG.normal(size=(50, 617)), "Y": np.ones((50, 1))})
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(OSError, match=r"Isolet\.mat is damaged: "):
+        load("isolet", data_dir=tmp_path)
+
+
+def test_sparse_matrices_of_matlab_are_read(tmp_path):
+    x = RNG.uniform(-1, 1, (52, 617)) * (RNG.uniform(size=(52, 617)) < 0.1)
+    x[3, 4], y = np.nan, np.arange(52)[:, None] % 26 + 1
+    sparse = scipy.sparse.csc_array
+    savemat(tmp_path / "Isolet.mat", {"X": sparse(x), "Y": sparse(y)})
+    raw = sets.read_fifth([tmp_path / "Isolet.mat"])
+    np.testing.assert_array_equal(raw.x, x.astype(np.float32))
+    np.testing.assert_array_equal(raw.y, y.ravel() - 1)
 
 
 # --- activity
@@ -352,17 +454,17 @@ def test_activity_keeps_its_split(separator, tmp_path, shorten):
     np.testing.assert_array_equal(split.y_test, y_test)
 
 
-def test_damaged_activity_is_named(tmp_path, shorten):
+def test_activity_of_another_form_is_refused(tmp_path, shorten):
     write_activity(tmp_path)
-    with pytest.raises(OSError, match=r"final_X_train.txt is damaged: 12 samples where .* 4252"):
+    with pytest.raises(ValueError, match=r"final_X_train.txt must hold 4252 .* Received: 12; http"):
         load("activity", data_dir=tmp_path)
     shorten("activity", (12, 6))
     labels = tmp_path / "final_y_test.txt"
     labels.write_text("1\n2\n3\n")
-    with pytest.raises(OSError, match=r"final_X_test.txt is damaged: 6 samples, but 3 in final_y"):
+    with pytest.raises(ValueError, match=r"X_test.txt must hold as many samples as final_y_test"):
         load("activity", data_dir=tmp_path)
     labels.write_text("1\n2\n7\n1\n2\n3\n")
-    with pytest.raises(OSError, match=r"final_y_test.txt is damaged: the label of row 3 is 7.0"):
+    with pytest.raises(ValueError, match=r"final_y_test.txt must have labels .* 7.0 in line 3"):
         load("activity", data_dir=tmp_path)
 
 
@@ -416,14 +518,14 @@ def test_coil20_is_read_from_images(tmp_path):
     with pytest.raises(OSError, match=r"obj4__0\.png is damaged"):
         sets.read_objects(paths)
     paths[3].write_bytes(tf.io.encode_png(images[3, :64]).numpy())
-    with pytest.raises(OSError, match=r"obj4__0\.png is damaged: \(64, 128\) pixels"):
+    with pytest.raises(ValueError, match=r"obj4__0\.png must have 128×128 .* Received: 64×128"):
         sets.read_objects(paths)
 
 
 def test_coil20_out_of_range_is_named(tmp_path):
     y = np.repeat(np.arange(1, 21), 72)
     savemat(tmp_path / "COIL20.mat", {"X": np.full((1440, 1024), 200.0), "Y": y})
-    with pytest.raises(OSError, match=r"COIL20\.mat is damaged: pixels from 200.0 to 200.0"):
+    with pytest.raises(ValueError, match=r"COIL20\.mat must have pixels in .* from 200.0 to 200.0"):
         load("coil20", data_dir=tmp_path)
 
 
@@ -499,6 +601,13 @@ def test_decompress_undoes_compress(widest, clear_at):
 def test_what_is_not_of_compress_is_refused(data, message):
     with pytest.raises(ValueError, match=message):
         decompress(data)
+
+
+def test_what_expands_without_end_is_refused(monkeypatch):
+    monkeypatch.setattr(compress_module, "_LARGEST", 10_000)
+    with pytest.raises(ValueError, match="it holds more than 10000 bytes"):
+        decompress(compress(b"a" * 10_001))
+    assert decompress(compress(b"a" * 10_000)) == b"a" * 10_000
 
 
 # --- builders

@@ -1,17 +1,19 @@
 """Small runs of `keras-uae generate` for the tests of shards."""
 
-import itertools
 import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from typer.testing import CliRunner
 
 from keras_uae.cli.app import app
 from tests import tiny_models
+from tests.keras_uae.sharding import deadly_calls
 
 COUNT, SHARD, BATCH = 70, 16, 8
 SHARDS = 5
@@ -41,27 +43,31 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
-def start(arguments: list[str], writes: int | None = None) -> multiprocessing.process.BaseProcess:
+def start(
+    arguments: list[str],
+    at: int | None = None,
+    moment: str = "before",
+    calls: tuple[str, ...] = ("fsync",),
+) -> multiprocessing.process.BaseProcess:
     """Run `keras-uae` in a process of its own, forked from one that has imported it.
 
-    After so many `writes` to the disk, in the middle of the next one, it is ended by SIGKILL.
+    At the one numbered `at` of its `calls` of the system it is ended by SIGKILL.
     """
+    return fork(_main, arguments, at, moment, calls)
+
+
+def fork(function: Callable, *arguments: Any) -> multiprocessing.process.BaseProcess:
+    """A call in a process that has imported the library and not used TensorFlow."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["keras_uae.cli.app"])
-    process = context.Process(target=_main, args=(arguments, writes), daemon=True)
+    process = context.Process(target=function, args=arguments, daemon=True)
     process.start()
     return process
 
 
-def _main(arguments: list[str], writes: int | None) -> None:
-    fsync, countdown = os.fsync, itertools.count()
-
-    def fsync_or_die(handle: int) -> None:
-        if next(countdown) == writes:
-            os.kill(os.getpid(), signal.SIGKILL)
-        fsync(handle)
-
-    os.fsync = fsync_or_die  # type: ignore[assignment]
+def _main(arguments: list[str], at: int | None, moment: str, calls: tuple[str, ...]) -> None:
+    if at is not None:
+        deadly_calls.install(at, moment, calls)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(1, 2)
     app(arguments)

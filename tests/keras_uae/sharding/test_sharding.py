@@ -16,9 +16,11 @@ import tensorflow as tf
 
 import keras_uae.cli
 from keras_uae import MinMaxAttack, UAEAugmentation, UAEs
+from keras_uae._files import sha256_of_file
 from keras_uae.sharding import ArraySource, DataReference, Shards, generate_shards
 from keras_uae.sharding.attack_config import ATTACKS, build_attack, describe_attack
 from keras_uae.sharding.fingerprints import intra_op_threads
+from keras_uae.sharding.generate import NoProgress, make_missing
 from keras_uae.sharding.models import load_model
 from keras_uae.sharding.worker import Worker
 from tests import tiny_models
@@ -79,6 +81,17 @@ def test_what_is_damaged_is_made_anew(complete, copy, inputs):
     (copy / "shard-000004.npz.1234.part").write_bytes(b"half")
     result = invoke(*command(inputs, copy, "--json"))
     assert json.loads(result.stdout)["shards"] == {"kept": 2, "damaged": 1, "made": 3}
+    assert contents(copy) == contents(complete)
+
+
+def test_what_a_lost_worker_has_begun_goes_at_the_end(complete, copy):
+    class Engine:
+        """Whose worker dies in the middle of a file that another one makes anew."""
+
+        def run(self, numbers, on_samples):
+            (copy / "shard-000001.npz.1234.part").write_bytes(b"half")
+
+    make_missing(copy, Shards(copy).manifest, range(SHARDS), Engine(), NoProgress())
     assert contents(copy) == contents(complete)
 
 
@@ -364,15 +377,46 @@ def test_training_refuses_other_originals_and_missing_shards(complete, copy):
         UAEAugmentation.from_shards(copy, x)
 
 
+@pytest.mark.parametrize("place", ["x", "success"])
+def test_damaged_shards_are_neither_trained_on_nor_shown(copy, place):
+    """One bit of a value, which no length and no header tells."""
+    array = Shards(copy).open(3)[place]
+    with array._reading() as (_, begin), open(array.path, "r+b") as file:
+        file.seek(begin)
+        byte = file.read(1)[0]
+        file.seek(begin)
+        file.write(bytes([byte ^ 1]))
+    for use in (UAEAugmentation.from_shards, lambda directory: Shards(directory).samples()):
+        with pytest.raises(ValueError, match="shard 3 of 5 is damaged; `keras-uae generate --res"):
+            use(copy)
+    values = json.loads(invoke("inspect", copy, "--json").stdout)
+    assert values["shards_unreadable"] == [3] or place == "x"  # which `inspect` does not show
+    assert invoke("verify", copy).exit_code == 3
+    if place == "success":
+        with pytest.raises(ValueError, match="CRC"):
+            Shards(copy).column("success", [3])
+
+
 def test_values_that_are_not_finite_are_noticed_when_they_are_read(copy):
-    path = copy / "shard-000000.npz"
+    path, run = copy / "shard-000000.npz", Shards(copy).manifest
     with np.load(path) as file:
         arrays = {name: file[name].copy() for name in file.files}
     arrays["x"][:] = np.nan
     np.savez(path, **arrays)
+    file_sum = sha256_of_file(path)
+    bound = f"# run {run.bound(0, file_sum)}"
+    path.with_name(f"{path.name}.sha256").write_text(f"{file_sum}  {path.name}\n{bound}\n")
     data = UAEAugmentation.from_shards(copy, batch_size=COUNT)
     with pytest.raises(ValueError, match="must be finite"):
         data[0]
+
+
+def test_shards_without_a_sum_or_of_another_run_are_not_shown(copy):
+    (copy / "shard-000000.npz.sha256").unlink()
+    text = (copy / "shard-000001.npz.sha256").read_text()
+    (copy / "shard-000001.npz.sha256").write_text(text.replace("# run ", "# run 0")[:-2] + "\n")
+    values = json.loads(invoke("inspect", copy, "--json").stdout)
+    assert (values["shards_present"], values["shards_unreadable"]) == (3, [1])
 
 
 # The command
