@@ -20,6 +20,8 @@ from keras_uae.similarity import MINE, BivariateSampling, Convolution
 from models import small_classifier
 from tests.experiments.runs import contents, metrics, records, watch_bars
 
+pytestmark = pytest.mark.usefixtures("nothing_is_traced")
+
 SIZES = {"train-size": 400, "epochs": 4, "attack-size": 20, "steps": 18, "sampling-steps": 2}
 SIZES |= {"grid-size": 3, "grid-steps": 3, "pgd-steps": 8}
 SMALL = [f"--{name}={value}" for name, value in SIZES.items()]
