@@ -62,12 +62,12 @@ def ascend_primal(
     """One gradient step for each shuffle in `orders`, on the weights; the form for K > d'."""
     batched = (*state, tf.stop_gradient(v))
     w_x, w_y, b, w, value, on_pre_y = _in_parts(_train_primal, batched, (orders, report, eta))
-    value = _primal_value(v, value, state.scale, w_y, on_pre_y)
+    value = _differentiable(v, value, state.scale, w_y, on_pre_y)
     return Estimate(state._replace(w_x=w_x, w_y=w_y, b=b, w=w), value)
 
 
 @by_hand
-def _primal_value(
+def _differentiable(
     v: tf.Tensor, value: tf.Tensor, scale: tf.Tensor, w_y: tf.Tensor, on_pre_y: tf.Tensor
 ) -> WithGradient:
     """`value`, computed already; its gradient in v is that to the pre-activations through W_y."""
@@ -128,27 +128,10 @@ def ascend_dual(
     gram_y = tf.matmul(fixed, fixed, transpose_a=True)
     raw_pre_y = tf.matmul(state.w_y, fixed)
     batched = (state.gram_x, gram_y, state.scale, state.pre_x, raw_pre_y, state.w)
-    pre_x, learned, w, value, on_first, on_span = _in_parts(
-        _train_dual, batched, (orders, report, eta)
-    )
-
-    value = _dual_value(v, value, state.w_y, on_first, on_span)
+    pre_x, learned, w, value, on_pre_y = _in_parts(_train_dual, batched, (orders, report, eta))
     w_y = state.w_y + tf.matmul(learned, fixed, transpose_b=True)
+    value = _differentiable(v, value, state.scale, w_y, on_pre_y)
     return Estimate(state._replace(pre_x=pre_x, w_y=w_y, w=w), value)
-
-
-@by_hand
-def _dual_value(
-    v: tf.Tensor, value: tf.Tensor, w_y: tf.Tensor, on_first: tf.Tensor, on_span: tf.Tensor
-) -> WithGradient:
-    """`value`, computed already; its gradient in v in the two factors of `_train_dual`."""
-
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
-        row = upstream[:, tf.newaxis, tf.newaxis]
-        on_v = tf.matmul(w_y, row * on_first, transpose_a=True) + tf.matmul(v, row * on_span)
-        return on_v, None, None, None, None
-
-    return tf.identity(value), gradient
 
 
 @tf.function(jit_compile=True, autograph=False)
@@ -163,9 +146,9 @@ def _train_dual(
     report: tf.Tensor,
     eta: float,
 ) -> tuple[tf.Tensor, ...]:
-    """W_xU/s + b, `learned`, w after the steps; I(θ), and its gradient to v in two factors.
+    """W_xU/s + b, `learned`, w after the steps; I(θ), and its gradient to W_yV/s.
 
-    The weights are W_y = w_y + learned·Vᵀ by then, the gradient w_yᵀ·on_first + V·on_span.
+    The weights are W_y = w_y + learned·Vᵀ by then.
     """
     gram_y = scale**2 * gram_y
     start = (pre_x, scale * raw_pre_y, tf.zeros_like(pre_x), w[:, :, tf.newaxis])
@@ -190,9 +173,7 @@ def _train_dual(
     on_pre_y = final.pre_y
     if few:
         pre_x, learned, w, on_pre_y = map(_batch_first, (pre_x, learned, w, on_pre_y))
-    learned, on_first = scale * learned, scale * on_pre_y
-    on_span = tf.matmul(learned, on_first, transpose_a=True)
-    return pre_x, learned, tf.squeeze(w, 2), final.value, on_first, on_span
+    return pre_x, scale * learned, tf.squeeze(w, 2), final.value, on_pre_y
 
 
 def _batch_last(x: tf.Tensor) -> tf.Tensor:
