@@ -3,7 +3,7 @@
 import os
 import sys
 
-from keras_uae._startup import end_on_interruption, is_command
+from keras_uae._startup import is_command
 
 
 def check_backend() -> None:
@@ -21,7 +21,6 @@ def check_backend() -> None:
         )
 
 
-end_on_interruption()
 try:
     check_backend()
 except ImportError as error:

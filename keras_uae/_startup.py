@@ -1,21 +1,58 @@
-"""What the command `keras-uae` says while the library is being imported, before it can run itself.
+"""How the command `keras-uae` imports the library, which takes seconds: late, and in silence."""
 
-The imports take seconds, in which Ctrl-C would end in a traceback.
-"""
-
+import contextlib
+import importlib
 import os
 import signal
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 INTERRUPTED = 130  # as shells have it
+_stderr = 2  # where it is to be found; another file descriptor while there is silence
 
 
 def is_command() -> bool:
     """Whether this process is the command, not a program that imports the library."""
-    name = Path(sys.argv[0]).stem if sys.argv else ""
-    return name == "keras-uae" or (name == "-m" and "keras_uae.cli" in sys.orig_argv)
+    path = Path(sys.argv[0] if sys.argv else "")
+    if path.stem in ("-m", "__main__"):  # the second one once its package is imported
+        return "keras_uae.cli" in sys.orig_argv
+    return path.stem == "keras-uae"
+
+
+def import_library() -> ModuleType:
+    """All of the library: what the command does before it needs any of it."""
+    if "keras_uae._library" not in sys.modules:
+        end_on_interruption()
+        # before TensorFlow is imported: afterwards it is not read
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        with _silence():
+            importlib.import_module("tensorflow")
+        importlib.import_module("keras_uae._library")
+        raise_interruption()
+    return sys.modules["keras_uae._library"]
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep the notes on processor features that TensorFlow always writes, unless it fails."""
+    global _stderr
+    with tempfile.TemporaryFile() as notes:
+        _stderr = os.dup(2)
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            notes.seek(0)
+            os.write(_stderr, notes.read())
+            raise
+        finally:
+            os.dup2(_stderr, 2)
+            os.close(_stderr)
+            _stderr = 2
 
 
 def end_on_interruption() -> None:
@@ -34,5 +71,5 @@ def raise_interruption() -> None:
 
 
 def _end(*_: Any) -> None:
-    print("keras-uae: interrupted.", file=sys.stderr, flush=True)
+    os.write(_stderr, b"keras-uae: interrupted.\n")
     os._exit(INTERRUPTED)

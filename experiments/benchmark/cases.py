@@ -61,7 +61,8 @@ PRESETS = {
         calls=10,
         call_size=4,
     ),
-    "quick": Scale(repeats=5),
+    # T = 10: both loops make as many passes of the model, so that ratios hardly depend on T
+    "quick": Scale(repeats=5, steps=10, batches=POWERS[::2], sizes=(1024, 4096)),
     "full": Scale(repeats=9, sizes=(1024, 4096, 16_384, 60_000), size_repeats=3),
 }
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 import tyro
 from rich.console import Console
 
-from experiments.benchmark.cases import PRESETS, Scale
+from experiments.benchmark.cases import MODELS, PRESETS, Scale
 from experiments.benchmark.sections import SECTIONS, WORK
 from experiments.benchmark.tables import LEGEND, print_sheets
 from experiments.engine.config import Choice, check_settings
@@ -31,8 +31,10 @@ class Config:
     sections: tuple[Annotated[str, Choice(SECTIONS)], ...] = tuple(SECTIONS)
     """What to measure."""
     preset: Annotated[str, Choice(PRESETS)] = "quick"
-    """smoke: see it run, in half a minute. quick: five rounds, about twenty minutes on two cores.
-    full: nine rounds, and `generate` on 60 000 images too, some hours."""
+    """smoke: see it run, in half a minute. quick: five rounds of T = 10, some ten minutes on two
+    cores. full: nine of T = 40, and `generate` on 60 000 images too, some hours."""
+    models: tuple[Annotated[str, Choice(MODELS)], ...] = tuple(MODELS)
+    """Of the section attacks."""
     repeats: int | None = None
     """Rounds in which every method is timed once. Preset: 5; full: 9; smoke: 2."""
     json: str | None = None
@@ -52,6 +54,8 @@ class Config:
                 f"Received: json={self.json!r}."
             )
         scale = PRESETS[self.preset]
+        if self.models != tuple(MODELS):
+            scale = scale._replace(models=self.models)
         return scale if self.repeats is None else scale._replace(repeats=self.repeats)
 
 

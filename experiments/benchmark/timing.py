@@ -2,7 +2,8 @@
 
 A machine does not run at one speed: other work, heat and clocks change it over minutes. Methods
 that take turns meet the same machine in the same round, so a ratio is taken there and the median
-over the rounds reported.
+over the rounds reported. Where others have a part of the machine, processor seconds tell more than
+those of the clock: both are taken.
 """
 
 import threading
@@ -79,6 +80,7 @@ class Timing:
 
     warm_up_seconds: float  # of the first call, which compiles and is not counted
     seconds: list[float] = field(default_factory=list)
+    processor_seconds: list[float] = field(default_factory=list)
     memory_before: list[int] = field(default_factory=list)
     memory_peak: list[int] = field(default_factory=list)
 
@@ -91,14 +93,17 @@ def round_robin(
     `tick` is called before every call with the place of its method.
     """
 
-    def call(index: int) -> tuple[float, PeakMemory]:
+    def call(index: int) -> tuple[float, float, PeakMemory]:
         tick(index)
-        return timed(methods[index].run)[1:]
+        begin = time.process_time()
+        _, seconds, memory = timed(methods[index].run)
+        return seconds, time.process_time() - begin, memory
 
     timings = [Timing(call(index)[0]) for index in range(len(methods))]
     for index in turns(len(methods), rounds):
-        seconds, memory = call(index)
+        seconds, processor, memory = call(index)
         timings[index].seconds.append(seconds)
+        timings[index].processor_seconds.append(processor)
         timings[index].memory_before.append(memory.before)
         timings[index].memory_peak.append(memory.peak)
     return timings
@@ -128,12 +133,19 @@ def compare(
         ms = [1000 * seconds / method.samples for seconds in timing.seconds]
         row = {"name": method.name, "samples": method.samples, **vars(timing)}
         rows.append({**row, "ms_per_sample": ms})
-    base = next(row["ms_per_sample"] for row in rows if row["name"] == reference)
+    base = next(row for row in rows if row["name"] == reference)
     for row in rows:
-        ms = row["ms_per_sample"]
-        row["ratio"] = [one / other for one, other in zip(ms, base, strict=True)]
-        row["summary"] = {key: quartiles(row[key]) for key in ("ms_per_sample", "ratio")}
+        row["ratio"] = ratios(row, base, "seconds")
+        row["processor_ratio"] = ratios(row, base, "processor_seconds")
+        keys = ("ms_per_sample", "ratio", "processor_ratio")
+        row["summary"] = {key: quartiles(row[key]) for key in keys}
     return rows
+
+
+def ratios(row: dict[str, Any], base: dict[str, Any], name: str) -> list[float]:
+    """What a method takes for a sample as a multiple of what another one does, round by round."""
+    share = base["samples"] / row["samples"]
+    return [share * one / other for one, other in zip(row[name], base[name], strict=True)]
 
 
 def quartiles(values: Sequence[float]) -> dict[str, float]:

@@ -1,8 +1,9 @@
 """The command `keras-uae`. What it needs beside the library is the extra `cli`."""
 
+import os
 import sys
 
-from keras_uae._startup import INTERRUPTED, raise_interruption
+from keras_uae._startup import INTERRUPTED
 from keras_uae.cli.streams import discard, plain_streams
 
 
@@ -32,11 +33,12 @@ def _run() -> None:
         import typer  # noqa: F401
     except ImportError as error:
         sys.exit(f"keras-uae needs {error.name}: pip install 'keras-uae[cli]'")
+    if os.environ.get("KERAS_BACKEND"):  # another one is refused at sight
+        import keras_uae._backend  # noqa: F401
     from keras_uae._allocator import keep_freed_memory
     from keras_uae.cli.app import app
 
     keep_freed_memory()
-    raise_interruption()
     app()
 
 

@@ -1,14 +1,14 @@
 """The commands of `keras-uae`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keras_uae import __version__
+from keras_uae._startup import import_library
+from keras_uae._version import __version__
 from keras_uae.cli.comparison import compare, report
 from keras_uae.cli.generation import EXAMPLES, generate
-from keras_uae.cli.inspection import figures, tables
 from keras_uae.cli.options import (
     EXIT_CODES,
     DataDir,
@@ -22,11 +22,9 @@ from keras_uae.cli.options import (
     import_modules,
 )
 from keras_uae.cli.outcome import ExitCode, Outcome, UsageError, exit_codes
-from keras_uae.sharding import Shards
-from keras_uae.sharding.fingerprints import model_fingerprint
-from keras_uae.sharding.models import load_model
-from keras_uae.sharding.reader import merge as merge_shards
-from keras_uae.sharding.sources import DataReference
+
+if TYPE_CHECKING:
+    from keras_uae.sharding import DataReference, Shards
 
 app = typer.Typer(
     name="keras-uae",
@@ -80,6 +78,10 @@ def inspect(
     """
     outcome = Outcome(as_json)
     with exit_codes(outcome):
+        import_library()
+        from keras_uae.cli.inspection import figures, tables
+        from keras_uae.sharding import Shards
+
         shards = Shards(directory)
         values = figures(shards)
         for table in tables(values):
@@ -115,6 +117,11 @@ def verify(
     """
     outcome = Outcome(as_json)
     with exit_codes(outcome):
+        import_library()
+        from keras_uae.sharding import Shards
+        from keras_uae.sharding.fingerprints import model_fingerprint
+        from keras_uae.sharding.models import load_model
+
         import_modules(modules)
         shards = Shards(directory)
         states = shards.states()
@@ -143,12 +150,16 @@ def merge(
     with exit_codes(outcome):
         if out.exists() and not overwrite:
             raise UsageError(f"{str(out)!r} exists already: --overwrite replaces it.")
+        import_library()
+        from keras_uae.sharding import Shards
+        from keras_uae.sharding.reader import merge as merge_shards
+
         count = merge_shards([Shards(each) for each in directories], out)
         outcome.say(f"{out}: {count} samples")
         outcome.finish({"file": str(out), "samples": count})
 
 
-def _data_problems(shards: Shards, reference: DataReference, labels: str | None) -> list[str]:
+def _data_problems(shards: "Shards", reference: "DataReference", labels: str | None) -> list[str]:
     source = reference.open(shards.manifest.sample_shape)
     expected = (shards.manifest.count, *shards.manifest.sample_shape)
     if tuple(source.shape) != expected:

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import keras
-import numpy as np
 import typer
 
-from keras_uae import comparison
-from keras_uae.attacks.data_space import DATA_BOUNDS
+from keras_uae._files import file_size
+from keras_uae._startup import import_library
+from keras_uae.cli.choices import DATA_BOUNDS
 from keras_uae.cli.options import (
     DataDir,
     DivideBy,
@@ -22,7 +21,12 @@ from keras_uae.cli.options import (
     import_modules,
 )
 from keras_uae.cli.outcome import ExitCode, Outcome, UsageError, exit_codes
-from keras_uae.sharding.models import load_compiled, load_model
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from keras_uae import comparison
 
 Model = Annotated[Path, typer.Argument(help="A .keras file.", metavar="MODEL.keras")]
 Data = Annotated[
@@ -82,6 +86,11 @@ def compare(
     """
     outcome = Outcome(as_json, quiet)
     with exit_codes(outcome):
+        file_size(model)
+        import_library()
+        from keras_uae import comparison
+        from keras_uae.sharding.models import load_compiled
+
         import_modules(modules)
         network = load_compiled(model)
         read = _reader(network, feature, divide_by, data_dir)
@@ -163,6 +172,11 @@ def report(
         for each in (page, file):
             if each.exists() and not overwrite:
                 raise UsageError(f"{str(each)!r} exists already: --overwrite replaces it.")
+        file_size(model)
+        import_library()
+        from keras_uae import comparison
+        from keras_uae.sharding.models import load_model
+
         import_modules(modules)
         network = load_model(model)
         x, _ = _reader(network, feature, divide_by, data_dir)(data, None)
@@ -186,7 +200,7 @@ def report(
         outcome.finish({**found.summary(), "files": {"page": str(page), "summary": str(file)}})
 
 
-def _leave(found: comparison.Comparison, out: Path, outcome: Outcome) -> dict[str, str]:
+def _leave(found: "comparison.Comparison", out: Path, outcome: Outcome) -> dict[str, str]:
     """Write the page, the picture and the figures, and print the table."""
     files = {
         "page": found.save_page(out / "comparison.html", overwrite=True),
@@ -199,11 +213,11 @@ def _leave(found: comparison.Comparison, out: Path, outcome: Outcome) -> dict[st
 
 
 def _reader(
-    network: keras.Model, feature: str | None, divide_by: float, data_dir: str | None
-) -> Callable[[str, str | None], tuple[np.ndarray, Any]]:
+    network: "keras.Model", feature: str | None, divide_by: float, data_dir: str | None
+) -> "Callable[[str, str | None], tuple[np.ndarray, Any]]":
     """A function that reads samples, and their labels if they are named, into memory."""
 
-    def read(data: str, labels: str | None) -> tuple[np.ndarray, Any]:
+    def read(data: str, labels: str | None) -> "tuple[np.ndarray, Any]":
         reference = data_reference(data, feature, divide_by, data_dir)
         source = reference.open(getattr(network, "input_shape", (None,))[1:])
         x = source.read(0, len(source))

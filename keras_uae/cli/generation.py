@@ -1,16 +1,16 @@
 """The command `keras-uae generate`."""
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from keras_uae._checks import check_number
-from keras_uae._files import file_size
-from keras_uae.attacks.data_space import DATA_BOUNDS
-from keras_uae.attacks.presets import PRESETS
+from keras_uae._files import LARGEST_JSON, file_size
+from keras_uae._startup import import_library
+from keras_uae.cli.choices import DATA_BOUNDS, LARGEST_COUNT, choices
 from keras_uae.cli.options import (
     DataDir,
     DivideBy,
@@ -24,25 +24,11 @@ from keras_uae.cli.options import (
 )
 from keras_uae.cli.outcome import Outcome, UsageError, exit_codes, options
 from keras_uae.cli.progress import SampleProgress
-from keras_uae.criteria import CRITERIA
-from keras_uae.sharding import Manifest
-from keras_uae.sharding.attack_config import build_attack
-from keras_uae.sharding.fingerprints import available_cores, intra_op_threads, set_intra_op_threads
-from keras_uae.sharding.generate import (
-    LocalEngine,
-    located,
-    make_missing,
-    open_directory,
-    plan,
-    settle_sizes,
-)
-from keras_uae.sharding.manifest import FILE_NAME, LARGEST_COUNT, LARGEST_FILE
-from keras_uae.sharding.models import load_model
-from keras_uae.sharding.ray_engine import RayEngine, check_ray
-from keras_uae.sharding.worker import Worker
-from keras_uae.similarity import names as similarity_names
 
 _MOST_THREADS = 1024
+_PRESETS = choices("keras_uae.attacks.presets", "PRESETS")
+_SIMILARITIES = f"auto, {choices('keras_uae.similarity', 'SIMILARITIES')}"
+_CRITERIA = choices("keras_uae.criteria", "CRITERIA")
 EXAMPLES = """[bold]Examples[/bold]\n
 keras-uae generate autoencoder.keras x_train.npy --out uaes\n
 keras-uae generate autoencoder.keras images.npz --feature x --divide-by 255 --out uaes --resume\n
@@ -64,16 +50,16 @@ def generate(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what is there; start if nothing is.")
     ] = False,
-    preset: Annotated[str, typer.Option(help=f"{', '.join(PRESETS)}.")] = "default",
+    preset: Annotated[str, typer.Option(help=f"{_PRESETS}.")] = "default",
     steps: Annotated[int | None, typer.Option(help="Iterations T.")] = None,
     epsilon: Annotated[
         float | None, typer.Option(help="Largest change of any value, of high − low.")
     ] = None,
     similarity: Annotated[
-        str | None, typer.Option(help=f"What is minimised: {', '.join(similarity_names())}.")
+        str | None, typer.Option(help=f"What is minimised: {_SIMILARITIES}.")
     ] = None,
     criterion: Annotated[
-        str | None, typer.Option(help=f"What makes an example: {', '.join(CRITERIA)}.")
+        str | None, typer.Option(help=f"What makes an example: {_CRITERIA}.")
     ] = None,
     objective: Annotated[
         str | None, typer.Option(help="minimize the similarity or, supervised, maximize it.")
@@ -142,16 +128,33 @@ def generate(
     with exit_codes(outcome):
         if engine not in ("local", "ray"):
             raise UsageError(f"`--engine` must be local or ray. Received: {engine!r}.")
-        with options():
-            check_number("keras-uae", "gpus", gpus, 0)
+        if not math.isfinite(gpus):
+            raise UsageError(f"`--gpus` must be a finite number. Received: {gpus}.")
         first, last = _shard_range(shards)
+        description = _read_config(config)
+        file_size(model)
+        import_library()
+        from keras_uae.sharding import fingerprints
+        from keras_uae.sharding.attack_config import build_attack
+        from keras_uae.sharding.generate import (
+            LocalEngine,
+            located,
+            make_missing,
+            open_directory,
+            plan,
+            settle_sizes,
+        )
+        from keras_uae.sharding.models import load_model
+        from keras_uae.sharding.ray_engine import RayEngine, check_ray
+        from keras_uae.sharding.worker import Worker
+
         if engine == "ray":
             check_ray()
         if threads is None:
             threads = _recorded_threads(out) if resume or shards is not None else None
-            share = available_cores() // workers if engine == "ray" else intra_op_threads()
-            threads = threads or max(share, 1)
-        set_intra_op_threads(threads)
+            cores, all_threads = fingerprints.available_cores(), fingerprints.intra_op_threads()
+            threads = threads or max(cores // workers if engine == "ray" else all_threads, 1)
+        fingerprints.set_intra_op_threads(threads)
         import_modules(modules)
         settings = {
             "steps": steps,
@@ -162,7 +165,6 @@ def generate(
             "step_size": step_size,
             "bounds": bounds if bounds_of is None else bounds_of,
         }
-        description = _read_config(config)
         reference = data_reference(data, feature, divide_by, data_dir)
         network = load_model(model)
         with options():
@@ -223,8 +225,8 @@ def _read_config(path: Path | None) -> Any:
     if path is None:
         return None
     try:
-        if file_size(path) > LARGEST_FILE:
-            raise ValueError(f"it is larger than {LARGEST_FILE} bytes")
+        if file_size(path) > LARGEST_JSON:
+            raise ValueError(f"it is larger than {LARGEST_JSON} bytes")
         content = json.loads(path.read_text(encoding="utf-8"))
         manifest = isinstance(content, dict) and "attack" in content
         return content["attack"] if manifest else content
@@ -237,6 +239,8 @@ def _read_config(path: Path | None) -> Any:
 
 def _recorded_threads(directory: Path) -> int | None:
     """The threads that the shards in a directory were made with, if there are any."""
+    from keras_uae.sharding.manifest import FILE_NAME, Manifest
+
     if not (directory / FILE_NAME).exists():
         return None
     environments = Manifest.read(directory).environments

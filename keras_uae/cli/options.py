@@ -5,12 +5,14 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from keras_uae.cli.outcome import ExitCode, UsageError, options
-from keras_uae.sharding.sources import DataReference
+
+if TYPE_CHECKING:
+    from keras_uae.sharding import DataReference
 
 EXIT_CODES = f"Exit codes: {' · '.join(f'{code:d} {code.meaning}' for code in ExitCode)}."
 
@@ -39,12 +41,14 @@ Modules = Annotated[
 
 def data_reference(
     data: str, feature: str | None, divide_by: float, data_dir: str | None
-) -> DataReference:
+) -> "DataReference":
     """Where the samples are that options name.
 
     Raises:
         UsageError: One of them is not valid.
     """
+    from keras_uae.sharding import DataReference
+
     with options():
         return DataReference(data, feature, divide_by, data_dir)
 

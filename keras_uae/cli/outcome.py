@@ -13,11 +13,9 @@ from typing import Any, Self
 import typer
 from rich.console import Console
 
+from keras_uae._errors import ClusterTooSmallError, DiskFullError, OtherRunError
 from keras_uae._files import is_no_space
 from keras_uae.cli.streams import discard, shown
-from keras_uae.sharding import DiskFullError
-from keras_uae.sharding.manifest import OtherRunError
-from keras_uae.sharding.ray_engine import ClusterTooSmallError
 
 _BY_KERAS = "Exception encountered when calling"  # a layer; a page comes after it
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")

@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_uae._errors import OtherRunError
 from keras_uae._files import TEMPORARY, atomic_write
 from keras_uae._version import __version__
 from keras_uae.comparison.fresh import State
 from keras_uae.results import UAEs
-from keras_uae.sharding.manifest import OtherRunError
 
 FILE_NAME = "comparison.json"
 

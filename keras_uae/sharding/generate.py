@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_uae._checks import check_integer, check_samples
 from keras_uae._datasets import samples_and_labels
+from keras_uae._errors import DiskFullError, ManifestError, OtherRunError
 from keras_uae._files import TEMPORARY, is_no_space
 from keras_uae._inputs import as_labels
 from keras_uae._memory import check_fits, free_memory
@@ -23,8 +24,6 @@ from keras_uae.sharding.manifest import (
     FILE_NAME,
     LARGEST_COUNT,
     Manifest,
-    ManifestError,
-    OtherRunError,
     shard_rows,
 )
 from keras_uae.sharding.models import layer_values
@@ -45,18 +44,6 @@ _READ_BYTES = 2**24
 _COPIES = 2  # of a shard that are held: its samples and its examples
 
 Count = Callable[[int], None]  # is told how many samples are done since the last call
-
-
-class DiskFullError(OSError):
-    """The disk is full. What was written by then is complete, and the run can be resumed.
-
-    Example:
-
-        >>> try:
-        ...     uae.generate_shards(attack, x_train, "uaes", resume=True)
-        ... except DiskFullError as error:
-        ...     print(error)
-    """
 
 
 class DirectoryChangedError(RuntimeError):

@@ -10,32 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_uae._files import atomic_write, file_size, locked_directory
+from keras_uae._errors import ManifestError
+from keras_uae._files import LARGEST_JSON, atomic_write, file_size, locked_directory
 from keras_uae.sharding.attack_config import completed
 
 FILE_NAME = "manifest.json"
 FORMAT = "keras_uae shards {}"
 _VERSION = 2  # in 1 the sum of a shard does not say to which run it belongs
-LARGEST_FILE = 2**28  # four million shards
 LARGEST_COUNT = 2**53
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _SHOWN = 5  # differences between inputs that are spelled out
-
-
-class ManifestError(ValueError):
-    """A manifest that is damaged, or belongs to another run (`OtherRunError`) than was asked for.
-
-    Example:
-
-        >>> try:
-        ...     uae.generate_shards(attack, x_train, "uaes", seed=1, resume=True)
-        ... except ManifestError as error:  # it holds the run of another seed, say
-        ...     print(error)
-    """
-
-
-class OtherRunError(ManifestError):
-    """A directory that holds another run than the one that was asked for, or none at all."""
 
 
 @dataclass(frozen=True)
@@ -250,8 +234,8 @@ def shard_rows(count: int, shard_size: int, number: int) -> range:
 def _read(directory: Path) -> Any:
     """What `manifest.json` says, of which nothing is checked."""
     path = directory / FILE_NAME
-    if file_size(path) > LARGEST_FILE:
-        raise ValueError(f"it is larger than {LARGEST_FILE} bytes")
+    if file_size(path) > LARGEST_JSON:
+        raise ValueError(f"it is larger than {LARGEST_JSON} bytes")
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -14,14 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keras_uae._errors import ClusterTooSmallError
 from keras_uae.sharding.manifest import Manifest
 from keras_uae.sharding.sources import DataReference
 
 _MOST_LOSSES = 8  # of one shard, which then is to blame itself
-
-
-class ClusterTooSmallError(ValueError):
-    """The cluster has not the cores or the GPUs that are asked for, and would wait for them."""
 
 
 def check_ray() -> None:

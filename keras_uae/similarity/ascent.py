@@ -19,11 +19,13 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from keras_uae.similarity.donsker_varadhan import objective_gradients
+from keras_uae.similarity.donsker_varadhan import Shuffle, objective_gradients
 from keras_uae.similarity.gradients import WithGradient, by_hand
 
 # Bytes that a part of the batch may take: about a core's own cache.
 _CACHE = 2**21
+_FEW = 16  # pairs, up to which the batch goes last
+_SOME = 128  # pairs, up to which a product shuffles them sooner than a gather
 
 
 class PrimalState(NamedTuple):
@@ -60,12 +62,12 @@ def ascend_primal(
     """One gradient step for each shuffle in `orders`, on the weights; the form for K > d'."""
     batched = (*state, tf.stop_gradient(v))
     w_x, w_y, b, w, value, on_pre_y = _in_parts(_train_primal, batched, (orders, report, eta))
-    value = _primal_value(v, value, state.scale, w_y, on_pre_y)
+    value = _differentiable(v, value, state.scale, w_y, on_pre_y)
     return Estimate(state._replace(w_x=w_x, w_y=w_y, b=b, w=w), value)
 
 
 @by_hand
-def _primal_value(
+def _differentiable(
     v: tf.Tensor, value: tf.Tensor, scale: tf.Tensor, w_y: tf.Tensor, on_pre_y: tf.Tensor
 ) -> WithGradient:
     """`value`, computed already; its gradient in v is that to the pre-activations through W_y."""
@@ -97,7 +99,7 @@ def _train_primal(
 
     def step(order: tf.Tensor, theta: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
         w_x, w_y, b, w = theta
-        on = objective_gradients(*forward(w_x, w_y, b), w, order)
+        on = objective_gradients(*forward(w_x, w_y, b), w, _taken(order, 2))
         return (
             w_x + eta * scale * _product(on.pre_x, u, transpose_b=True),
             w_y + eta * scale * tf.matmul(on.pre_y, v, transpose_b=True),
@@ -105,9 +107,9 @@ def _train_primal(
             w + eta * on.w,
         )
 
-    w_x, w_y, b, w = _for_each(orders, step, (w_x, w_y, b, w))
-    final = objective_gradients(*forward(w_x, w_y, b), w, report)
-    return w_x, w_y, b, w, final.value, final.pre_y
+    w_x, w_y, b, w = _for_each(orders, step, (w_x, w_y, b, w[:, :, tf.newaxis]))
+    final = objective_gradients(*forward(w_x, w_y, b), w, _taken(report, 2))
+    return w_x, w_y, b, tf.squeeze(w, 2), final.value, final.pre_y
 
 
 def _product(rows: tf.Tensor, samples: tf.Tensor, transpose_b: bool = False) -> tf.Tensor:
@@ -126,27 +128,10 @@ def ascend_dual(
     gram_y = tf.matmul(fixed, fixed, transpose_a=True)
     raw_pre_y = tf.matmul(state.w_y, fixed)
     batched = (state.gram_x, gram_y, state.scale, state.pre_x, raw_pre_y, state.w)
-    pre_x, learned, w, value, on_first, on_span = _in_parts(
-        _train_dual, batched, (orders, report, eta)
-    )
-
-    value = _dual_value(v, value, state.w_y, on_first, on_span)
+    pre_x, learned, w, value, on_pre_y = _in_parts(_train_dual, batched, (orders, report, eta))
     w_y = state.w_y + tf.matmul(learned, fixed, transpose_b=True)
+    value = _differentiable(v, value, state.scale, w_y, on_pre_y)
     return Estimate(state._replace(pre_x=pre_x, w_y=w_y, w=w), value)
-
-
-@by_hand
-def _dual_value(
-    v: tf.Tensor, value: tf.Tensor, w_y: tf.Tensor, on_first: tf.Tensor, on_span: tf.Tensor
-) -> WithGradient:
-    """`value`, computed already; its gradient in v in the two factors of `_train_dual`."""
-
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
-        row = upstream[:, tf.newaxis, tf.newaxis]
-        on_v = tf.matmul(w_y, row * on_first, transpose_a=True) + tf.matmul(v, row * on_span)
-        return on_v, None, None, None, None
-
-    return tf.identity(value), gradient
 
 
 @tf.function(jit_compile=True, autograph=False)
@@ -161,29 +146,75 @@ def _train_dual(
     report: tf.Tensor,
     eta: float,
 ) -> tuple[tf.Tensor, ...]:
-    """W_xU/s + b, `learned`, w after the steps; I(θ), and its gradient to v in two factors.
+    """W_xU/s + b, `learned`, w after the steps; I(θ), and its gradient to W_yV/s.
 
-    The weights are W_y = w_y + learned·Vᵀ by then, the gradient w_yᵀ·on_first + V·on_span.
+    The weights are W_y = w_y + learned·Vᵀ by then.
     """
     gram_y = scale**2 * gram_y
+    start = (pre_x, scale * raw_pre_y, tf.zeros_like(pre_x), w[:, :, tf.newaxis])
+    few = pre_x.shape[2] <= _FEW
+    if few:
+        gram_x, gram_y = (_batch_last(each) for each in (gram_x, gram_y))
+        start = tuple(map(_batch_last, start))
+    product, pairs = (_summed, 0) if few else (tf.matmul, 2)
 
     def step(order: tf.Tensor, now: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
         pre_x, pre_y, learned, w = now
-        on = objective_gradients(pre_x, pre_y, w, order)
+        on = objective_gradients(pre_x, pre_y, w, _shuffle(order, pairs), pairs)
         return (
-            pre_x + eta * tf.matmul(on.pre_x, gram_x),
-            pre_y + eta * tf.matmul(on.pre_y, gram_y),
+            pre_x + eta * product(on.pre_x, gram_x),
+            pre_y + eta * product(on.pre_y, gram_y),
             learned + eta * on.pre_y,
             w + eta * on.w,
         )
 
-    start = (pre_x, scale * raw_pre_y, tf.zeros_like(pre_x), w)
     pre_x, pre_y, learned, w = _for_each(orders, step, start)
-    learned = scale * learned
-    final = objective_gradients(pre_x, pre_y, w, report)
-    on_first = scale * final.pre_y
-    on_span = tf.matmul(learned, on_first, transpose_a=True)
-    return pre_x, learned, w, final.value, on_first, on_span
+    final = objective_gradients(pre_x, pre_y, w, _shuffle(report, pairs), pairs)
+    on_pre_y = final.pre_y
+    if few:
+        pre_x, learned, w, on_pre_y = map(_batch_first, (pre_x, learned, w, on_pre_y))
+    return pre_x, scale * learned, tf.squeeze(w, 2), final.value, on_pre_y
+
+
+def _batch_last(x: tf.Tensor) -> tf.Tensor:
+    """`(batch, H, K)` to `(K, H, batch)`, where one operation does many samples."""
+    return tf.transpose(x, [2, 1, 0])
+
+
+_batch_first = _batch_last  # the way back is the same
+
+
+def _summed(rows: tf.Tensor, gram: tf.Tensor) -> tf.Tensor:
+    """The product of `(K, H, batch)` and `(K, K, batch)`, each a matrix a sample.
+
+    As a sum of K products it becomes one loop over the samples; a reduction takes eight times as
+    long, and products of matrices this small, one after the other, twice.
+    """
+    return tf.add_n([rows[j, tf.newaxis] * gram[:, j, tf.newaxis] for j in range(rows.shape[0])])
+
+
+def _shuffle(order: tf.Tensor, pairs: int) -> Shuffle:
+    """Shuffles the pairs of arrays by the faster of two ways."""
+    return _multiplied(order) if pairs and order.shape[0] <= _SOME else _taken(order, pairs)
+
+
+def _taken(order: tf.Tensor, pairs: int) -> Shuffle:
+    back = tf.math.invert_permutation(order)
+    return Shuffle(
+        lambda x: tf.gather(x, order, axis=pairs), lambda x: tf.gather(x, back, axis=pairs)
+    )
+
+
+def _multiplied(order: tf.Tensor) -> Shuffle:
+    """By products with a matrix of 0 and 1: XLA gathers along the last axis number by number."""
+
+    def times(x: tf.Tensor, transpose_b: bool) -> tf.Tensor:
+        matrix = tf.one_hot(order, order.shape[0], axis=0, dtype=x.dtype)
+        return tf.reshape(
+            tf.matmul(tf.reshape(x, [-1, x.shape[2]]), matrix, transpose_b=transpose_b), tf.shape(x)
+        )
+
+    return Shuffle(lambda x: times(x, False), lambda x: times(x, True))
 
 
 def _in_parts(

@@ -1,5 +1,6 @@
 """The Donsker-Varadhan bound on mutual information, and its gradients by hand."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -27,40 +28,54 @@ def donsker_varadhan(joint: tf.Tensor, marginal: tf.Tensor) -> tf.Tensor:
 
 
 class Gradients(NamedTuple):
-    """I and its gradients: to the pre-activations `(batch, H, K)` and to w `(batch, H)`."""
+    """I and its gradients to the pre-activations and to w, each of the shape of these."""
 
-    value: tf.Tensor
+    value: tf.Tensor  # (batch,)
     pre_x: tf.Tensor
     pre_y: tf.Tensor
     w: tf.Tensor
 
 
-def objective_gradients(
-    pre_x: tf.Tensor, pre_y: tf.Tensor, w: tf.Tensor, order: tf.Tensor
-) -> Gradients:
-    """The objective of MINE and its gradients by hand; `order` (K,) shuffles the v_k.
+class Shuffle(NamedTuple):
+    """A permutation of the pairs of an array, and the way back."""
 
-    With T = w·relu(a), a = pre_x + pre_y for the joint pairs and pre_x + pre_y[order] for the
+    there: Callable[[tf.Tensor], tf.Tensor]
+    back: Callable[[tf.Tensor], tf.Tensor]
+
+
+def objective_gradients(
+    pre_x: tf.Tensor, pre_y: tf.Tensor, w: tf.Tensor, shuffle: Shuffle, pairs: int = 2
+) -> Gradients:
+    """The objective of MINE and its gradients by hand, for either order of the axes.
+
+    With T = w·relu(a), a = pre_x + pre_y for the joint pairs and pre_x + shuffled pre_y for the
     marginal ones: ∂I/∂T is 1/K on the joint pairs and −softmax(T) on the marginal ones.
 
     Args:
         pre_x: Tensor `(batch, H, K)`, W_x u_k + b.
         pre_y: Tensor `(batch, H, K)`, W_y v_k.
-        w: Tensor `(batch, H)`.
-        order: Integers `(K,)`.
+        w: Tensor `(batch, H, 1)`.
+        shuffle: What shuffles the v_k.
+        pairs: The axis of the pairs. Defaults to `2`; 0 is that of `(K, H, batch)`.
     """
-    column = w[:, :, tf.newaxis]
     joint = tf.nn.relu(pre_x + pre_y)
-    marginal = tf.nn.relu(pre_x + tf.gather(pre_y, order, axis=2))
-    statistic = tf.reduce_sum(marginal * column, axis=1)
-    value = donsker_varadhan(tf.reduce_sum(joint * column, axis=1), statistic)
-    weight = tf.nn.softmax(statistic)[:, tf.newaxis, :]
-    on_w = tf.reduce_mean(joint, axis=2) - tf.reduce_sum(marginal * weight, axis=2)
-    count = tf.cast(tf.shape(pre_x)[2], pre_x.dtype)
-    on_joint = _through_relu(tf.broadcast_to(column / count, tf.shape(joint)), joint)
-    on_marginal = _through_relu(-weight * column, marginal)
-    shuffled_back = tf.gather(on_marginal, tf.math.invert_permutation(order), axis=2)
-    return Gradients(value, on_joint + on_marginal, on_joint + shuffled_back, on_w)
+    marginal = tf.nn.relu(pre_x + shuffle.there(pre_y))
+    statistic = tf.reduce_sum(marginal * w, axis=1, keepdims=True)
+    count = tf.cast(tf.shape(pre_x)[pairs], pre_x.dtype)
+    spread = tf.reduce_logsumexp(statistic, axis=pairs, keepdims=True)
+    mean = tf.reduce_sum(joint * w, axis=[1, pairs], keepdims=True) / count
+    weight = tf.exp(statistic - spread)  # softmax
+    on_w = tf.reduce_mean(joint, axis=pairs, keepdims=True) - tf.reduce_sum(
+        marginal * weight, axis=pairs, keepdims=True
+    )
+    on_joint = _through_relu(tf.broadcast_to(w / count, tf.shape(joint)), joint)
+    on_marginal = _through_relu(-weight * w, marginal)
+    return Gradients(
+        tf.reshape(mean - spread + tf.math.log(count), [-1]),
+        on_joint + on_marginal,
+        on_joint + shuffle.back(on_marginal),
+        on_w,
+    )
 
 
 def _through_relu(gradient: tf.Tensor, output: tf.Tensor) -> tf.Tensor:

@@ -51,6 +51,13 @@ def cases(content: dict, section: str) -> list[dict]:
     return content[section]["cases"]
 
 
+def test_models_can_be_chosen():
+    assert command.Config(models=("dense 8×8×1",)).scale().models == ("dense 8×8×1",)
+    assert command.Config(preset="smoke").scale().models == SMOKE.models
+    with pytest.raises(ValueError, match="`models` of Config must be one of 'conv 8×8×1'"):
+        command.Config(models=("dense",)).scale()
+
+
 def test_settings_and_machine_are_recorded(content):
     assert content["settings"]["preset"] == "smoke"
     assert content["settings"]["steps"] == SMOKE.steps
@@ -160,12 +167,16 @@ def test_peak_memory_sees_what_is_gone_again():
 def test_comparison_of_numbers_made_up():
     methods = [Method("PGD", 10, int), Method("other", 5, int)]
     empty = {"memory_before": [1, 1, 1], "memory_peak": [2, 2, 2]}
-    timings = [Timing(9.0, [1.0, 2.0, 4.0], **empty), Timing(9.0, [1.0, 1.5, 8.0], **empty)]
+    timings = [
+        Timing(9.0, [1.0, 2.0, 4.0], [2.0, 2.0, 2.0], **empty),
+        Timing(9.0, [1.0, 1.5, 8.0], [2.0, 3.0, 4.0], **empty),
+    ]
     base, other = compare(methods, timings, "PGD")
     assert base["ms_per_sample"] == [100, 200, 400]
     assert base["ratio"] == [1, 1, 1]
     assert other["ms_per_sample"] == [200, 300, 1600]
     assert other["ratio"] == [2, 1.5, 4]
+    assert other["processor_ratio"] == [2, 3, 4]
     assert other["summary"]["ratio"] == {"median": 2, "low": 1.75, "high": 3}
     assert quartiles([7]) == {"median": 7, "low": 7, "high": 7}
     case = {"model": "conv", "batch": 10, "methods": [base, other]}
@@ -175,8 +186,8 @@ def test_comparison_of_numbers_made_up():
     assert sheet.columns == {
         "": ["PGD", "other"],
         "ms per sample": ["200", "300"],
-        "samples per s": ["5.00", "3.33"],
         "× PGD": ["–", "2.00 (1.75–3.00)"],
+        "processor": ["1.00", "3.00"],
         "peak RSS, MB": ["0", "0"],
         "warm-up, s": ["9.0", "9.0"],
     }

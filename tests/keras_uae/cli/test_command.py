@@ -19,11 +19,14 @@ import tensorflow as tf
 
 import keras_uae.cli
 from keras_uae import _fork, _memory, _startup
+from keras_uae._errors import ClusterTooSmallError, ManifestError, OtherRunError
+from keras_uae.attacks.data_space import DATA_BOUNDS
+from keras_uae.cli import choices
 from keras_uae.cli.outcome import ExitCode, UsageError, code_of, in_a_line
 from keras_uae.cli.streams import shown
-from keras_uae.sharding import ManifestError, generate
-from keras_uae.sharding.manifest import OtherRunError
-from keras_uae.sharding.ray_engine import ClusterTooSmallError, RayEngine
+from keras_uae.sharding import generate
+from keras_uae.sharding.manifest import LARGEST_COUNT
+from keras_uae.sharding.ray_engine import RayEngine
 from tests import tiny_models
 from tests.keras_uae.sharding.shard_runs import SETTINGS, command, invoke
 
@@ -380,6 +383,74 @@ def test_a_reader_that_has_gone_is_no_error(complete, monkeypatch, capsys, argum
 
 
 # The first seconds
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ("--help", 0),
+        ("generate --help", 0),
+        ("compare --help", 0),
+        ("--version", 0),
+        ("generate", 2),
+        ("generate m.keras x.npy --out d --seed one", 2),
+        ("generate m.keras x.npy --out d --shards 5:2", 2),
+        ("generate m.keras x.npy --out d --config no.json", 2),
+        ("compare no.keras x.npy --out d --epochs 1", 1),
+        ("report no.keras x.npy --out d", 1),
+    ],
+)
+def test_help_and_what_is_refused_at_sight_take_no_tensorflow(arguments, code):
+    program = """
+import sys
+sys.argv = ["keras-uae", *sys.argv[1:]]
+try:
+    from keras_uae.cli import main
+    main()
+finally:
+    heavy = {"tensorflow", "keras", "numpy"} & set(sys.modules)
+    assert not heavy, heavy
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments.split()],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert done.stdout if code == 0 else done.stderr
+    assert not (done.stderr if code == 0 else done.stdout)
+
+
+@pytest.mark.parametrize("where", choices.TABLES, ids=lambda where: where[1])
+def test_the_names_that_help_lists_are_those_of_the_library(where):
+    module, table = where
+    assert choices.TABLES[where] == tuple(getattr(sys.modules[module], table))
+    assert (choices.DATA_BOUNDS, choices.LARGEST_COUNT) == (DATA_BOUNDS, LARGEST_COUNT)
+
+
+def test_the_command_has_the_library_and_says_nothing_of_its_own(inputs, tmp_path):
+    """A module that `--import` names finds in it what a program finds."""
+    (tmp_path / "mine.py").write_text(
+        "import keras_uae as uae\nfrom keras_uae import _fork, comparison\n"
+        "uae.MinMaxAttack, uae.similarity.names, comparison.compare\n"
+    )
+    run = command(inputs, tmp_path / "out", "--quiet", "--import", "mine")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    done = subprocess.run(
+        [sys.executable, "-m", "keras_uae.cli", *run],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="no /proc")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from keras_uae import MinMaxAttack, UAEs, _files
+from keras_uae._errors import OtherRunError
 from keras_uae.sharding import ArraySource, ManifestError, Shards, manifest
 from keras_uae.sharding.generate import open_directory, plan
 from keras_uae.sharding.shards import (
@@ -163,7 +164,7 @@ def test_of_two_other_runs_at_once_one_gets_the_directory(tmp_path, planned):
         out = tmp_path / str(number)
         results = together(*(lambda run=run, out=out: open_directory(out, run) for run in runs))
         (refused,) = (each for each in results if isinstance(each, Exception))
-        assert isinstance(refused, manifest.OtherRunError)
+        assert isinstance(refused, OtherRunError)
         assert manifest.Manifest.read(out) in results
 
 
@@ -297,4 +298,4 @@ def test_a_manifest_damaged_is_not_another_run(copy):
     (copy / "manifest.json").write_text("{}")
     with pytest.raises(ManifestError) as caught:
         Shards(copy)
-    assert not isinstance(caught.value, manifest.OtherRunError)
+    assert not isinstance(caught.value, OtherRunError)

@@ -107,12 +107,17 @@ def test_gradients_by_hand_are_those_of_autodiff():
         shuffled = tf.gather(pre_y, order, axis=2)
         marginal = tf.einsum("bhk,bh->bk", tf.nn.relu(pre_x + shuffled), w)
         value = donsker_varadhan(joint, marginal)
-    expected = tape.gradient(value, [pre_x, pre_y, w])
-    got = objective_gradients(pre_x, pre_y, w, order)
-    for name, ours, theirs in zip(
-        ("value", "pre_x", "pre_y", "w"), got, [value, *expected], strict=True
-    ):
-        np.testing.assert_allclose(ours, theirs, atol=1e-13, err_msg=name)
+    expected = [each.numpy() for each in (value, *tape.gradient(value, [pre_x, pre_y, w]))]
+    expected[3] = expected[3][:, :, np.newaxis]
+    for shuffle in (ascent._taken(order, 2), ascent._multiplied(order)):
+        got = objective_gradients(pre_x, pre_y, w[:, :, tf.newaxis], shuffle)
+        for name, ours, theirs in zip(got._fields, got, expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-13, err_msg=name)
+    last = (ascent._batch_last(each) for each in (pre_x, pre_y, w[:, :, tf.newaxis]))
+    value, *gradients = objective_gradients(*last, ascent._taken(order, 0), 0)
+    np.testing.assert_allclose(value, expected[0], atol=1e-13)
+    for ours, theirs in zip(gradients, expected[1:], strict=True):
+        np.testing.assert_allclose(ascent._batch_first(ours), theirs, atol=1e-13)
 
 
 @pytest.mark.parametrize("form", ["dual", "primal"])
