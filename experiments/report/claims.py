@@ -41,6 +41,8 @@ class Claim:
         read = [run for run in runs if run.settings.get("experiment") in self.readers]
         found = [line for run in read for line in self.readers[run.settings["experiment"]](run)]
         order = {name: place for place, name in enumerate(DATA.values())}
+        # runs of other rows train some of them again
+        found = [line for place, line in enumerate(found) if line not in found[:place]]
         found.sort(key=lambda line: order.get(line.data.split(",")[0], len(order)))
         return [*found, *(Line(each) for each in self.missing(found))]
 

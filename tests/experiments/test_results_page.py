@@ -132,6 +132,8 @@ def test_a_section_says_what_made_it_and_how_to_make_the_rest():
     assert "| reproduces | 0.1.0 |" in text
     assert "experiments.reconstruction --dataset svhn_cropped --model conv" in text
     assert "--dataset mnist --model dense" not in text
+    # another run may hold the same trainings beside its own
+    assert CLAIMS["table-4"].section([run, run]) == text
 
 
 def test_without_runs_nothing_is_answered():
