@@ -82,7 +82,10 @@ ROWS = {
 }
 NETWORKS = tuple(name for name, row in ROWS.items() if row.select is None)
 # what an attack has in place of the settings of the run
-ATTACKS: dict[str, dict[str, Any]] = {"mine": {}, "published": PRESETS["published_code"]}
+ATTACKS: dict[str, dict[str, Any]] = {
+    "mine": {},
+    "published": {**PRESETS["published_code"], "epsilon": 1.0},
+}
 FIXED = tuple(name for name, row in ROWS.items() if row.select and not row.seeded)
 SEEDED = tuple(
     name for name, row in ROWS.items() if row.seeded and (name != "lassonet" or find_spec(name))

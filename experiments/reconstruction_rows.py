@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
 
 # what an attack has in place of the settings of the run
-_PUBLISHED: dict[str, Any] = PRESETS["published_code"]
+_PUBLISHED: dict[str, Any] = {**PRESETS["published_code"], "epsilon": 1.0}
 ATTACKS: dict[str, dict[str, Any]] = {
     "mine": {},
     "small": PRESETS["augmentation"],

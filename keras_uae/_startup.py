@@ -20,7 +20,7 @@ def is_command() -> bool:
     path = Path(sys.argv[0] if sys.argv else "")
     if path.stem in ("-m", "__main__"):  # the second one once its package is imported
         return "keras_uae.cli" in sys.orig_argv
-    return path.stem == "keras-uae"
+    return path.stem == "keras-uae" and path.suffix != ".py"  # a program of that name
 
 
 def import_library() -> ModuleType:
@@ -33,6 +33,10 @@ def import_library() -> ModuleType:
             importlib.import_module("tensorflow")
         importlib.import_module("keras_uae._library")
         raise_interruption()
+        # modules of --import may take any of its names
+        library, package = sys.modules["keras_uae._library"], sys.modules["keras_uae"]
+        names = {name: getattr(library, name) for name in library.__all__}
+        vars(package).update(names, __all__=library.__all__)
     return sys.modules["keras_uae._library"]
 
 

@@ -96,12 +96,14 @@ class Run:
         Raises:
             RefusedRunError: It cannot be read.
         """
+        name = path.relative_to(self.directory)
+        if not path.exists():
+            raise self._refusal(f"has lost its {name}")
         try:
             return load(path)
-        except MemoryError:
+        except (MemoryError, PermissionError):
             raise
         except Exception as error:  # JSON, zip, HDF5 and Keras between them raise a dozen types
-            name = path.relative_to(self.directory)
             why = (str(error) or type(error).__name__).splitlines()[0]
             raise self._refusal(f"holds a {name} that is damaged ({why})") from error
 

@@ -16,6 +16,7 @@ WITHOUT = "only without the control"
 NOT = "does not reproduce"
 UNDECIDED = "undecided"
 NOTHING = "nothing claimed"
+SATURATED = "nothing to gain"
 NOT_RUN = "not run"
 
 
@@ -47,11 +48,13 @@ def answer(
         return NOTHING
     if not len(gains) or control is None:
         return UNDECIDED
+    if not np.any(gains) and control["mean"] == 0:
+        return SATURATED
+    if control["outcome"] == "none":  # too few seeds
+        return UNDECIDED
     if np.mean(gains) <= 0:
         return NOT
-    if control["outcome"] == "better":
-        return REPRODUCES
-    return UNDECIDED if control["outcome"] == "none" and control["mean"] > 0 else WITHOUT
+    return REPRODUCES if control["outcome"] == "better" else WITHOUT
 
 
 def answered(lines: Sequence[Line]) -> list[tuple[Line, Mapping[str, Any] | None, str]]:
@@ -109,7 +112,8 @@ def _gain(value: Any, ratio: bool) -> str:
 
 def outcome(lines: Sequence[Line]) -> str:
     """The answer of a claim: that of its lines, or how many say what."""
-    said = Counter(each for *_, each in answered(lines) if each not in (NOTHING, NOT_RUN))
+    uncounted = (NOTHING, SATURATED, NOT_RUN)
+    said = Counter(each for *_, each in answered(lines) if each not in uncounted)
     if not said:
         return NOT_RUN
     if len(said) == 1:

@@ -89,7 +89,11 @@ def contrastive_robustness(run: FoundRun) -> Iterator[Line]:
 def _line(
     run: FoundRun, added: str, gains: Gains, theirs: float | None, model: str = "", **more: Any
 ) -> Line:
-    found = {"images": run.settings["train_size"], "version": run.versions["keras_uae"], **more}
+    found = {
+        "images": run.settings["train_size"],
+        "version": run.versions.get("keras_uae", ""),
+        **more,
+    }
     return Line(data(run, model), added=added, gains=gains[0], over=gains[1], paper=theirs, **found)
 
 

@@ -281,7 +281,8 @@ class UAEAugmentation(keras.utils.PyDataset):
         columns = self._rows(rows, np.concatenate(current.parts, dtype=np.float32))
         several = isinstance(columns, tuple)
         # targets may be the inputs themselves, which are then gathered once
-        tensors = {id(each): tf.constant(each) for each in (columns if several else (columns,))}
+        with tf.device("CPU:0"):  # where batches are gathered
+            tensors = {id(each): tf.constant(each) for each in (columns if several else (columns,))}
 
         def orders() -> Iterator[np.ndarray]:
             for epoch in itertools.count(current.epoch):

@@ -167,8 +167,9 @@ class Protocol:
         """What rows will take, measured on some steps; `None` where `fit` is the user's."""
         if not self._trainer.reuses:
             return None
-        data = self.dataset([], self.data.x, self.data.y)
-        trained = self._trainer.seconds_per_sample(data) * sum(map(self.work, rows))
+        data, settings = self.dataset([], self.data.x, self.data.y), self.training
+        steps = settings.budget or 2 * len(data) * (settings.epochs or 1)
+        trained = self._trainer.seconds_per_sample(data, steps) * sum(map(self.work, rows))
         return trained + 2 * self._metric_seconds * len(rows)
 
     def _train(self, seed: int, row: Row, added: np.ndarray) -> Trained:

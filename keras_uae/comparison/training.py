@@ -1,7 +1,8 @@
 """One training, whoever asks for it: the same initial weights for a seed, both kinds of weights."""
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -65,7 +66,8 @@ class Trained(NamedTuple):
 class Trainer:
     """Trains models of one architecture, each from the initial weights of its seed.
 
-    Where Keras' own `fit` trains, one model is set back for every training: it is traced once.
+    Where Keras' own `fit` trains, one model is set back for every training: it is traced once for
+    short trainings, and once for long ones.
 
     Args:
         fresh: Makes the models.
@@ -82,6 +84,7 @@ class Trainer:
         self.model = fresh.new(0)
         self.reuses = fit is None and is_plain(self.model)
         self._initial: dict[int, State] = {}
+        self._functions: dict[int, Any] = {}  # that train the reused model, by the steps at once
 
     def untrained(self, seed: int) -> keras.Model:
         """A model with the initial weights of a seed."""
@@ -129,14 +132,15 @@ class Trainer:
         steps = None if optimizer is None else int(optimizer.iterations)
         return Trained(model, average if watched else None, steps, watch.samples)
 
-    def seconds_per_sample(self, data: UAEAugmentation) -> float:
-        """What a sample of a training step takes, measured on some steps of the reused model."""
-        state, rate, steps = state_of(self.model), 0.0, _FEW
-        for _ in range(3):  # the first traces, the second says how many the third measures
-            begin = time.perf_counter()
-            self._keras_fit(self.model, data, None, steps, [], whole=True)
-            rate = (time.perf_counter() - begin) / steps
-            steps = min(max(int(_MEASURED_SECONDS / rate), _FEW), _LONG - 1)
+    def seconds_per_sample(self, data: UAEAugmentation, steps: int) -> float:
+        """What a sample of one of so many steps takes, measured on some of the reused model."""
+        state, rate, some = state_of(self.model), 0.0, _FEW
+        with self._running(self.model, _at_once(steps)):
+            for _ in range(3):  # the first traces, the second says how many the third measures
+                begin = time.perf_counter()
+                self.model.fit(data.as_one_epoch(some), shuffle=False, verbose=0)
+                rate = (time.perf_counter() - begin) / some
+                some = min(max(int(_MEASURED_SECONDS / rate), _FEW), 1000)
         set_state(self.model, state)
         return rate / min(data.batch_size, _samples(data))
 
@@ -153,14 +157,27 @@ class Trainer:
         steps = (epochs or 1) * len(data) if budget is None else budget
         # one long epoch, of which nobody but a model's own `fit` or a callback can tell
         base: Any = keras.Model
-        small = data.in_memory and _samples(data) * data.x[:1].nbytes < _COPIED_BYTES
-        whole &= small and type(model).fit is base.fit
-        # without it a budget may end between
-        long = steps >= _LONG and (whole or budget is None) and not model.run_eagerly
-        _set_execution(model, STEPS_PER_EXECUTION if long else 1)
+        copied = 4 * data.x[:1].size * _samples(data)  # bytes, in single precision
+        whole &= data.in_memory and copied < _COPIED_BYTES and type(model).fit is base.fit
         fed: Any = data.as_one_epoch(steps) if whole else data
         epochs = 1 if whole else -(-steps // len(data))
-        model.fit(fed, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
+        # without one epoch a budget may end between
+        at_once = _at_once(steps) if whole or budget is None else 1
+        with self._running(model, at_once):
+            model.fit(fed, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
+
+    @contextlib.contextmanager
+    def _running(self, model: keras.Model, at_once: int) -> Iterator[None]:
+        """Run so many steps at once in trainings alone: what evaluates has functions of its own."""
+        functions = self._functions if model is self.model else {}
+        own = model.steps_per_execution, model.train_function
+        if not model.run_eagerly:
+            model.steps_per_execution, model.train_function = at_once, functions.get(at_once)
+        try:
+            yield
+        finally:
+            functions[at_once] = model.train_function
+            model.steps_per_execution, model.train_function = own
 
 
 class _Watch(keras.callbacks.Callback):
@@ -189,10 +206,8 @@ class _Watch(keras.callbacks.Callback):
         return epochs * self.samples + more * self._batch
 
 
-def _set_execution(model: keras.Model, steps: int) -> None:
-    if model.steps_per_execution != steps:
-        model.steps_per_execution = steps
-        model.make_train_function(force=True)
+def _at_once(steps: int) -> int:
+    return STEPS_PER_EXECUTION if steps >= _LONG else 1
 
 
 def _samples(data: UAEAugmentation) -> int:

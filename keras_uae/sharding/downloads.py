@@ -27,7 +27,8 @@ def prepare(builder: Any, url: str | None) -> None:
 
     Args:
         builder: That of tensorflow-datasets.
-        url: Where it comes from, which is asked first; `None` if it need not come from anywhere.
+        url: Where it comes from, which is asked first unless there are downloads already, which may
+            be all that is needed; `None` if it need not come from anywhere.
 
     Raises:
         ConnectionError: Nobody answers, or the download fails.
@@ -42,7 +43,8 @@ def prepare(builder: Any, url: str | None) -> None:
     root = Path(os.fspath(builder.data_dir_root))
     with _no_new_folders(root, root / "downloads", root / builder.name):
         try:
-            _check_answer(url)
+            if not any((root / "downloads").glob("*")):
+                _check_answer(url)
             builder.download_and_prepare(download_config=settings)
         except (requests.RequestException, tfds.download.DownloadError) as error:
             raise ConnectionError(str(error)) from None

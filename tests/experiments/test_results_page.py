@@ -24,11 +24,13 @@ NOISE = [0.1, -0.2, 0.15]
         (GAIN, LOSS, "only without the control"),
         (LOSS, GAIN, "does not reproduce"),
         ([0.0] * 3, GAIN, "does not reproduce"),
-        # too few seeds for a verdict, unless there is nothing to judge
+        # too few seeds for a verdict
         (GAIN[:1], GAIN[:1], "undecided"),
         (GAIN[:2], GAIN[:2], "undecided"),
-        (GAIN[:1], LOSS[:1], "only without the control"),
-        (LOSS[:1], LOSS[:1], "does not reproduce"),
+        (GAIN[:1], LOSS[:1], "undecided"),
+        (LOSS[:1], LOSS[:1], "undecided"),
+        # where all models fail alike, or none does
+        ([0.0] * 3, [0.0] * 3, "nothing to gain"),
         # every training diverged, or the control is not there
         ([], [], "undecided"),
         (GAIN, [], "undecided"),

@@ -437,6 +437,7 @@ def test_the_command_has_the_library_and_says_nothing_of_its_own(inputs, tmp_pat
     (tmp_path / "mine.py").write_text(
         "import keras_uae as uae\nfrom keras_uae import _fork, comparison\n"
         "uae.MinMaxAttack, uae.similarity.names, comparison.compare\n"
+        "from keras_uae import *\nMinMaxAttack, uae.__version__, uae.__all__\n"
     )
     run = command(inputs, tmp_path / "out", "--quiet", "--import", "mine")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -105,8 +105,24 @@ def test_a_training_that_diverges_ends_and_has_no_figures():
     assert trained.measure([ERROR], X) == {"last": {"error": None}, "averaged": None}
 
 
+def test_what_evaluates_sees_all_samples_after_short_and_long_trainings():
+    x = np.random.default_rng(1).uniform(size=(640, 6)).astype("float32")  # 20 batches of 32
+    loss = uae.Metric(lambda model, x, y: model.evaluate(x, x, verbose=0), "loss")
+    trainer = Trainer(FreshModels(build, X))
+    assert loss(trainer.model, x) > 0  # its function is made before the first training
+    functions = []
+    for steps in (20, 500, 20, 500):
+        trained = trainer.train(0, data(), budget=steps)
+        expected = uae.reconstruction_error(trained.model, x)
+        assert trained.measure([loss], x)["last"]["loss"] == pytest.approx(expected, rel=1e-5)
+        assert trained.model.predict(x, verbose=0).shape == x.shape
+        functions.append(trainer._functions[10 if steps == 500 else 1])
+    assert functions[:2] == functions[2:]  # each is traced once
+
+
 def test_the_time_of_a_sample_is_measured_and_leaves_no_trace():
     trainer = Trainer(FreshModels(build, X))
     before = trainer.train(0, data(), epochs=1).model.get_weights()
-    assert 0 < trainer.seconds_per_sample(data()) < 1
+    for steps in (15, 500):
+        assert 0 < trainer.seconds_per_sample(data(), steps) < 1
     check_equal(trainer.train(0, data(), epochs=1).model.get_weights(), before)

@@ -53,3 +53,19 @@ def test_a_download_that_fails_leaves_no_folder(tmp_path, monkeypatch):
             DataReference("mnist", data_dir=str(tmp_path / "data")).open()
         assert [each.name for each in (tmp_path / "data").iterdir()] == left
         (tmp_path / "kept").touch()
+
+
+def test_files_that_are_there_already_are_prepared_without_a_network(
+    tmp_path, no_network, monkeypatch
+):
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads" / "train-images-idx3-ubyte.gz").touch()
+    prepared = []
+    monkeypatch.setattr(
+        tfds.core.DatasetBuilder,
+        "download_and_prepare",
+        lambda self, **settings: prepared.append(self.name),
+    )
+    downloads.prepare(tfds.builder("mnist", data_dir=tmp_path), "http://nowhere.example")
+    assert prepared == ["mnist"]
+    assert not no_network
