@@ -454,8 +454,17 @@ def test_the_command_has_the_library_and_says_nothing_of_its_own(inputs, tmp_pat
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.fixture
+def interruption():
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="no /proc")
-def test_ctrl_c_while_the_library_is_imported(tmp_path):
+def test_ctrl_c_while_the_library_is_imported(tmp_path, interruption):
+    # tests in the background ignore it, and so would the process
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "keras_uae.cli", "inspect", str(tmp_path)],
         cwd=ROOT,
@@ -488,13 +497,6 @@ def test_another_backend_is_one_sentence_of_the_command():
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("keras-uae: keras_uae needs the TensorFlow backend")
-
-
-@pytest.fixture
-def interruption():
-    before = signal.getsignal(signal.SIGINT)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def test_only_the_command_ends_on_an_interruption(monkeypatch, interruption):
