@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from experiments import paper
+from experiments.ablation_rows import SIMILARITIES
 from experiments.engine.summary import CONTROLS, by_seed, deciding, gains_over, names, paired
 from experiments.engine.summary import rates as by_epsilon
 from experiments.reconstruction_rows import ROWS
@@ -62,15 +63,12 @@ def methods(run: FoundRun) -> Iterator[Line]:
 
 def similarities(run: FoundRun) -> Iterator[Line]:
     """Test errors after retraining on UAEs by MINE, next to those by other similarities."""
-    printed, called = dict(paper.printed("similarity", _key(run))), labels(run)
-    best, trained = printed.pop("mine", {}), names(run.records, "training")
-    for name, row in printed.items():
-        if {"mine", name} <= {*trained}:
-            errors, theirs = (
-                _errors(run, "mine", name, "duplicate"),
-                1 - best["error"] / row["error"],
-            )
-            yield _line(run, f"MINE for {called[name]}", errors, theirs, "conv")
+    printed, called = paper.printed("similarity", _key(run)), labels(run)
+    trained = names(run.records, "training")
+    for name in (each for each in SIMILARITIES if {"mine", each} <= {*trained}):
+        errors, theirs = _errors(run, "mine", name, "duplicate"), printed.get(name)
+        gain = None if theirs is None else 1 - printed["mine"]["error"] / theirs["error"]
+        yield _line(run, f"MINE for {called[name]}", errors, gain, "conv")
 
 
 def robustness(run: FoundRun, kind: str) -> Iterator[Line]:
