@@ -93,7 +93,10 @@ TABLES = {
     "digits": Table(["digits-conv"], OUTCOME),
     "reconstruction": Table(
         [
-            *(f"mnist-{model}" for model in ("dense", "sparse", "conv", "adversarial")),
+            *(
+                f"mnist-{model}"
+                for model in ("dense", "dense-10000", "sparse", "conv", "adversarial")
+            ),
             *(f"fashion_mnist-{model}" for model in ("dense", "sparse", "conv", "adversarial")),
         ],
         [*OUTCOME[:4], Column("ASR", "asr", ".0%"), *OUTCOME[4:]],
