@@ -93,10 +93,8 @@ TABLES = {
     "digits": Table(["digits-conv"], OUTCOME),
     "reconstruction": Table(
         [
-            *(
-                f"mnist-{model}"
-                for model in ("dense", "dense-10000", "sparse", "conv", "adversarial")
-            ),
+            *("mnist-dense", "mnist-dense-published", "mnist-dense-10000"),
+            *(f"mnist-{model}" for model in ("sparse", "conv", "adversarial")),
             *(f"fashion_mnist-{model}" for model in ("dense", "sparse", "conv", "adversarial")),
         ],
         [*OUTCOME[:4], Column("ASR", "asr", ".0%"), *OUTCOME[4:]],
