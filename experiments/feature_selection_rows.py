@@ -11,7 +11,6 @@ from experiments.engine import summary as statistics
 from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, PURPLE
 from experiments.engine.summary import Records, Summary, by_seed, known_mean, spread, spreads
 from experiments.engine.tables import OUTCOME, SECONDS, Column, Sheet, beside, sheet, written
-from keras_uae.attacks.presets import PRESETS
 from keras_uae.selection.linear import greedy_linear_selection
 
 
@@ -82,10 +81,7 @@ ROWS = {
 }
 NETWORKS = tuple(name for name, row in ROWS.items() if row.select is None)
 # what an attack has in place of the settings of the run
-ATTACKS: dict[str, dict[str, Any]] = {
-    "mine": {},
-    "published": {**PRESETS["published_code"], "epsilon": 1.0},
-}
+ATTACKS: dict[str, dict[str, Any]] = {"mine": {}, "published": attacking.PUBLISHED}
 FIXED = tuple(name for name, row in ROWS.items() if row.select and not row.seeded)
 SEEDED = tuple(
     name for name, row in ROWS.items() if row.seeded and (name != "lassonet" or find_spec(name))

@@ -40,13 +40,12 @@ class Row(NamedTuple):
 
 
 # what an attack has in place of the settings of the run
-_PUBLISHED: dict[str, Any] = {**PRESETS["published_code"], "epsilon": 1.0}
 ATTACKS: dict[str, dict[str, Any]] = {
     "mine": {},
     "small": PRESETS["augmentation"],
     "l2": PRESETS["l2_uae"],
-    "published": _PUBLISHED,
-    "published_exact": {**_PUBLISHED, "similarity": "bivariate"},
+    "published": attacking.PUBLISHED,
+    "published_exact": {**attacking.PUBLISHED, "similarity": "bivariate"},
 }
 NOISE = {"ga_0.01": 0.01, "ga_0.001": 0.001}
 

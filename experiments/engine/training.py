@@ -16,7 +16,7 @@ _ERROR = uae.Metric(lambda model, x, y: uae.reconstruction_error(model, x), "err
 
 
 def trainer(job: Job, recipe: Recipe | ClassifierRecipe, shape: tuple[int, ...]) -> Trainer:
-    """What trains models of a recipe: one serves all rows and seeds, and traces its model once."""
+    """What trains models of a recipe: one serves all rows and seeds."""
 
     def build(seed: int) -> keras.Model:
         return recipe.compile(recipe.build(shape, seed=seed))

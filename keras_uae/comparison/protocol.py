@@ -68,7 +68,7 @@ class Protocol:
         run: Run,
         advance: Advance = lambda work: None,
     ):
-        self.fresh, self.rows, self.data, self.training = fresh, rows, data, training
+        self.rows, self.data, self.training = rows, data, training
         self.metrics, self.bounds, self.run, self.advance = metrics, bounds, run, advance
         self._trainer = Trainer(fresh, fit=training.fit)
         # the model that is attacked is another one: its attacks are traced once for all seeds

@@ -52,8 +52,9 @@ class Trained(NamedTuple):
         """
         last = self.model.get_weights()
         found: dict[str, Any] = {"last": self._figures(metrics, x, y), "averaged": None}
-        if self.average is not None and self.average.values is not None:
-            self.model.set_weights(self.average.values)
+        values = None if self.average is None else self.average.values
+        if values is not None:
+            self.model.set_weights(values)
             found["averaged"] = self._figures(metrics, x, y)
             self.model.set_weights(last)
         return found
