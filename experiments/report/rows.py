@@ -1,6 +1,6 @@
 """The rows of a run for a table of the documentation: by name, what they are called and figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments import paper
@@ -10,6 +10,7 @@ from experiments.report.runs import FoundRun
 from experiments.small_data_rows import SETTINGS
 
 Rows = Mapping[str, tuple[str, Mapping[str, Any]]]
+ATTACKS = {"pgd": "PGD", "minmax": "MinMax"}
 
 
 def read(run: FoundRun) -> Rows:
@@ -39,12 +40,32 @@ def robustness(run: FoundRun) -> Rows:
     return {
         row: (
             restored.labels(run)[row],
-            {"accuracy": summary["accuracy"].get(row)}
-            | {f"{each['epsilon']:.3g}": each["asr"] for each in curves["pgd"]},
+            {"accuracy": summary["accuracy"].get(row), **_rates(curves["pgd"])},
         )
         for row, curves in summary["curves"].items()
         if "pgd" in curves
     }
+
+
+def trades(run: FoundRun) -> Rows:
+    """Success rates by ε of both attacks on the network of TRADES."""
+    curves = restored.summary(run)["curves"]["trades"]
+    return {name: (ATTACKS[name], _rates(curve)) for name, curve in curves.items()}
+
+
+def _rates(curve: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {f"{each['epsilon']:.3g}": each["asr"] for each in curve}
+
+
+def supervised(run: FoundRun) -> Rows:
+    """MinMax and the penalty method, what the paper prints beside."""
+    theirs = paper.printed("methods", run.settings["dataset"])
+    return beside(restored.summary(run)["rows"], theirs, restored.labels(run))
+
+
+def convergence(run: FoundRun) -> Rows:
+    """The attacks by step size α, and by T where α = 1/√T."""
+    return beside(restored.summary(run)["rows"], {}, restored.labels(run))
 
 
 def ablation(run: FoundRun) -> Rows:
@@ -52,7 +73,12 @@ def ablation(run: FoundRun) -> Rows:
     summary, dataset = restored.summary(run), run.settings["dataset"]
     theirs = paper.printed("similarity", dataset) | paper.printed("penalty", dataset)
     figures = {
-        name: {**row, "timing": summary["timing"].get(name), "paper": theirs.get(name, {})}
+        name: {**row, "timing": summary["timing"].get(name)}
         for name, row in summary["attacks"].items()
     }
-    return {name: (restored.labels(run)[name], row) for name, row in figures.items()}
+    return beside(figures, theirs, restored.labels(run))
+
+
+def retrained(run: FoundRun) -> Rows:
+    """The trainings on the examples of each attack."""
+    return beside(restored.summary(run)["trainings"], {}, restored.labels(run))

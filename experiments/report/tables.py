@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Any
 
+from experiments import convergence
 from experiments.engine.tables import (
     OUTCOME,
     VS_DUPLICATE,
@@ -81,7 +82,7 @@ def _versus(control: str) -> Column:
 
 _PGD = [
     Column("accuracy", "accuracy", ".1%", std=True),
-    *map(_rate, (0.05, 0.1, 0.15, 0.2, 0.3, 0.4)),
+    *map(_rate, (0.05, 0.1, 0.15, 0.2, 0.3, 0.35, 0.4)),
 ]
 _SMALL = [
     Column("L2 of δ", "l2", ".2f"),
@@ -123,6 +124,20 @@ TABLES = {
             Column("by new views", "asr_unseen", ".1%"),
         ],
     ),
+    "supervised": Table(
+        ["mnist-supervised"],
+        [
+            Column("ASR", "asr", ".1%", std=True),
+            Column("MI by its own estimates", "mi", ".2f", std=True),
+            Column("by new ones", "mi_again", ".3f", std=True),
+            Column("an image and itself", "mi_self", ".3f", std=True),
+            Column("L2 of δ", "l2", ".2f", std=True),
+            Column("paper's MI", "paper.mi", ".2f"),
+        ],
+        rows=["minmax", "penalty"],
+        read=reading.supervised,
+    ),
+    "trades": Table(["mnist-trades"], _PGD, read=reading.trades),
     "robustness": Table(
         ["mnist-robustness", "mnist-adversarial-training"], _PGD, read=reading.robustness
     ),
@@ -143,12 +158,20 @@ TABLES = {
             Column("paper's ASR", "paper.asr", ".1%"),
             Column("L2 of δ", "l2", ".2f"),
             Column("MI, estimated anew", "mi_again", ".3f"),
+            Column("an image and itself", "mi_self", ".3f"),
             Column("time", "timing.ratio.median", ".2g"),
         ],
         rows=[
             *("mine", "penalty_4x10", "penalty_2x20", "feature_scattering", "cosine"),
-            *("l2_features", "random_500", "gaussian", "published"),
+            *("l2_features", "random_500", "gaussian", "published", "alpha_0.01-beta_0.5"),
+            *("alpha_0.05-beta_0.1", "kappa_0.1"),
         ],
         read=reading.ablation,
     ),
+    "retrained": Table(
+        ["digits-ablation"],
+        [*OUTCOME[:4], Column("paper's error", "paper.error", ".5f")],
+        read=reading.retrained,
+    ),
+    "convergence": Table(["mnist-convergence"], convergence.COLUMNS, read=reading.convergence),
 }

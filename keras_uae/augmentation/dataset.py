@@ -1,5 +1,6 @@
 """UAEAugmentation: samples and their UAEs as one data set for `model.fit`."""
 
+import gc
 import itertools
 import math
 import os
@@ -32,6 +33,9 @@ from keras_uae.augmentation.arrays import (
 from keras_uae.results import UAEs
 
 TARGETS = ("self", "clean")
+# Bytes from which on `as_one_epoch` first lets go of what the last one copied: it is in reference
+# cycles of TensorFlow, which Python would find late
+_LARGE = 2**26
 
 
 def epoch_order(size: int, seed: int, epoch: int) -> np.ndarray:
@@ -277,12 +281,17 @@ class UAEAugmentation(keras.utils.PyDataset):
                 f"`x` of {owner} must be in memory; read shards by fit(data, epochs=…). "
                 "Received: samples that are streamed from shards."
             )
+        if sum(part.nbytes for part in current.parts) > _LARGE:
+            gc.collect()
         rows = np.concatenate([np.arange(len(part)) for part in current.parts])
         columns = self._rows(rows, np.concatenate(current.parts, dtype=np.float32))
         several = isinstance(columns, tuple)
         # targets may be the inputs themselves, which are then gathered once
-        with tf.device("CPU:0"):  # where batches are gathered
-            tensors = {id(each): tf.constant(each) for each in (columns if several else (columns,))}
+        arrays = {id(each): each for each in (columns if several else (columns,))}
+        keys = tuple(map(id, columns)) if several else (id(columns),)
+        with tf.device("CPU:0"):  # where batches are gathered; `tf.constant` would copy twice
+            tensors = {key: tf.convert_to_tensor(each) for key, each in arrays.items()}
+        del columns, arrays
 
         def orders() -> Iterator[np.ndarray]:
             for epoch in itertools.count(current.epoch):
@@ -290,7 +299,8 @@ class UAEAugmentation(keras.utils.PyDataset):
 
         def gathered(rows: tf.Tensor) -> Any:
             found = {key: tf.gather(each, rows) for key, each in tensors.items()}
-            return tuple(found[id(each)] for each in columns) if several else found[id(columns)]
+            batch = tuple(found[key] for key in keys)
+            return batch if several else batch[0]
 
         passes = tf.data.Dataset.from_generator(
             orders, output_signature=tf.TensorSpec((None,), tf.int64)

@@ -1,5 +1,6 @@
 """What a batch of UAEAugmentation holds besides the samples, and what it is made of."""
 
+import gc
 import re
 
 import keras
@@ -8,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import keras_uae as uae
-from keras_uae.augmentation import RefreshUAEs, UAEAugmentation, augment_in_rounds
+from keras_uae.augmentation import RefreshUAEs, UAEAugmentation, augment_in_rounds, dataset
 from tests.keras_uae.augmentation.test_dataset import ROWS, FakeAttack, Recorder, numbered, uaes
 
 LABELS = {
@@ -95,6 +96,29 @@ def test_one_long_epoch_has_the_batches_of_many(settings):
                 assert ours.dtype == theirs.dtype
                 np.testing.assert_array_equal(ours, theirs)
         data.epoch = 0
+
+
+def test_what_one_long_epoch_has_copied_goes_when_the_next_is_made(monkeypatch):
+    monkeypatch.setattr(dataset, "_LARGE", 0)
+    shape = (2 * ROWS, 7)
+
+    def copies():
+        tensors = [each for each in gc.get_objects() if isinstance(each, tf.Tensor)]
+        return sum(each.shape == shape for each in tensors)
+
+    data = UAEAugmentation(np.zeros((ROWS, 7)), np.ones((ROWS, 7)), batch_size=3)
+    model = keras.Sequential([keras.Input((7,)), keras.layers.Dense(7)])
+    model.compile("sgd", "mse")
+    gc.disable()  # Python itself may collect at any time, or not for long
+    try:
+        counts = []
+        for _ in range(3):
+            model.fit(data.as_one_epoch(5), shuffle=False, verbose=0)
+            counts.append(copies())
+    finally:
+        gc.enable()
+    assert counts[0] > 0
+    assert counts[1:] == [counts[0]] * 2
 
 
 def test_one_long_epoch_has_a_step():
