@@ -6,7 +6,7 @@ see `_datasets`.
 
 import math
 import numbers
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -136,6 +136,11 @@ def _first_line(error: Exception) -> str:
 
 
 def _remedy(name: str, value: Any) -> str:
+    if isinstance(value, Mapping) or _is_several(value):
+        return (
+            ": of several inputs `generate` alone takes a list or dict, of an attack with "
+            "`attacked`; train on batches of found.x and the other inputs"
+        )
     if hasattr(value, "toarray"):
         return f": give {name}.toarray()"
     if isinstance(value, tf.RaggedTensor):
@@ -149,6 +154,14 @@ def _remedy(name: str, value: Any) -> str:
     if isinstance(value, Iterator):
         return f": give np.concatenate(list({name})) if it yields batches"
     return ""
+
+
+def _is_several(value: Any) -> bool:
+    """Whether a list is of arrays that are not samples of one shape, but inputs of a model."""
+    if not isinstance(value, (list, tuple)):
+        return False
+    shapes = [tuple(getattr(each, "shape", ())) for each in value]
+    return 1 < len(shapes) < 10 and () not in shapes and len({each[0] for each in shapes}) == 1
 
 
 def _of_frame(owner: str, name: str, frame: Any) -> np.ndarray:

@@ -24,7 +24,13 @@ class CallableModel(keras.Model):
         self.__dict__["function"] = function
         self.built = True
 
-    def call(self, x: tf.Tensor) -> Any:
+    def __call__(self, x: tf.Tensor, *, training: bool | None = None) -> Any:
+        # What the function leaves open is up to its layers, as where it is called by itself: Keras
+        # would hand them the mode of this call, and that of a training around it
+        del training
+        return super().__call__(x, training=None)
+
+    def call(self, x: tf.Tensor, training: bool | None = None) -> Any:
         return self.function(x)
 
     def get_config(self) -> dict[str, Any]:
@@ -32,6 +38,37 @@ class CallableModel(keras.Model):
             "Make the callable a keras.Model, for example keras.Model(inputs, outputs), to save an "
             f"attack on it. Received: model={self.function!r}."
         )
+
+
+def as_model(model: Any) -> keras.Model:
+    """A model or layer as it is; a function as a model."""
+    return model if isinstance(model, keras.Layer) else CallableModel(model)
+
+
+def check_one_input(owner: str, model: Any) -> None:
+    """Raise ValueError if a model takes several inputs."""
+    inputs = getattr(model, "input_shape", None)
+    if isinstance(inputs, (list, dict)) and len(inputs) > 1:
+        raise ValueError(
+            f"`model` of {owner} must have one input; attack one of several by MinMaxAttack(model, "
+            f"attacked=…), and train it on batches of its examples and the other inputs. "
+            f"Received: model {model.name!r} with inputs of shape {inputs}."
+        )
+
+
+class _Mode(keras.layers.Layer):
+    """Gives back what it gets."""
+
+    def call(self, x: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        return x
+
+
+def with_mode(x: tf.Tensor, training: bool | None) -> tf.Tensor:
+    """`x`; the layers after it run in this mode, inside of the layer that is being called.
+
+    Keras leaves them that of the last layer that was called with a `training` of its own.
+    """
+    return _Mode(autocast=False)(x, training=training)
 
 
 class HeldInputs(keras.Model):

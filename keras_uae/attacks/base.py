@@ -26,7 +26,7 @@ from keras_uae._checks import (
 )
 from keras_uae._datasets import samples_and_labels
 from keras_uae._inputs import check_shape, clip_rounding
-from keras_uae._model_layers import CallableModel, HeldInputs
+from keras_uae._model_layers import CallableModel, HeldInputs, with_mode
 from keras_uae._settings import revived, serialized
 from keras_uae.attacks import held_inputs
 from keras_uae.attacks.data_space import DataSpace, data_bounds
@@ -154,14 +154,21 @@ class Attack(keras.layers.Layer):
     def _classes(cls) -> "list[type[Attack]]":
         return [each for each in reversed(cls.__mro__) if issubclass(each, Attack)]
 
-    def call(self, x: Any, index: tf.Tensor | None = None, y: tf.Tensor | None = None) -> tf.Tensor:
+    def call(
+        self,
+        x: Any,
+        index: tf.Tensor | None = None,
+        y: tf.Tensor | None = None,
+        training: bool | None = None,
+    ) -> tf.Tensor:
         x, held = held_inputs.split(x, self.attacked, type(self).__name__)
         x = tf.convert_to_tensor(x)
         limits = self.space(x.shape[1:]).limits()
         x = tf.cast(check_tensor(type(self).__name__, x, bounds=limits), self.variable_dtype)
         index = tf.range(tf.shape(x)[0], dtype=tf.int64) if index is None else index
         found, _ = self.search(x, index, tf.constant(self.seed, tf.int64), y, held=held)
-        return found["x"]
+        # the attacked model has run as it is used, which is nothing to the layers after the attack
+        return with_mode(found["x"], training)
 
     def generate(
         self,
@@ -472,6 +479,10 @@ class Attack(keras.layers.Layer):
     @property
     def notes(self) -> list[str]:
         """What the attack has chosen for itself, in words, once it has seen samples."""
+        return (self._learned.located or self)._chosen()
+
+    def _chosen(self) -> list[str]:
+        """`notes` of an attack that has its bounds."""
         notes, behaviour = list(self._learned.notes), self._learned.behaviour
         if behaviour is not None and behaviour.noise:
             notes.append(f"success: judged on {JUDGING_DRAWS} fresh draws of the model's noise")
@@ -528,8 +539,10 @@ class Attack(keras.layers.Layer):
     def compute_output_shape(self, x: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return x
 
-    def compute_output_spec(self, x: Any, index: Any = None, y: Any = None) -> Any:
-        del index, y
+    def compute_output_spec(
+        self, x: Any, index: Any = None, y: Any = None, training: bool | None = None
+    ) -> Any:
+        del index, y, training
         return keras.KerasTensor(x.shape, dtype=self.variable_dtype)
 
     def __repr__(self) -> str:

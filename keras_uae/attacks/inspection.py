@@ -22,6 +22,18 @@ class Behaviour(NamedTuple):
     generators: tuple[keras.Variable, ...] = ()  # states of the seeded noise
 
 
+class _Recorded(keras.StatelessScope):
+    """A scope that knows which variables have changed in it, also such as no layer owns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changed: dict[int, keras.Variable] = {}
+
+    def add_update(self, update: tuple[keras.Variable, Any]) -> None:
+        self.changed[id(update[0])] = update[0]
+        super().add_update(update)
+
+
 def observed(
     forward: Callable[[list[int]], Any], count: int, expected: int | None, owner: str
 ) -> Behaviour:
@@ -50,14 +62,14 @@ def observed(
             f"carries its state from one batch to the next: build the model with stateful=False "
             f"and load the weights. Received: layer {stateful!r} of the model."
         )
-    with keras.StatelessScope() as scope:  # the second pass draws on where the first has ended
+    with _Recorded() as scope:  # the second pass draws on where the first has ended
         same = _alike(*(_flat(forward(rows)) for _ in range(2)))
     if not same:
         if not _alike(first, _evaluate(forward, rows)):
             return Behaviour(batch, "unseeded", False)
-        variables = {id(each): each for layer in layers for each in layer.variables}.values()
-        drawn = tuple(v for v in variables if scope.get_current_value(v) is not None)
-        return Behaviour(batch, "seeded", False, drawn)
+        drawn = list(scope.changed.values())
+        counters = [each for each in drawn if "int" in keras.backend.standardize_dtype(each.dtype)]
+        return Behaviour(batch, "seeded", False, tuple(counters or drawn))
     beside, alone = ([each[0] for each in of] for of in (first, _evaluate(forward, copies)))
     return Behaviour(batch, "", not _alike(beside, alone))
 

@@ -45,14 +45,18 @@ def judged(
         The fields, and by how much f is too large for an example, `(batch,)`.
     """
 
-    def fresh(draw: int) -> tf.Tensor:
-        states = [(each, each + draw * _APART) for each in generators]
+    def fresh(draw: tf.Tensor) -> tf.Tensor:
+        states = [(each, each + tf.cast(draw * _APART, each.dtype)) for each in generators]
         with keras.StatelessScope(states):
             reference = criterion.reference(x, y)
         with keras.StatelessScope(states):
             return criterion.value(reference, x, found["x"])
 
-    draws = [fresh(draw) for draw in range(1, JUDGING_DRAWS + 1)]
+    # a loop, so that the passes of a large model are traced once; one at a time, for the memory
+    numbers, signature = tf.range(1, JUDGING_DRAWS + 1), tf.TensorSpec(x.shape[:1], x.dtype)
+    draws = tf.unstack(
+        tf.map_fn(fresh, numbers, fn_output_signature=signature, parallel_iterations=1)
+    )
     lacking = bound(draws)
     success = found["success"] & (lacking <= 0)
     fields = where_found(success, x, {**found, "criterion": tf.reduce_mean(draws, axis=0)})

@@ -63,15 +63,16 @@ class SimilarityAttack(Attack):
     def measure(self) -> str:
         return getattr(self.similarity, "measure", "")
 
-    @property
-    def notes(self) -> list[str]:
+    def _chosen(self) -> list[str]:
+        if not self.prepared:
+            return super()._chosen()
         if self.source is None:
             where = "the input"
         elif self.source is self.single_input:
             where = "the output"
         else:
             where = f"layer {self.source.name!r}"
-        return [*super().notes, f"similarity: {self.similarity!r}, read off {where}"]
+        return [*super()._chosen(), f"similarity: {self.similarity!r}, read off {where}"]
 
     @property
     def prepared(self) -> bool:

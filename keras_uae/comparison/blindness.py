@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_uae._checks import check_boolean, check_integer, check_number, check_samples
 from keras_uae._datasets import read_data
+from keras_uae._model_layers import as_model, check_one_input
 from keras_uae.attacks import MinMaxAttack
 from keras_uae.attacks.data_space import DataSpace, check_any_bounds, data_bounds
 from keras_uae.comparison.inside import check_inside
@@ -168,7 +169,7 @@ def blind_spots(
     (`SelfReconstruction`). Noise as large as the examples is the control.
 
     Args:
-        model: Built autoencoder.
+        model: Built autoencoder, or a callable of Keras layers.
         x: Array `(n, ...)` inside `bounds`, or a batched data set.
         threshold: Float ≥ 0, the highest score ‖z − Φ(z)‖₂ that passes, in the units of the data.
             Defaults to `None`: the score of the sample itself.
@@ -196,6 +197,8 @@ def blind_spots(
             "`criterion` of blind_spots is its own, see `threshold`; MinMaxAttack takes any. "
             f"Received: criterion={settings['criterion']!r}."
         )
+    model = as_model(model)
+    check_one_input(OWNER, model)
     x = check_samples(OWNER, read_data(OWNER, x).x, bounds=(-np.inf, np.inf))
     count = check_integer(OWNER, "samples", samples, 1)
     seed = check_integer(OWNER, "seed", seed, 0, 2**31 - 1)

@@ -121,6 +121,14 @@ def default_metric(model: keras.Model, x: np.ndarray, y: Any) -> Metric:
     """
     try:
         output = keras.tree.flatten(model(np.asarray(x[:2], np.float32), training=False))
+    except NotImplementedError as error:
+        raise ValueError(
+            "`metrics` of compare must be given where the model has no `call`: metrics={'name': "
+            "function of (model, x_test, y_test)}; attacked are functions or parts of it, "
+            "arms=[Adversarial(lambda model, bounds: MinMaxAttack(model.part, bounds=bounds), "
+            f"name='…')]. Received: metrics=None and model {model.name!r} of type "
+            f"{type(model).__name__}."
+        ) from error
     except Exception as error:  # of Keras, with the samples in it
         raise ValueError(
             "`x` of compare must hold samples that the model takes"

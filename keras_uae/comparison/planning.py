@@ -15,6 +15,7 @@ import numpy as np
 from keras_uae._checks import check_boolean, check_choice, check_integer, check_samples
 from keras_uae._datasets import read_data
 from keras_uae._inputs import as_labels
+from keras_uae._model_layers import check_one_input
 from keras_uae.attacks.data_space import check_any_bounds
 from keras_uae.augmentation.dataset import TARGETS
 from keras_uae.comparison.arms import (
@@ -130,6 +131,7 @@ def compare(
     Reference:
         Hsu et al., AAAI 2022, section 4.1; the controls are not in the paper.
     """
+    check_one_input(OWNER, build_or_model)
     data = _data(x, x_test, y, y_test)
     training = _training(epochs, batch_size, target, budget, fit)
     chosen = _seeds(seeds)
@@ -138,6 +140,7 @@ def compare(
     verbose = 1 if verbose == "auto" else int(check_boolean(OWNER, "verbose", bool(verbose)))
     fresh = FreshModels(build_or_model, data.x, compiled=fit is None)
     model = fresh.new(0)
+    check_one_input(OWNER, model)
     chosen_metrics = (
         [default_metric(model, data.x, data.y)] if metrics is None else as_metrics(metrics)
     )

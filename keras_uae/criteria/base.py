@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_uae._checks import By, check_place
+from keras_uae._model_layers import as_model
 from keras_uae._settings import Settings
 
 
@@ -104,13 +105,13 @@ class Criterion(Settings):
 
 
 def evaluated_model(criterion: Criterion) -> keras.Model:
-    """The model of a criterion that is to be evaluated."""
+    """The model of a criterion that is to be evaluated; it may be a function."""
     if criterion.model is None:
         raise ValueError(
             f"`model` of {type(criterion).__name__} must be set to evaluate it outside an attack. "
             "Received: model=None."
         )
-    return criterion.model
+    return as_model(criterion.model)
 
 
 Output = Annotated[int | str | None, By(check_place)]

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_uae._checks import check_integer, check_samples
 from keras_uae._inputs import check_representable
+from keras_uae._model_layers import as_model
 from keras_uae.criteria import Criterion
 
 
@@ -14,7 +15,7 @@ def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -
     """Mean squared error of the reconstruction per input dimension, the error of Table 4.
 
     Args:
-        model: Autoencoder.
+        model: Autoencoder, or a function of tensors that restores them.
         x: Array `(n, ...)`.
         batch_size: Integer. Defaults to `256`.
 
@@ -27,7 +28,7 @@ def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -
     """
     x = check_samples("reconstruction_error", x, bounds=(-np.inf, np.inf))
     check_representable("reconstruction_error", x, name="x")
-    total = 0.0
+    model, total = as_model(model), 0.0
     for batch in _batches(x, batch_size):
         outputs = [output.numpy() for output in keras.tree.flatten(model(batch, training=False))]
         if [output.shape for output in outputs] != [batch.shape]:

@@ -18,6 +18,11 @@ from keras_uae._files import file_size
 from keras_uae._memory import check_fits
 from keras_uae._model_layers import flat_layers
 
+_MISSING = re.compile(
+    r"Could not locate (?P<kind>\w+) '(?P<name>[^']*)'"
+    r"|Cannot deserialize object of type `(?P<object>[^`]*)`"
+    r"|Could not interpret \w+ identifier: \{.*'class_name': '(?P<identifier>[^']*)'"
+)
 _WEIGHTS = "model.weights.h5"
 _LARGEST_CONFIG = 2**24
 _MOST_EXPANSION = 100  # of a member, and of all but the configuration together:
@@ -90,20 +95,22 @@ def load_compiled(path: Path) -> keras.Model:
 def _reason(error: Exception) -> str:
     """What is wrong, in one line; Keras has it somewhere in a page."""
     text = str(error).strip()
-    missing = re.search(r"Could not locate (\w+) '([^']*)'", text)
-    if missing:
-        kind, name = missing.groups()
+    if missing := _MISSING.search(text):
+        kind, *names = missing.groups()
+        name = next(filter(None, names))
         return (
-            f"it needs the {kind} {name!r}. Give --import MODULE, the module that registers it by "
-            f"@keras.saving.register_keras_serializable(); in Python, import that first."
+            f"it needs the {kind or 'class'} {name!r}. Give --import MODULE, the module that "
+            f"registers it by @keras.saving.register_keras_serializable(); in Python, import that "
+            f"first."
         )
     if "Python lambda" in text:
         return (
             "it holds a Lambda layer with code of its own, which is not run. Make a registered "
             "class or function of it and save the model anew."
         )
-    inner = text.partition("Exception encountered: ")[2]  # else the first line blames the config
-    return (inner or text).split("\n", 1)[0][:500] or type(error).__name__
+    # the innermost: the first line blames the config
+    inner = text.rpartition("Exception encountered: ")[2]
+    return inner.split("\n", 1)[0][:500] or type(error).__name__
 
 
 def _sizes(config: dict[str, Any]) -> tuple[int, int]:

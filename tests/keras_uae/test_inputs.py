@@ -315,6 +315,16 @@ def test_the_result_of_an_attack_is_no_samples(attack):
         attack.generate(found, verbose=0)
 
 
+SEVERAL = {"dict": {"image": X, "table": X[:, 0, :, 0]}, "list": [X, X[:, 0, :, 0]]}
+
+
+@pytest.mark.parametrize("several", SEVERAL.values(), ids=SEVERAL)
+def test_several_inputs_are_for_an_attack_alone(several):
+    message = r"`x` of UAEAugmentation .* several inputs `generate` alone takes .*`attacked`"
+    with pytest.raises(ValueError, match=message):
+        uae.UAEAugmentation(several, [])
+
+
 @pytest.mark.parametrize("make", [SAME["tf.data"], SAME["augmentation"]])
 def test_functions_of_arrays_say_so(make):
     message = r"`x` of reconstruction_error must be an array, .* what the data set was made of\."

@@ -380,3 +380,51 @@ def test_an_attack_in_place_of_a_function_is_refused():
     attack = uae.MinMaxAttack(autoencoder())
     with pytest.raises(ValueError, match=r"`make_attack`.*every seed has a model of its own"):
         uae.Adversarial(attack)
+
+
+def of_two():
+    inputs = [keras.Input((8,)), keras.Input((8,))]
+    model = keras.Model(inputs, layers.Dense(8)(layers.Concatenate()(inputs)))
+    model.compile("adam", "mse")
+    return model
+
+
+@pytest.mark.parametrize("model", [of_two, of_two()], ids=["function", "model"])
+def test_a_model_of_several_inputs_is_refused(model):
+    with pytest.raises(ValueError, match=r"`model` of compare must have one input; .*attacked=…"):
+        compare(model, X, X_TEST)
+    with pytest.raises(ValueError, match=r"`model` of blind_spots must have one input"):
+        uae.blind_spots(of_two(), [X, X], verbose=0)
+
+
+class Stepwise(keras.Model):
+    """Has a `train_step`, as many programs have, and no `call`."""
+
+    def __init__(self):
+        super().__init__()
+        self.part = autoencoder()
+
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((self.part(data[0]) - data[0]) ** 2)
+        weights = self.part.trainable_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        return {"loss": loss}
+
+
+def stepwise():
+    model = Stepwise()
+    model.compile("adam")
+    return model
+
+
+def test_a_model_without_a_call_is_told_how_it_is_compared():
+    with pytest.raises(ValueError, match=r"`metrics` of compare .* no `call`: .*MinMaxAttack"):
+        compare(stepwise)
+    # as the message has it
+    arm = uae.Adversarial(
+        lambda model, bounds: uae.MinMaxAttack(model.part, bounds=bounds, steps=3), name="part"
+    )
+    mse = {"mse": lambda model, x, y: uae.reconstruction_error(model.part, x)}
+    done = compare(stepwise, arms=[arm], metrics=mse, seeds=1)
+    assert len(done.records) > 3

@@ -53,6 +53,23 @@ def test_a_class_that_is_not_there_is_named_in_one_line(tmp_path, layer, missing
     assert len(str(caught.value)) < 300 + len(str(path))
 
 
+class Sparse(keras.regularizers.Regularizer):
+    def __call__(self, x):
+        return 0.0 * x
+
+    def get_config(self):
+        return {}
+
+
+def test_what_is_missing_in_a_part_of_a_layer_in_a_model_is_named_too(tmp_path):
+    part = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(2, activity_regularizer=Sparse())]
+    )
+    keras.Sequential([keras.Input((4,)), part]).save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match=r"needs the class 'Sparse'\. Give --import MODULE"):
+        load_model(tmp_path / "model.keras")
+
+
 def test_a_lambda_is_not_run_and_the_way_out_is_said(tmp_path):
     path = saved(tmp_path / "model.keras", keras.layers.Lambda(lambda x: x + 1))
     with pytest.raises(ValueError, match=r"holds a Lambda layer .* a registered class or function"):
