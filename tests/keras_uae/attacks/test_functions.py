@@ -109,7 +109,9 @@ def test_noise_that_no_layer_owns_is_judged_on_fresh_draws(own):
 
     attack = uae.MinMaxAttack(function, steps=20)
     found = attack.generate(x, verbose=0)
-    (state,) = attack._learned.behaviour.generators
+    behaviour = attack._learned.behaviour
+    assert behaviour is not None
+    (state,) = behaviour.generators
     success = found.success
     assert success.mean() > 0.8
 
