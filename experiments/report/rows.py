@@ -7,10 +7,10 @@ from experiments import paper
 from experiments.engine.tables import beside
 from experiments.report import restored
 from experiments.report.runs import FoundRun
+from experiments.robustness_curves import METHODS
 from experiments.small_data_rows import SETTINGS
 
 Rows = Mapping[str, tuple[str, Mapping[str, Any]]]
-ATTACKS = {"pgd": "PGD", "minmax": "MinMax"}
 
 
 def read(run: FoundRun) -> Rows:
@@ -24,7 +24,10 @@ def printed(run: FoundRun) -> paper.Rows:
     name, dataset = run.settings["experiment"], run.settings["dataset"]
     if name == "reconstruction":
         return paper.reconstruction(dataset, run.settings["model"])
-    return getattr(paper, name)(dataset)
+    if name == "supervised":
+        return paper.printed("methods", dataset)
+    known = getattr(paper, name, None)
+    return known(dataset) if known else {}
 
 
 def small_data(run: FoundRun) -> Rows:
@@ -50,22 +53,11 @@ def robustness(run: FoundRun) -> Rows:
 def trades(run: FoundRun) -> Rows:
     """Success rates by ε of both attacks on the network of TRADES."""
     curves = restored.summary(run)["curves"]["trades"]
-    return {name: (ATTACKS[name], _rates(curve)) for name, curve in curves.items()}
+    return {name: (METHODS[name], _rates(curve)) for name, curve in curves.items()}
 
 
 def _rates(curve: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {f"{each['epsilon']:.3g}": each["asr"] for each in curve}
-
-
-def supervised(run: FoundRun) -> Rows:
-    """MinMax and the penalty method, what the paper prints beside."""
-    theirs = paper.printed("methods", run.settings["dataset"])
-    return beside(restored.summary(run)["rows"], theirs, restored.labels(run))
-
-
-def convergence(run: FoundRun) -> Rows:
-    """The attacks by step size α, and by T where α = 1/√T."""
-    return beside(restored.summary(run)["rows"], {}, restored.labels(run))
 
 
 def ablation(run: FoundRun) -> Rows:

@@ -135,7 +135,6 @@ TABLES = {
             Column("paper's MI", "paper.mi", ".2f"),
         ],
         rows=["minmax", "penalty"],
-        read=reading.supervised,
     ),
     "trades": Table(["mnist-trades"], _PGD, read=reading.trades),
     "robustness": Table(
@@ -173,5 +172,5 @@ TABLES = {
         [*OUTCOME[:4], Column("paper's error", "paper.error", ".5f")],
         read=reading.retrained,
     ),
-    "convergence": Table(["mnist-convergence"], convergence.COLUMNS, read=reading.convergence),
+    "convergence": Table(["mnist-convergence"], convergence.COLUMNS),
 }

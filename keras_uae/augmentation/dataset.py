@@ -285,10 +285,9 @@ class UAEAugmentation(keras.utils.PyDataset):
             gc.collect()
         rows = np.concatenate([np.arange(len(part)) for part in current.parts])
         columns = self._rows(rows, np.concatenate(current.parts, dtype=np.float32))
-        several = isinstance(columns, tuple)
         # targets may be the inputs themselves, which are then gathered once
-        arrays = {id(each): each for each in (columns if several else (columns,))}
-        keys = tuple(map(id, columns)) if several else (id(columns),)
+        arrays = {id(each): each for each in tf.nest.flatten(columns)}
+        keys = tf.nest.map_structure(id, columns)
         with tf.device("CPU:0"):  # where batches are gathered; `tf.constant` would copy twice
             tensors = {key: tf.convert_to_tensor(each) for key, each in arrays.items()}
         del columns, arrays
@@ -299,8 +298,7 @@ class UAEAugmentation(keras.utils.PyDataset):
 
         def gathered(rows: tf.Tensor) -> Any:
             found = {key: tf.gather(each, rows) for key, each in tensors.items()}
-            batch = tuple(found[key] for key in keys)
-            return batch if several else batch[0]
+            return tf.nest.map_structure(lambda key: found[key], keys)
 
         passes = tf.data.Dataset.from_generator(
             orders, output_signature=tf.TensorSpec((None,), tf.int64)
