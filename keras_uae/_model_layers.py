@@ -2,13 +2,14 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 _RUNNING = threading.RLock()
+_SETTING = (bool, float, str)  # not integers, in which a layer may count its calls
 _GUESSED_SIZE = 32  # of an axis that a model leaves open
 
 # Told of a layer that has run, and of what it has returned
@@ -107,6 +108,26 @@ def flat_layers(model: keras.Model) -> list[keras.Layer]:
     for layer in model.layers:
         layers += flat_layers(layer) if isinstance(layer, keras.Model) else [layer]
     return layers
+
+
+def signature(layers: Iterable[keras.Layer]) -> tuple[tuple[Any, ...], ...]:
+    """What a graph of layers holds beside the values of their variables, to be compared.
+
+    Each row begins with the layer: then its parts, or its variables and the settings that it keeps
+    in public. It differs once a layer was added, an activation swapped, LoRA put in.
+    """
+    return tuple((layer, *_held_by(layer)) for layer in layers)
+
+
+def _held_by(layer: keras.Layer) -> list[Any]:
+    if isinstance(layer, keras.Model):  # its public attributes are those of training
+        return [id(each) for each in layer.layers]
+    settings = [
+        (name, value)
+        for name, value in vars(layer).items()
+        if name[0] != "_" and name != "built" and (isinstance(value, _SETTING) or callable(value))
+    ]
+    return [*map(id, layer.variables), *settings]
 
 
 def example(model: keras.Model) -> tf.Tensor | None:
@@ -232,19 +253,35 @@ def needs_inline(layer: keras.Layer, model: keras.Model, x: tf.Tensor) -> bool:
     return not seen or any(tf.is_symbolic_tensor(each) for each in keras.tree.flatten(seen))
 
 
+def outputs_of(layer: keras.Layer, model: keras.Model, x: tf.Tensor) -> tuple[list[tf.Tensor], int]:
+    """All that `layer` returns when `model` is called on `x`, and the place of what is about x.
+
+    A layer may run on something else first: a stored prototype, an input that is held.
+    """
+    x = tf.identity(x)
+    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        with capture(layer, inline=True) as seen, keras.StatelessScope():
+            model(x, training=False)
+
+    def sees(output: Any) -> bool:
+        return any(tape.gradient(each, x) is not None for each in keras.tree.flatten(output))
+
+    return seen, next((place for place, each in enumerate(seen) if sees(each)), 0)
+
+
 def output_of(layer: keras.Layer | None, model: keras.Model, x: tf.Tensor, owner: str) -> tf.Tensor:
-    """What `layer` returns when `model` is called on `x`; `x` itself for `None`.
+    """What `layer` returns of `x` when `model` is called on it; `x` itself for `None`.
 
     Raises:
         ValueError: The layer does not run, which `owner` is told.
     """
     if layer is None:
         return x
-    with capture(layer, inline=True) as seen, keras.StatelessScope():
-        model(x, training=False)
+    seen, place = outputs_of(layer, model, x)
     if not seen:
         raise ValueError(
             f"`similarity` of {owner} reads a layer that does not run when the model is called. "
             f"Received: layer {layer.name!r} of model {model.name!r}."
         )
-    return seen[0]
+    return seen[place]

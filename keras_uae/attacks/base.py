@@ -26,7 +26,7 @@ from keras_uae._checks import (
 )
 from keras_uae._datasets import samples_and_labels
 from keras_uae._inputs import check_shape, clip_rounding
-from keras_uae._model_layers import CallableModel, HeldInputs, with_mode
+from keras_uae._model_layers import CallableModel, HeldInputs, flat_layers, signature, with_mode
 from keras_uae._settings import revived, serialized
 from keras_uae.attacks import held_inputs
 from keras_uae.attacks.data_space import DataSpace, data_bounds
@@ -63,6 +63,8 @@ class Learned:
     """What an attack has learnt of its model and data; not one of its settings."""
 
     behaviour: Behaviour | None = None
+    alone: bool = False  # whether that was seen of one sample, which mixes with no other
+    made_of: Any = None  # what a graph of the model holds, see `signature`
     notes: list[str] = dataclasses.field(default_factory=list)
     located: "Attack | None" = None  # this attack with the bounds of the data
     captured: tf.TensorShape | None = None  # of what the similarity reads of a sample
@@ -133,9 +135,21 @@ class Attack(keras.layers.Layer):
         self.__dict__["single_input"] = model if attacked is None else HeldInputs(model, attacked)
         self.criterion = self.criterion.bind(self.single_input)
         self.built = True
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: the model is to be looked at and traced as it is by then."""
         self._learned = Learned()
         self._compiled = tf.function(functools.partial(_isolated, self), autograph=False)
         self._judging = tf.function(functools.partial(_judged, self), autograph=False)
+
+    def _forget_another_model(self) -> None:
+        """`forget` what was traced of a model whose layers have changed since."""
+        known = self._learned
+        if known.made_of is None:  # not looked at yet: the layers that it tells of
+            known.made_of = signature([self.model, *flat_layers(self.model)])
+        if signature([layer for layer, *_ in known.made_of]) != known.made_of:
+            self.forget()
 
     @classmethod
     def settings(cls) -> list[str]:
@@ -161,6 +175,7 @@ class Attack(keras.layers.Layer):
         y: tf.Tensor | None = None,
         training: bool | None = None,
     ) -> tf.Tensor:
+        self._forget_another_model()
         x, held = held_inputs.split(x, self.attacked, type(self).__name__)
         x = tf.convert_to_tensor(x)
         limits = self.space(x.shape[1:]).limits()
@@ -289,8 +304,11 @@ class Attack(keras.layers.Layer):
             inputs = held_inputs.joined(x, held, self.attacked)
             settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "index": index}
             return attack.batches(inputs, y, **settings, trace=trace, exact=exact)
-        limits = self.space(x.shape[1:]).limits()
+        self._forget_another_model()
+        space = self.space(x.shape[1:])
+        limits = space.limits()
         x = check_samples(owner, x, bounds=limits)
+        space.check_exact(owner, _chunks(x), self.variable_dtype)
         behaviour = self.check_model_takes(x, owner, held)
         y = self.criterion.check_labels(y, x, owner)
         index = _check_index(owner, index, len(x))
@@ -412,8 +430,7 @@ class Attack(keras.layers.Layer):
         with keras.StatelessScope():
             self.criterion.check(x, owner)
             self._learned.notes = self.criterion.notes(x)
-            labels = tf.zeros(x.shape[:1], tf.int64) if self.criterion.takes_labels else None
-            reference, z = self.criterion.reference(x, labels), tf.identity(x)
+            reference, z = self.criterion.reference(x, self._any_labels(x)), tf.identity(x)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(z)
                 f = self.criterion.value(reference, x, z)
@@ -426,6 +443,10 @@ class Attack(keras.layers.Layer):
                 f"between. Give the model a float Input, or attack what comes after that layer. "
                 f"Received: model={self.model.name!r}."
             )
+
+    def _any_labels(self, x: tf.Tensor) -> tf.Tensor | None:
+        """Labels that samples can have, where the criterion takes any."""
+        return tf.zeros(x.shape[:1], tf.int64) if self.criterion.takes_labels else None
 
     def space(self, shape: tuple[int, ...]) -> DataSpace:
         """Where samples of `shape` lie.
@@ -516,24 +537,38 @@ class Attack(keras.layers.Layer):
             )
         elif expected is not None:  # any number of samples, though it may remember one
             check_shape(owner, "x", x.shape, (None, *expected[1:]))
-        # two rows: one value a sample and one value in all differ
-        count = min(len(x), 2)
-        limits = self.space(x.shape[1:]).limits()
-        few = tf.constant(clip_rounding(np.asarray(x[:count]), *limits), self.variable_dtype)
-        others = held_inputs.rows(held, slice(count))
+        # two rows that differ: so do one value a sample and one in all, and what they say together
+        places = _unlike(x)
+        count, limits = len(places), self.space(x.shape[1:]).limits()
+        few = tf.constant(clip_rounding(np.asarray(x[places]), *limits), self.variable_dtype)
+        others = held_inputs.rows(held, places)
 
         def forward(rows: list[int]) -> Any:
             with self.holding(held_inputs.rows(others, rows)):
                 return self.single_input(tf.gather(few, rows), training=False)
 
-        behaviour = self._learned.behaviour
-        if behaviour is None:
+        def judgement(rows: list[int]) -> tf.Tensor:
+            z = tf.gather(few, rows)
+            with self.holding(held_inputs.rows(others, rows)):
+                return self.criterion(z, z, self._any_labels(z))
+
+        known, owner = self._learned, type(self).__name__
+        behaviour, new = known.behaviour, known.behaviour is None or (known.alone and count > 1)
+        if behaviour is None or new:
             size = None if expected is None else expected[0]
-            behaviour = self._learned.behaviour = observed(forward, count, size, owner)
-            warn_of(behaviour, self.model.name, type(self).__name__)
+            behaviour = observed(forward, count, size, owner)
         copies = [0] * (behaviour.batch or 2)
         with self.holding(held_inputs.rows(others, copies)):
             self.check(tf.gather(few, copies))
+        if new:
+            warn_of(behaviour, f"model {self.model.name!r}", owner)
+            if not behaviour.noise and not behaviour.mixes:
+                batch, layers = behaviour.batch, behaviour.layers
+                behaviour = observed(judgement, count, batch, owner)
+                behaviour = behaviour._replace(batch=batch, layers=(*layers, *behaviour.layers))
+                warn_of(behaviour, f"criterion {self.criterion!r}", owner)
+            known.behaviour, known.alone = behaviour, count == 1
+            known.made_of = signature(behaviour.layers)
         return behaviour
 
     def compute_output_shape(self, x: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -636,6 +671,12 @@ def _chunks(x: np.ndarray) -> Iterator[np.ndarray]:
     """The samples, some at a time."""
     for start in range(0, len(x), _CHUNK):
         yield np.asarray(x[start : start + _CHUNK])
+
+
+def _unlike(x: np.ndarray) -> list[int]:
+    """The place of the first sample, and that of one that differs from it, if some do."""
+    others = range(1, min(len(x), _CHUNK))
+    return [0, *[place for place in others if not np.array_equal(x[place], x[0])][:1]]
 
 
 def _check_index(owner: str, index: Any, count: int) -> np.ndarray:

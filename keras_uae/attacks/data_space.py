@@ -47,6 +47,18 @@ class DataSpace(NamedTuple):
         unit = high - low if units == "range" else 1.0
         return cls(low, high, unit, None if frozen is None else ~_mask(frozen, shape))
 
+    def check_exact(self, owner: str, parts: Iterable[np.ndarray], dtype: str) -> None:
+        """Raise ValueError where `dtype` would round whole numbers of features that never move."""
+        for part in parts if self.free is not None else ():
+            kept = np.where(self.free, 0, part)
+            wrong = (kept == np.rint(kept)) & (kept.astype(dtype) != kept)
+            if wrong.any():
+                raise ValueError(
+                    f"`x` of {owner} must hold whole numbers that {dtype} can tell apart where "
+                    f"`frozen_features` never move: number such codes anew from 0, or give the "
+                    f"attack dtype='float64'. Received: {kept[wrong][0]:.0f}."
+                )
+
     def limits(self) -> Box:
         """Lowest and highest value of the features that may move; the others have none."""
         if self.free is None:

@@ -42,6 +42,12 @@ def joined(x: Any, held: Held, attacked: int | str | None) -> Any:
 
 def check_lengths(x: np.ndarray, held: Held, owner: str) -> None:
     """Raise ValueError unless all inputs have as many rows."""
+    for name, each in held.items():
+        if np.ndim(each) == 0:
+            raise ValueError(
+                f"`x` of {owner} must have a row for each sample in all inputs, such as "
+                f"np.full(({len(x)}, 1), value). Received: a single number as input {name!r}."
+            )
     others = {name: len(each) for name, each in held.items() if len(each) != len(x)}
     if others:
         raise ValueError(

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_uae._model_layers import running, runs
 from keras_uae.attacks.judgement import JUDGING_DRAWS
@@ -20,6 +21,7 @@ class Behaviour(NamedTuple):
     noise: str  # "", "seeded" (Keras' own generators) or "unseeded"
     mixes: bool  # what it says of a sample depends on the others of the batch
     generators: tuple[keras.Variable, ...] = ()  # states of the seeded noise
+    layers: tuple[keras.Layer, ...] = ()  # that have run
 
 
 class _Recorded(keras.StatelessScope):
@@ -37,7 +39,7 @@ class _Recorded(keras.StatelessScope):
 def observed(
     forward: Callable[[list[int]], Any], count: int, expected: int | None, owner: str
 ) -> Behaviour:
-    """Run a model and say what it does.
+    """Run a model, or what is made of it, and say what it does.
 
     Args:
         forward: Function of the places of samples that gives what the model returns for them.
@@ -47,7 +49,8 @@ def observed(
         owner: For messages.
 
     Raises:
-        ValueError: The model carries a state from one batch to the next.
+        ValueError: The model carries a state from one batch to the next, or counts in a variable
+            that is none of Keras'.
     """
     other = [0] * (3 if expected == 2 else 2)
     batch = None if expected is None or runs(lambda: forward(other)) else expected
@@ -62,30 +65,46 @@ def observed(
             f"carries its state from one batch to the next: build the model with stateful=False "
             f"and load the weights. Received: layer {stateful!r} of the model."
         )
+    foreign = [(layer, each) for layer in layers for each in _foreign_variables(layer)]
+    before = [each.numpy() for _, each in foreign]
     with _Recorded() as scope:  # the second pass draws on where the first has ended
         same = _alike(*(_flat(forward(rows)) for _ in range(2)))
+    for (layer, each), value in zip(foreign, before, strict=True):
+        if not np.array_equal(each.numpy(), value):
+            each.assign(value)
+            raise ValueError(
+                f"`model` of {owner} must keep what it counts in a keras.Variable (add_weight), "
+                f"which an attack leaves as it is, but a tf.Variable changes with each pass. "
+                f"Received: {each.name!r} of layer {layer.name!r}."
+            )
+    seen = Behaviour(batch, "", False, layers=tuple(dict.fromkeys(layers)))
     if not same:
         if not _alike(first, _evaluate(forward, rows)):
-            return Behaviour(batch, "unseeded", False)
+            return seen._replace(noise="unseeded")
         drawn = list(scope.changed.values())
         counters = [each for each in drawn if "int" in keras.backend.standardize_dtype(each.dtype)]
-        return Behaviour(batch, "seeded", False, tuple(counters or drawn))
+        return seen._replace(noise="seeded", generators=tuple(counters or drawn))
     beside, alone = ([each[0] for each in of] for of in (first, _evaluate(forward, copies)))
-    return Behaviour(batch, "", not _alike(beside, alone))
+    return seen._replace(mixes=not _alike(beside, alone))
 
 
-def warn_of(behaviour: Behaviour, model: str, owner: str) -> None:
-    """Warn, for `owner`, of what an attack on `model` cannot make up for."""
+def _foreign_variables(layer: keras.Layer) -> list[tf.Variable]:
+    """Variables of TensorFlow that a layer has as attributes, of which Keras does not know."""
+    return [each for each in vars(layer).values() if isinstance(each, tf.Variable)]
+
+
+def warn_of(behaviour: Behaviour, what: str, owner: str) -> None:
+    """Warn, for `owner`, of what an attack cannot make up for in `what`, model or criterion."""
     if behaviour.noise == "unseeded":
         warnings.warn(
-            f"The model {model!r} draws random numbers that no seed of Keras fixes, so that "
+            f"The {what} draws random numbers that no seed of Keras fixes, so that "
             f"{owner} sees others at each step. Draw them with a keras.random.SeedGenerator. "
             f"Success is judged on {JUDGING_DRAWS} fresh draws.",
             stacklevel=4,
         )
     if behaviour.mixes:
         warnings.warn(
-            f"What the model {model!r} says of a sample depends on the others in the batch "
+            f"What the {what} says of a sample depends on the others in the batch "
             f"(BatchNormalization with training=True, for example): the examples of {owner} depend "
             f"on the batch, too, and may be none in another one.",
             stacklevel=4,

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_uae import similarity as similarities
 from keras_uae._checks import By, Choice, Number, check_choice, check_number
-from keras_uae._model_layers import capture, example, needs_inline, output_of
+from keras_uae._model_layers import capture, example, needs_inline, output_of, outputs_of
 from keras_uae.attacks import geometry
 from keras_uae.attacks.base import Attack
 from keras_uae.attacks.multiplier import MultiplierRule
@@ -40,6 +40,9 @@ class SimilarityAttack(Attack):
     step_rule: str
     source: keras.Layer | None  # where the similarity reads; `None` for the input
     inline: bool  # whether that is inside a `tf.function` of the model's
+    reads: tuple[
+        int, int
+    ]  # how often the source runs in a pass, and which time on what is attacked
 
     def __init__(self, model: keras.Model, given: Mapping[str, Any], **kwargs: Any):
         super().__init__(model, given, **kwargs)
@@ -74,6 +77,10 @@ class SimilarityAttack(Attack):
             where = f"layer {self.source.name!r}"
         return [*super()._chosen(), f"similarity: {self.similarity!r}, read off {where}"]
 
+    def forget(self) -> None:
+        super().forget()
+        self.__dict__.pop("source", None)
+
     @property
     def prepared(self) -> bool:
         return "source" in self.__dict__
@@ -87,6 +94,8 @@ class SimilarityAttack(Attack):
         # past Keras' own __setattr__, which would track the layer as part of the attack
         self.__dict__["source"] = source = similarity.features.source(model, x)
         self.__dict__["inline"] = source is not None and needs_inline(source, model, x)
+        seen, place = ([], 0) if source is None else outputs_of(source, model, x)
+        self.__dict__["reads"] = len(seen), place
         self.similarity = similarity
 
     def radius(self, shape: tf.TensorShape) -> float:
@@ -102,11 +111,12 @@ class SimilarityAttack(Attack):
             return self.evaluate(evaluate), z
         with capture(self.source, inline=self.inline) as seen:
             result = self.evaluate(evaluate)
-        if not (self.criterion.one_pass and len(seen) == self.draws):
+        runs, place = self.reads
+        if not (self.criterion.one_pass and len(seen) == self.draws * runs):
             # the criterion evaluates something else than z: pass z itself as far as the source
             with capture(self.source, inline=self.inline) as seen:
                 self.evaluate(lambda: self.single_input(z, training=False))
-        return result, tf.cast(self.criterion.choose(seen[0]), z.dtype)
+        return result, tf.cast(self.criterion.choose(seen[place]), z.dtype)
 
     def check(self, x: tf.Tensor) -> None:
         super().check(x)

@@ -11,6 +11,8 @@ from keras_uae._checks import By, Number, check_boolean
 from keras_uae._settings import register
 from keras_uae.criteria.base import Output, OutputCriterion
 
+_TIE = 1e-6  # f of two equal logits
+
 
 @register
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class Misclassification(OutputCriterion):
         y = np.asarray(y)
         if y.shape != (len(x),) or y.dtype.kind not in "iu":
             raise ValueError(
-                f"`y` of {owner} must hold one integer a sample, shape ({len(x)},). "
+                f"`y` of {owner} must hold one integer a sample, shape ({len(x)},)"
+                f"{_label_remedy(y.shape, y.dtype.kind)}. "
                 f"Received: y of shape {y.shape} and dtype {y.dtype}."
             )
         classes = self._classes(tf.convert_to_tensor(x[:1], keras.config.floatx()), owner)
@@ -87,25 +90,55 @@ class Misclassification(OutputCriterion):
                     "`y` of Misclassification must be given where it is targeted. Received: y=None."
                 )
             y = tf.argmax(self.judged(x), axis=1)
+        y = tf.convert_to_tensor(y)
+        y = y[:, 0] if y.shape.rank == 2 and y.shape[1] == 1 else y
+        if y.shape.rank != 1 or not y.dtype.is_integer:
+            kind = "i" if y.dtype.is_integer else "f"
+            raise ValueError(
+                f"`y` of Misclassification must hold one integer a sample, shape (batch,)"
+                f"{_label_remedy(tuple(y.shape), kind)}. "
+                f"Received: y of shape {tuple(y.shape)} and dtype {y.dtype.name}."
+            )
         return tf.cast(y, tf.int64)
 
     def value(self, reference: tf.Tensor, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
         logits = logits_of(tf.cast(self.judged(z), x.dtype))
+        classes = tf.shape(logits, tf.int64)[1]
+        known = (reference >= 0) & (reference < classes)
+        if tf.executing_eagerly() and not tf.reduce_all(known):
+            raise ValueError(
+                f"`y` of Misclassification must be in [0, {classes - 1}], the model's classes. "
+                f"Received: y from {tf.reduce_min(reference)} to {tf.reduce_max(reference)}."
+            )
         chosen = tf.one_hot(reference, tf.shape(logits)[1], dtype=logits.dtype)
         own = tf.reduce_sum(logits * chosen, axis=1)
         # far below every other, so that the class itself is never the greatest of the others
         other = tf.reduce_max(logits - chosen * (logits.dtype.max / 4), axis=1)
-        return (other - own if self.targeted else own - other) + self.kappa
+        margin = other - own if self.targeted else own - other
+        # a tie, which is common in half precision, gives no other class than the first of the two
+        margin += tf.where(margin == 0, tf.constant(_TIE, margin.dtype), 0)
+        nothing = tf.constant(float("nan"), margin.dtype)  # of no class: no example
+        return tf.where(known, margin, nothing) + self.kappa
 
     def _classes(self, x: tf.Tensor, owner: str) -> int:
         shape = tf.convert_to_tensor(self.judged(x)).shape
         if shape.rank != 2 or shape[1] < 2:
+            two = "lambda x: keras.ops.concatenate([1 - model(x), model(x)], 1)"
+            way = f"make two of one probability: {two}"
+            way = way if shape.rank == 2 else "or give a criterion of your own, f(x, z)"
             raise ValueError(
                 f"`model` of {owner} must be a classifier with outputs of shape (batch, classes), "
-                f"two classes or more. Received: a model with outputs of shape {tuple(shape)} for "
-                f"a batch of {x.shape[0]}."
+                f"two classes or more; {way}. Received: a model with outputs of shape "
+                f"{tuple(shape)} for a batch of {x.shape[0]}."
             )
         return int(shape[1])
+
+
+def _label_remedy(shape: tuple[int, ...], kind: str) -> str:
+    """How labels of another shape or kind become class numbers, if that is known."""
+    if len(shape) == 2 and shape[1] > 1:
+        return "; those of one-hot rows are y.argmax(axis=1)"
+    return "; of whole numbers they are y.astype(int)" if len(shape) == 1 and kind == "f" else ""
 
 
 def logits_of(outputs: tf.Tensor) -> tf.Tensor:

@@ -94,6 +94,35 @@ def test_half_precision_logits():
     np.testing.assert_array_equal(uae.Misclassification(half)(z, z, Y), expected)
 
 
+@pytest.mark.parametrize("targeted", [False, True])
+def test_a_tie_gives_no_other_class(targeted):
+    model = keras.Sequential([keras.Input((CLASSES,)), keras.layers.Activation("linear")])
+    z = np.ones((1, CLASSES), "float32")
+    value = uae.Misclassification(model, targeted=targeted)(z, z, [1])
+    assert 0 < value < 1e-5
+
+
+@pytest.mark.parametrize("name", ["generate", "call", "criterion"])
+def test_labels_in_a_column_are_those_in_a_row(classifier, name):
+    x = tiny_models.images(12)
+    y = classifier(x).numpy().argmax(axis=1)
+    attack = ATTACKS["pgd"](classifier)
+    run = {
+        "generate": lambda y: attack.generate(x, y, verbose=0).x,
+        "call": lambda y: attack(x, y=y),
+        "criterion": lambda y: uae.Misclassification(classifier)(x, x, y),
+    }[name]
+    np.testing.assert_array_equal(run(y[:, None]), run(y))
+
+
+def test_no_example_leaves_a_class_that_there_is_not(classifier):
+    x = tiny_models.images(12)
+    y = np.full(12, 100)
+    with pytest.raises(ValueError, match=r"must be in \[0, \d\].*from 100 to 100"):
+        uae.Misclassification(classifier)(x, x, y)
+    np.testing.assert_array_equal(ATTACKS["pgd"](classifier)(x, y=y), x)
+
+
 ATTACKS = {
     "pgd": lambda model, **settings: uae.PGDAttack(
         model, criterion=uae.Misclassification(**settings), steps=8, epsilon=0.5

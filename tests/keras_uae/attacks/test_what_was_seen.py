@@ -1,0 +1,204 @@
+"""What an attack has seen of a model holds for what it attacks: its noise, mixing, graph."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import keras_uae as uae
+from keras_uae.criteria.base import evaluated_model
+from tests import tiny_models
+from tests.keras_uae.attacks.test_functions import autoencoder, f, samples
+
+
+class Sampled(layers.Layer):
+    """Adds noise to a code."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = keras.random.SeedGenerator(3)
+
+    def call(self, x):
+        return x + keras.random.normal(keras.ops.shape(x), stddev=0.05, seed=self.generator)
+
+
+def test_noise_of_the_criterion_alone_is_judged_on_fresh_draws():
+    encode, noise, decode, x = layers.Dense(8), Sampled(), layers.Dense(4), samples(64)
+
+    def loss(x, z):
+        return tf.reduce_sum((decode(noise(encode(z))) - x) ** 2, axis=1)
+
+    def criterion(x, z):
+        return loss(x, z) - loss(x, x)
+
+    attack = uae.MinMaxAttack(lambda x: decode(encode(x)), criterion=criterion, steps=20)
+    found = attack.generate(x, verbose=0)
+    assert any("fresh draws" in note for note in attack.notes)
+    assert found.success.sum() > 10
+    drawn = np.mean([criterion(tf.constant(x), tf.constant(found.x)) for _ in range(500)], axis=0)
+    assert (drawn[found.success] <= 0).mean() > 0.9
+
+
+class Mixing(layers.Layer):
+    """Takes the mean of the batch away."""
+
+    def call(self, x):
+        return x - keras.ops.mean(x, axis=0)
+
+
+@pytest.mark.parametrize("first", ["two equal rows", "one sample"])
+def test_samples_that_mix_are_seen_whatever_comes_first(first):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(4), Mixing(), layers.Dense(4)])
+    attack, x = uae.PGDAttack(model, steps=2), samples()
+    if first == "one sample":
+        attack.generate(x[:1], verbose=0)
+    else:
+        x[1] = x[0]
+    with pytest.warns(UserWarning, match="depends on the others"):
+        attack.generate(x, verbose=0)
+
+
+def test_a_criterion_that_mixes_is_seen():
+    def criterion(x, z):
+        return tf.reduce_sum(z - x, axis=1) + tf.reduce_mean(z**2)
+
+    with pytest.warns(UserWarning, match="criterion FunctionCriterion.* depends on the others"):
+        uae.PGDAttack(autoencoder(), criterion=criterion, steps=2).generate(samples(), verbose=0)
+
+
+class Counting(layers.Layer):
+    """Counts its calls where Keras does not see it."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = tf.Variable(0.0, trainable=False)
+
+    def call(self, x):
+        self.calls.assign_add(1.0)
+        return x + 0 * self.calls
+
+
+def test_a_count_that_keras_does_not_know_is_refused():
+    model = keras.Sequential([keras.Input((4,)), Counting(), layers.Dense(4)])
+    with pytest.raises(ValueError, match=r"must keep what it counts in a keras.Variable"):
+        uae.PGDAttack(model).generate(samples(), verbose=0)
+
+
+def with_lora(model):
+    model.layers[-1].enable_lora(2)
+    kernel = model.layers[-1].lora_kernel_b
+    kernel.assign(np.random.default_rng(0).normal(size=kernel.shape))
+
+
+def with_another_layer(model):
+    model.add(layers.Rescaling(-1.0, offset=1.0))
+
+
+def with_another_activation(model):
+    model.layers[-1].activation = keras.activations.sigmoid
+
+
+def with_int8(model):
+    for layer in model.layers:
+        layer.quantize("int8")
+
+
+@pytest.mark.parametrize("direct", [False, True], ids=["generate", "call"])
+@pytest.mark.parametrize(
+    "change", [with_lora, with_another_layer, with_another_activation, with_int8]
+)
+def test_a_model_that_was_changed_is_attacked_as_it_is_now(change, direct):
+    model, x = autoencoder(), samples(32)
+    attack = uae.MinMaxAttack(model, steps=5)
+
+    def run(attack):
+        return attack(x).numpy() if direct else attack.generate(x, verbose=0).x
+
+    before = run(attack)
+    change(model)
+    after = run(attack)
+    np.testing.assert_allclose(after, run(uae.MinMaxAttack(model, steps=5)), atol=1e-6)
+    assert not np.allclose(after, before, atol=1e-3)
+
+
+def test_a_function_whose_layer_was_changed_is_attacked_as_it_is_now():
+    layer, x = layers.Dense(4), samples(32)
+    layer(x)
+    attack = uae.PGDAttack(lambda x: layer(x), steps=5)
+    attack.generate(x, verbose=0)
+    layer.activation = keras.activations.sigmoid
+    found = attack.generate(x, verbose=0)
+    assert (f(layer, x, found.x)[found.success] <= 1e-6).all()
+
+
+def encoder():
+    return keras.Sequential(
+        [keras.Input(tiny_models.SHAPE), layers.Conv2D(3, 3, name="maps"), layers.Flatten()]
+    )
+
+
+@pytest.mark.parametrize("count", [5, 12])
+def test_a_layer_that_meets_something_else_first_is_read_where_it_meets_the_sample(count):
+    encode, stored, x = encoder(), tiny_models.images(5, seed=1), tiny_models.images(12)[:count]
+
+    def distances(x):
+        kept, here = encode(stored), encode(x)
+        return -tf.reduce_sum((here[:, None] - kept) ** 2, axis=2)
+
+    attack = uae.MinMaxAttack(
+        distances,
+        criterion=uae.Misclassification(),
+        objective="maximize",
+        similarity="l2",
+        steps=20,
+    )
+    found = attack.generate(x, verbose=0)
+    success = found.success
+    assert success.sum() > 2
+    outside = np.linalg.norm(encode(x) - encode(found.x), axis=1)
+    np.testing.assert_allclose(-found.similarity[success], outside[success], rtol=1e-4)
+
+
+@pytest.mark.parametrize("attacked", [0, 1])
+def test_a_layer_that_two_inputs_share_is_read_where_it_meets_the_attacked_one(attacked):
+    encode = encoder()
+    inputs = [keras.Input(tiny_models.SHAPE) for _ in range(2)]
+    model = keras.Model(inputs, keras.ops.sum((encode(inputs[0]) - encode(inputs[1])) ** 2, -1))
+
+    class Closer(uae.Criterion):
+        def reference(self, x, y=None):
+            return evaluated_model(self)(x)
+
+        def value(self, reference, x, z):
+            return evaluated_model(self)(z) - reference
+
+    pair = [tiny_models.images(8, seed=seed) for seed in range(2)]
+    attack = uae.MinMaxAttack(
+        model, criterion=Closer(), similarity="l2", attacked=attacked, steps=10
+    )
+    found = attack.generate(pair, verbose=0)
+    success = found.success
+    assert success.any()
+    outside = np.linalg.norm(encode(pair[attacked]) - encode(found.x), axis=1)
+    np.testing.assert_allclose(-found.similarity[success], outside[success], rtol=1e-4)
+
+
+def test_a_single_number_is_no_input_that_is_held():
+    inputs = [keras.Input((4,)), keras.Input((1,))]
+    model = keras.Model(inputs, layers.Dense(4)(layers.Concatenate()(inputs)))
+    with pytest.raises(ValueError, match=r"np\.full\(\(16, 1\), value\).*input 1"):
+        uae.PGDAttack(model, attacked=0).generate([samples(), 5], verbose=0)
+
+
+def test_codes_that_float32_rounds_are_refused_where_they_are_to_stay():
+    x = np.random.default_rng(0).uniform(size=(16, 4))
+    x[:, 3] = 123_456_789
+    settings = {"frozen_features": [3], "similarity": "gaussian", "steps": 2}
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Rescaling([1, 1, 1, 1e-8]), layers.Dense(4)]
+    )
+    with pytest.raises(ValueError, match="Received: 123456789"):
+        uae.MinMaxAttack(model, **settings).generate(x, verbose=0)
+    found = uae.MinMaxAttack(model, **settings, dtype="float64").generate(x, verbose=0)
+    np.testing.assert_array_equal(found.x[:, 3], x[:, 3])
