@@ -49,7 +49,8 @@ class Config(AutoencoderConfig):
     """Rounds in which every attack is timed once."""
     retrain: bool = False
     """Also retrain the autoencoder on the examples of the parts sensitivity and similarity, and on
-    duplicates, as the paper does: the errors of its tables. Takes hours."""
+    duplicates: the errors of the paper's tables, which add examples of all images (attack_size).
+    Takes hours."""
     retraining_epochs: int = 15
     """Epochs of these trainings."""
 

@@ -213,6 +213,11 @@ def verdicts(config: Any, summary: dict[str, Any]) -> list[str]:
             lines.append(f"Over {RANGES[part]}, {_range(rows)}.{least}")
     if not config.retrain:
         lines.append("Nothing is retrained: the paper's test errors have no counterpart.")
+    elif config.attack_size < config.train_size:
+        lines.append(
+            f"Each training adds examples of {config.attack_size} images to {config.train_size}, "
+            "other than in the paper, which adds those of all."
+        )
     return lines
 
 

@@ -146,8 +146,8 @@ CLAIMS = {
         "+4.5% … +14.2% (MNIST)",
         {"ablation": lines.similarities},
         {
-            f"{name}, conv": f"python -m experiments.ablation --dataset {key} --parts similarity "
-            "--retrain"
+            f"{name}, conv": f"python -m experiments.ablation --dataset {key} --train-size 5000 "
+            "--attack-size 5000 --parts similarity --retrain"
             for key, name in (("mnist", "MNIST"), ("svhn_cropped", "SVHN"))
         },
         against="vs that similarity",
