@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import inspect
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Self
 
@@ -527,6 +528,7 @@ class Attack(keras.layers.Layer):
                 return self.single_input(tf.gather(few, rows), training=False)
 
         behaviour = self._learned.behaviour
+        first = behaviour is None
         if behaviour is None:
             size = None if expected is None else expected[0]
             behaviour = self._learned.behaviour = observed(forward, count, size, owner)
@@ -534,6 +536,13 @@ class Attack(keras.layers.Layer):
         copies = [0] * (behaviour.batch or 2)
         with self.holding(held_inputs.rows(others, copies)):
             self.check(tf.gather(few, copies))
+        if first:
+            rows = np.resize(np.arange(count), len(copies))
+            with self.holding(held_inputs.rows(others, rows)), keras.StatelessScope():
+                space = self.space(x.shape[1:])
+                doubts = self.criterion.doubts(tf.gather(few, rows), space.low, space.high)
+            for each in doubts:
+                warnings.warn(each, stacklevel=4)
         return behaviour
 
     def compute_output_shape(self, x: tuple[int | None, ...]) -> tuple[int | None, ...]:

@@ -1,5 +1,6 @@
 """Figures of Tables 2 to 4: reconstruction error and attack success rate (ASR)."""
 
+import warnings
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ from keras_uae._checks import check_integer, check_samples
 from keras_uae._inputs import check_representable
 from keras_uae._model_layers import as_model
 from keras_uae.criteria import Criterion
+from keras_uae.criteria.reconstruction import other_units
 
 
 def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -> float:
@@ -38,6 +40,10 @@ def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -
                     f"{batch.shape[1:]}. Received: model {model.name!r} with output shape "
                     f"{', '.join(str(output.shape[1:]) for output in outputs)}."
                 )
+            if not total:  # in the first batch, that is
+                ends = min(batch.min(), 0), max(batch.max(), 1)
+                for each in other_units(model, outputs[0], batch, *ends):
+                    warnings.warn(each, stacklevel=2)
             total += float(np.sum((outputs[0].astype(np.float64) - batch) ** 2))
     return total / x.size
 
