@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import inspect
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Self
 
@@ -562,6 +563,11 @@ class Attack(keras.layers.Layer):
             self.check(tf.gather(few, copies))
         if new:
             warn_of(behaviour, f"model {self.model.name!r}", owner)
+            both = np.resize(range(count), len(copies))
+            with self.holding(held_inputs.rows(others, both)), keras.StatelessScope():
+                space = self.space(x.shape[1:])
+                for doubt in self.criterion.doubts(tf.gather(few, both), space.low, space.high):
+                    warnings.warn(doubt, stacklevel=4)
             if not behaviour.noise and not behaviour.mixes:
                 batch, layers = behaviour.batch, behaviour.layers
                 behaviour = observed(judgement, count, batch, owner)

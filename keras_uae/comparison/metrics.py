@@ -120,7 +120,8 @@ def default_metric(model: keras.Model, x: np.ndarray, y: Any) -> Metric:
         ValueError: It is no autoencoder, and there are no labels; or it does not take the samples.
     """
     try:
-        output = keras.tree.flatten(model(np.asarray(x[:2], np.float32), training=False))
+        with keras.StatelessScope():
+            output = keras.tree.flatten(model(np.asarray(x[:2], np.float32), training=False))
     except NotImplementedError as error:
         raise ValueError(
             "`metrics` of compare must be given where the model has no `call`: metrics={'name': "
@@ -238,10 +239,11 @@ def outlier_auroc(outliers: Any) -> Metric:
 def reconstruction_errors(model: keras.Model, x: Any) -> np.ndarray:
     """‖x − Φ(x)‖₂ of every sample, `(n,)`."""
     parts = []
-    for start in range(0, len(x), _BATCH):
-        part = np.asarray(x[start : start + _BATCH], np.float32)
-        output = keras.ops.convert_to_numpy(model(part, training=False))
-        parts.append(np.linalg.norm((output - part).reshape(len(part), -1), axis=1))
+    with keras.StatelessScope():  # leaves the generators of noise as they were
+        for start in range(0, len(x), _BATCH):
+            part = np.asarray(x[start : start + _BATCH], np.float32)
+            output = keras.ops.convert_to_numpy(model(part, training=False))
+            parts.append(np.linalg.norm((output - part).reshape(len(part), -1), axis=1))
     return np.concatenate(parts)
 
 
@@ -273,12 +275,13 @@ def codes(model: keras.Model, x: Any, layer: str | None = None) -> np.ndarray:
     """What a layer returns for samples, `(n, d)`; see `linear_probe` for which one."""
     found = _layer(model, np.asarray(x[:1], np.float32), layer)
     parts = []
-    for start in range(0, len(x), _BATCH):
-        part = np.asarray(x[start : start + _BATCH], np.float32)
-        with capture(found, inline=True) as outputs:
-            model(part, training=False)
-        output = keras.ops.convert_to_numpy(keras.tree.flatten(outputs[0])[0])
-        parts.append(output.reshape(len(part), -1).astype(np.float64))
+    with keras.StatelessScope():
+        for start in range(0, len(x), _BATCH):
+            part = np.asarray(x[start : start + _BATCH], np.float32)
+            with capture(found, inline=True) as outputs:
+                model(part, training=False)
+            output = keras.ops.convert_to_numpy(keras.tree.flatten(outputs[0])[0])
+            parts.append(output.reshape(len(part), -1).astype(np.float64))
     return np.concatenate(parts)
 
 
@@ -290,7 +293,7 @@ def _layer(model: keras.Model, x: np.ndarray, name: str | None) -> keras.Layer:
         if parts and getattr(parts[0], "shape", None) and parts[0].shape[0] == 1:
             sizes.setdefault(id(layer), (int(np.prod(parts[0].shape)), layer))
 
-    with running(note, inline=True):
+    with running(note, inline=True), keras.StatelessScope():
         model(x, training=False)
     seen = list(sizes.values())
     if name is None:

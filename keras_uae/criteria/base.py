@@ -43,6 +43,11 @@ class Criterion(Settings):
         del x
         return []
 
+    def doubts(self, x: tf.Tensor, low: Any, high: Any) -> list[str]:
+        """What speaks against judging samples like `x`, in `low` to `high`, to be warned of."""
+        del x, low, high
+        return []
+
     @property
     def power(self) -> int:
         """f is measured in the units of the data to this power, by which an attack divides it."""

@@ -1,14 +1,16 @@
 """Reconstruction: an example is restored no worse than the original (section 3.2)."""
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_uae._checks import By, Number, check_boolean
 from keras_uae._settings import register
 from keras_uae._tensors import flatten, l2_norm
-from keras_uae.criteria.base import Output, OutputCriterion
+from keras_uae.criteria.base import Output, OutputCriterion, evaluated_model
 
 
 @register
@@ -46,6 +48,9 @@ class Reconstruction(OutputCriterion):
     def check(self, x: tf.Tensor, owner: str) -> None:
         check_restores(self, x)
 
+    def doubts(self, x: tf.Tensor, low: Any, high: Any) -> list[str]:
+        return other_units(evaluated_model(self), self.judged(x), x, low, high)
+
     def reference(self, x: tf.Tensor, y: tf.Tensor | None = None) -> tf.Tensor:
         del y
         return self._error(x, x)
@@ -68,3 +73,36 @@ def check_restores(criterion: OutputCriterion, x: tf.Tensor) -> None:
             f"`model` of {type(criterion).__name__} must give back the shape of its input, "
             f"{tuple(x.shape[1:])}. Received: a model with output shape {shape}."
         )
+
+
+def other_units(model: keras.Model, outputs: Any, x: Any, low: Any, high: Any) -> list[str]:
+    """What shows that a model gives back samples `x` in other units than theirs, for a warning.
+
+    An error in between would mean little. Nothing is said of a model that may just be untrained.
+
+    Args:
+        model: Autoencoder.
+        outputs: What it gives back for `x`.
+        x: Samples.
+        low, high: Their bounds, numbers or an array each.
+    """
+    outputs, x = np.asarray(outputs, np.float64), np.asarray(x, np.float64)
+    span = np.mean(np.subtract(high, low))
+    unit_interval = np.all(np.equal(low, 0) & np.equal(high, 1))
+    far = np.mean((outputs < -1) | (outputs > 2))
+    reached, reaches = np.max(np.abs(x)), np.max(np.abs(outputs))
+    seen, remedy = "", "lambda x: keras.ops.sigmoid(model(x))"
+    if getattr(getattr(model, "loss", None), "from_logits", False):
+        seen = "its loss takes them as logits"
+    elif unit_interval and far > 0.5 and np.any(outputs < -1):
+        seen = f"{far:.0%} of them are below -1 or above 2, and the samples in [0, 1]"
+    elif span >= 10 and reached >= span / 2 and reaches < reached / 10:
+        seen = f"they reach {reaches:.3g}, and the samples {reached:.3g}"
+        remedy = f"lambda x: {np.max(high):g} * model(x)"
+    if not seen:
+        return []
+    return [
+        f"The outputs of the model {model.name!r} seem to be in other units than its inputs, so "
+        f"that their difference says little: {seen}. Give a function that restores in the units "
+        f"of the data in place of the model, for example {remedy}, or a criterion of your own."
+    ]

@@ -1,15 +1,15 @@
 """SelfReconstruction: an example is itself restored, as a detector of anomalies sees it."""
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import tensorflow as tf
 
 from keras_uae._checks import Number, OrNone
 from keras_uae._settings import register
 from keras_uae._tensors import l2_norm
-from keras_uae.criteria.base import Output, OutputCriterion
-from keras_uae.criteria.reconstruction import check_restores
+from keras_uae.criteria.base import Output, OutputCriterion, evaluated_model
+from keras_uae.criteria.reconstruction import check_restores, other_units
 
 
 @register
@@ -47,6 +47,9 @@ class SelfReconstruction(OutputCriterion):
 
     def check(self, x: tf.Tensor, owner: str) -> None:
         check_restores(self, x)
+
+    def doubts(self, x: tf.Tensor, low: Any, high: Any) -> list[str]:
+        return other_units(evaluated_model(self), self.judged(x), x, low, high)
 
     def reference(self, x: tf.Tensor, y: tf.Tensor | None = None) -> tf.Tensor:
         del y

@@ -86,15 +86,16 @@ def extract_features(
     check_representable(owner, x, name=name)
     size = check_integer(owner, "batch_size", batch_size, 1)
     rows = []
-    for start in range(0, len(x), size):
-        batch = np.asarray(x[start : start + size], np.float32)
-        outputs = keras.tree.flatten(extractor(batch, training=False))
-        if len(outputs) != 1:
-            raise ValueError(
-                f"`extractor` of {owner} must have one output. "
-                f"Received: extractor {extractor.name!r} with {len(outputs)} outputs."
-            )
-        rows.append(keras.ops.convert_to_numpy(outputs[0]).reshape(len(batch), -1))
+    with keras.StatelessScope():  # leaves the generators of noise as they were
+        for start in range(0, len(x), size):
+            batch = np.asarray(x[start : start + size], np.float32)
+            outputs = keras.tree.flatten(extractor(batch, training=False))
+            if len(outputs) != 1:
+                raise ValueError(
+                    f"`extractor` of {owner} must have one output. "
+                    f"Received: extractor {extractor.name!r} with {len(outputs)} outputs."
+                )
+            rows.append(keras.ops.convert_to_numpy(outputs[0]).reshape(len(batch), -1))
     return np.concatenate(rows)
 
 

@@ -1,5 +1,6 @@
 """Figures of Tables 2 to 4: reconstruction error and attack success rate (ASR)."""
 
+import warnings
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ from keras_uae._checks import check_integer, check_samples
 from keras_uae._inputs import check_representable
 from keras_uae._model_layers import as_model
 from keras_uae.criteria import Criterion
+from keras_uae.criteria.reconstruction import other_units
 
 
 def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -> float:
@@ -29,15 +31,20 @@ def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -
     x = check_samples("reconstruction_error", x, bounds=(-np.inf, np.inf))
     check_representable("reconstruction_error", x, name="x")
     model, total = as_model(model), 0.0
-    for batch in _batches(x, batch_size):
-        outputs = [output.numpy() for output in keras.tree.flatten(model(batch, training=False))]
-        if [output.shape for output in outputs] != [batch.shape]:
-            raise ValueError(
-                f"`model` of reconstruction_error must give back the shape of its input, "
-                f"{batch.shape[1:]}. Received: model {model.name!r} with output shape "
-                f"{', '.join(str(output.shape[1:]) for output in outputs)}."
-            )
-        total += float(np.sum((outputs[0].astype(np.float64) - batch) ** 2))
+    with keras.StatelessScope():  # leaves the generators of noise as they were
+        for batch in _batches(x, batch_size):
+            outputs = [each.numpy() for each in keras.tree.flatten(model(batch, training=False))]
+            if [output.shape for output in outputs] != [batch.shape]:
+                raise ValueError(
+                    f"`model` of reconstruction_error must give back the shape of its input, "
+                    f"{batch.shape[1:]}. Received: model {model.name!r} with output shape "
+                    f"{', '.join(str(output.shape[1:]) for output in outputs)}."
+                )
+            if not total:  # in the first batch, that is
+                ends = min(batch.min(), 0), max(batch.max(), 1)
+                for each in other_units(model, outputs[0], batch, *ends):
+                    warnings.warn(each, stacklevel=2)
+            total += float(np.sum((outputs[0].astype(np.float64) - batch) ** 2))
     return total / x.size
 
 
@@ -58,7 +65,8 @@ def criterion_values(criterion: Criterion, x: Any, z: Any, *, batch_size: int = 
             f"Received: z of shape {z.shape}."
         )
     pairs = zip(_batches(x, batch_size), _batches(z, batch_size), strict=True)
-    return np.concatenate([criterion(a, b).numpy() for a, b in pairs])
+    with keras.StatelessScope():  # as above
+        return np.concatenate([criterion(a, b).numpy() for a, b in pairs])
 
 
 def success_rate(criterion: Criterion, x: Any, z: Any, *, batch_size: int = 256) -> float:

@@ -121,8 +121,8 @@ def mutual_information(
 
     The same for examples of an attack, noise, or two photographs. MINE is trained until its
     value for pairs that it has not seen stops rising, and is then judged by others: a lower bound
-    by the objective of section 2.2, that cannot honestly exceed about the logarithm of the number
-    of pairs. (Within an attack it makes 20 steps, which rank iterates and measure little.)
+    by the objective of section 2.2, of which no more than the logarithm of their number can be
+    known. (Within an attack it makes 20 steps, which rank iterates and measure little.)
 
     Args:
         x, z: Arrays `(n, ...)`, row for row.
@@ -131,13 +131,14 @@ def mutual_information(
         similarity: A name or an object that estimates mutual information: "gaussian", exact, of
             one coordinate of a random projection; "random" and "bivariate", the same by MINE, of
             all d' = 128 coordinates, which are independent; "conv", MINE on the feature maps of the
-            first convolution. Of those there are few, a quarter is held out in turn, and values are
-            low: compare them with those of x and itself. Defaults to `"gaussian"`.
+            first convolution. Of those there are few, one quarter ends the training and another
+            judges, in turn, so that K maps give log(K/4) at most, and fewer than 16 hardly
+            anything: compare with the values of x and itself. Defaults to `"gaussian"`.
         seed: Integer ≥ 0, fixes projections, initial networks and shuffles. Defaults to `0`.
         batch_size: Integer, pairs of samples measured at once. Defaults to `64`.
 
     Returns:
-        Array `(n,)`. A finite number of pairs may make it slightly negative.
+        Array `(n,)`, 0 or more.
 
     Raises:
         ValueError: The shapes differ, a value is not finite, `similarity` is none of mutual

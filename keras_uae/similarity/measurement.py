@@ -2,7 +2,7 @@
 
 The twenty steps that an attack trains an estimator for are enough to rank iterates, no more. Here
 it is trained until its value for pairs (u_k, v_k) that it has not seen stops rising, and judged by
-pairs that decided nothing before: a lower bound, on average, that more training cannot lift.
+n pairs that decided nothing before: a value between 0 and log n, on average a lower bound.
 """
 
 import dataclasses
@@ -24,10 +24,11 @@ from keras_uae.similarity.mine import MINE
 
 _OWNER = "mutual_information"
 _BLOCK = 100  # ascent steps between two looks at unseen pairs
+_SHORT_BLOCK = 20  # where pairs are few, and soon known by heart
 _PATIENCE = 5  # looks without a rise before training ends
 _LONGEST = 60  # looks
 _DRAWN, _UNSEEN = 1024, 8192  # pairs to train on and to look at, where they are drawn
-_FOLDS = 4  # parts of the pairs, each held out once, where there are no others
+_FOLDS = 4  # parts of the pairs, where there are no others: one to look at, one to be judged by
 _SHIFTS = 8  # of the v_k against the u_k, for pairs that do not belong together
 
 Pairs = tuple[tf.Tensor, tf.Tensor]  # u and v, (batch, d', K)
@@ -97,6 +98,7 @@ class _Split(NamedTuple):
     training: Callable[[int], Pairs]
     unseen: Pairs
     judges: Pairs
+    block: int
 
 
 def _splits(features: FeatureMap, captured: list[tf.Tensor], seed: int) -> Iterator[_Split]:
@@ -107,7 +109,8 @@ def _splits(features: FeatureMap, captured: list[tf.Tensor], seed: int) -> Itera
             key = np.random.default_rng((seed, number)).integers(2**31)
             return _pairs(law, captured, int(key))
 
-        yield _Split(lambda look: draw(2 + look, _DRAWN), draw(0, _UNSEEN), draw(1, _UNSEEN))
+        sets = draw(0, _UNSEEN), draw(1, _UNSEEN)
+        yield _Split(lambda look: draw(2 + look, _DRAWN), *sets, _BLOCK)
         return
     u, v = _pairs(features, captured, seed)
     count = u.shape[2]
@@ -116,17 +119,19 @@ def _splits(features: FeatureMap, captured: list[tf.Tensor], seed: int) -> Itera
             f"`similarity` of mutual_information must have {2 * _FOLDS} pairs (u_k, v_k) or more "
             f"to train on; 'gaussian' needs none. Received: {features!r} with {count}."
         )
-    order = np.random.default_rng(seed).permutation(count)
-    for held_out in np.array_split(order, _FOLDS):
-        rest = np.setdiff1d(order, held_out)
-        known = tf.gather(u, rest, axis=2), tf.gather(v, rest, axis=2)
-        unseen = tf.gather(u, held_out, axis=2), tf.gather(v, held_out, axis=2)
-        yield _Split(lambda look, known=known: known, unseen, unseen)  # type: ignore[misc]
+    parts = np.array_split(np.random.default_rng(seed).permutation(count), _FOLDS)
+    for _ in parts:
+        rest = np.sort(np.concatenate(parts[2:]))
+        known, unseen, judges = (
+            (tf.gather(u, rows, axis=2), tf.gather(v, rows, axis=2)) for rows in (rest, *parts[:2])
+        )
+        yield _Split(lambda look, known=known: known, unseen, judges, _SHORT_BLOCK)  # type: ignore[misc]
+        parts = [*parts[1:], parts[0]]
 
 
 def _trained(mine: MINE, split: _Split, seed: int) -> np.ndarray:
     """The value for the judges of the θ of each sample with the greatest one for unseen pairs."""
-    mine = dataclasses.replace(mine, form="primal", warm_start=True, steps=_BLOCK)
+    mine = dataclasses.replace(mine, form="primal", warm_start=True, steps=split.block)
     u, v = split.training(0)
     drawn = mine.draw(tf.constant(seed, tf.int64), u.shape[1:], _LONGEST, u.dtype)
     *_, orders, report = drawn
@@ -149,7 +154,8 @@ def _trained(mine: MINE, split: _Split, seed: int) -> np.ndarray:
         top, since = tf.where(rises, value, top), tf.where(rises, 0, since + 1)
         if tf.reduce_all(since >= _PATIENCE):
             break
-    return _value(best, split.judges).numpy()
+    # information is not negative, whatever a few judges say
+    return np.maximum(_value(best, split.judges), 0)
 
 
 def _select(rows: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
@@ -158,7 +164,12 @@ def _select(rows: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
 
 @tf.function(autograph=False)
 def _value(state: PrimalState, pairs: Pairs) -> tf.Tensor:
-    """I(θ) for pairs, each u_k being set against other v_k by shifts."""
+    """I(θ) for n pairs, each u_k being set against other v_k by shifts, and against its own.
+
+    Among all n² pairs those that belong together are one in n. With them the value is log n at
+    most, however large T, and on average no greater than the information (it is below InfoNCE).
+    Without, a network that tells a few pairs apart says as much as T is large.
+    """
     u, v = pairs
     pre_x = state.scale * tf.matmul(state.w_x, u) + state.b
     pre_y = state.scale * tf.matmul(state.w_y, v)
@@ -167,5 +178,11 @@ def _value(state: PrimalState, pairs: Pairs) -> tf.Tensor:
         hidden = tf.nn.relu(pre_x + tf.roll(pre_y, shift, axis=2))
         return tf.reduce_sum(hidden * state.w[:, :, tf.newaxis], axis=1)
 
-    shifts = range(1, min(_SHIFTS + 1, u.shape[2]))
-    return donsker_varadhan(statistic(0), tf.concat([statistic(each) for each in shifts], axis=1))
+    count = u.shape[2]
+    shifts = min(_SHIFTS, count - 1)
+    own = statistic(0)
+    others = tf.concat([statistic(1 + each) for each in range(shifts)], axis=1)
+    # log weights, whose exp is 1 on average: 1/n for the own ones, the rest for the others
+    on_own = math.log((shifts + 1) / count)
+    on_others = math.log((shifts + 1) / shifts * (1 - 1 / count))
+    return donsker_varadhan(own, tf.concat([own + on_own, others + on_others], axis=1))

@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 
@@ -43,8 +44,25 @@ def test_shares_and_sizes_hold_from_outside(model):
         assert finding.scores["originals"] == pytest.approx(own.mean(), rel=1e-4)
 
 
+def test_a_report_leaves_a_model_with_noise_as_it_was():
+    """Its generators had moved on, so that the next attack by the same seed was another one."""
+
+    class Sampling(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.generator = keras.random.SeedGenerator(0)
+
+        def call(self, x):
+            return 0.5 * x + 0.01 * keras.random.normal(keras.ops.shape(x), seed=self.generator)
+
+    inputs = keras.Input(tiny_models.SHAPE)
+    model = keras.Model(inputs, Sampling()(inputs))
+    before = [each.numpy() for each in model.variables]
+    uae.blind_spots(model, X, samples=4, steps=2, verbose=0)
+    np.testing.assert_equal([each.numpy() for each in model.variables], before)
+
+
 def test_norms_are_in_units_of_the_range(report):
-    import keras
     from keras import layers
 
     inputs = keras.Input(tiny_models.SHAPE)
@@ -84,7 +102,6 @@ def test_page_json_and_text(report, tmp_path):
 
 
 def test_samples_that_are_no_images(tmp_path):
-    import keras
 
     table = keras.Sequential([keras.Input((7,)), keras.layers.Dense(7)])
     x = np.random.default_rng(0).normal(size=(12, 7)).astype("float32")

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_uae import Criterion, FunctionCriterion, MinMaxAttack, Reconstruction, criteria
+from keras_uae import (
+    Criterion,
+    FunctionCriterion,
+    MinMaxAttack,
+    Reconstruction,
+    criteria,
+    reconstruction_error,
+)
 from tests import tiny_models
 
 COUNT, DIMENSION = 5, 4
@@ -203,3 +210,50 @@ def test_the_shape_of_a_users_class_is_checked(linear, pairs):
 def test_the_base_class_leaves_the_value_open(pairs):
     with pytest.raises(NotImplementedError):
         Criterion()(*pairs)
+
+
+def in_the_unit_interval():
+    """Takes values in [0, 255] and gives back some in [0, 1]."""
+    inputs = keras.Input(tiny_models.SHAPE)
+    return keras.Model(
+        inputs, tiny_models.sequential()(keras.layers.Rescaling(1 / 255)(inputs)), name="unit"
+    )
+
+
+def with_logits(compiled):
+    """Its sigmoid restores the samples."""
+    inputs = keras.Input(tiny_models.SHAPE)
+    model = keras.Model(inputs, keras.layers.Rescaling(20.0, -10.0)(inputs), name="logits")
+    if compiled:
+        model.compile(loss=keras.losses.BinaryCrossentropy(from_logits=True))
+    return model
+
+
+OTHER_UNITS = {
+    "unit": (in_the_unit_interval, 255, r"reach 0\.\d+, and the samples 255.*255 \* model\(x\)"),
+    "logits": (lambda: with_logits(False), 1, r"are below -1 or above 2.*keras.ops.sigmoid"),
+    "loss": (lambda: with_logits(True), 1, r"its loss takes them as logits.*keras.ops.sigmoid"),
+}
+
+
+@pytest.mark.parametrize("criterion", ["reconstruction", "self_reconstruction"])
+@pytest.mark.parametrize("kind", OTHER_UNITS)
+def test_outputs_in_other_units_are_warned_of_once(kind, criterion):
+    """All samples had an example, and none by the loss of the model."""
+    build, high, message = OTHER_UNITS[kind]
+    model, x = build(), high * tiny_models.images(4)
+    attack = MinMaxAttack(model, criterion=criterion, bounds=(0, high), steps=1)
+    with pytest.warns(UserWarning, match=rf"model '\w+' seem to be in other units.*{message}"):
+        attack.generate(x, verbose=0)
+    attack.generate(x, verbose=0)
+    with pytest.warns(UserWarning, match=message):
+        reconstruction_error(model, x)
+
+
+def test_a_function_in_the_units_of_the_data_is_not_warned_of():
+    model, x = in_the_unit_interval(), 255 * tiny_models.images(4)
+    scaled = MinMaxAttack(lambda z: 255 * model(z), bounds=(0, 255), steps=1)
+    scaled.generate(x, verbose=0)
+    reconstruction_error(scaled.model, x)
+    logits, x = with_logits(True), tiny_models.images(4)
+    MinMaxAttack(lambda z: keras.ops.sigmoid(logits(z)), steps=1).generate(x, verbose=0)

@@ -14,6 +14,7 @@ from keras_uae import (
     reconstruction_error,
     success_rate,
 )
+from keras_uae.evaluation import extract_features
 from tests import tiny_models
 
 COUNT = 7
@@ -63,6 +64,43 @@ def test_the_model_is_judged_at_inference(x):
 
 def test_integers_and_values_outside_of_the_unit_interval_are_fine():
     assert reconstruction_error(halving(), np.array([[-2, 4]])) == 2.5
+
+
+class Noisy(keras.layers.Layer):
+    """Adds noise at inference, as a VAE that samples does."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = keras.random.SeedGenerator(0)
+
+    def call(self, x):
+        return x + keras.random.normal(keras.ops.shape(x), seed=self.generator)
+
+
+EVALUATIONS = {
+    "reconstruction_error": lambda model, x: reconstruction_error(model, x, batch_size=2),
+    "criterion_values": lambda model, x: criterion_values(
+        Reconstruction(model), x, x, batch_size=2
+    ),
+    "extract_features": lambda model, x: extract_features(model, x, batch_size=2),
+}
+
+
+@pytest.mark.parametrize("name", EVALUATIONS)
+def test_an_evaluation_leaves_the_noise_of_a_model_as_it_was(name, x):
+    inputs = keras.Input(tiny_models.SHAPE)
+    model = keras.Model(inputs, Noisy()(inputs))
+    before = [each.numpy() for each in model.variables]
+    first, second = (EVALUATIONS[name](model, x) for _ in range(2))
+    np.testing.assert_equal([each.numpy() for each in model.variables], before)
+    np.testing.assert_array_equal(first, second)
+
+
+def test_noise_goes_on_from_batch_to_batch(x):
+    inputs = keras.Input(tiny_models.SHAPE)
+    model = keras.Model(inputs, Noisy()(inputs))
+    rows = extract_features(model, np.repeat(x[:1], 4, axis=0), batch_size=2)
+    assert len(np.unique(rows, axis=0)) == 4
 
 
 SHIFT = FunctionCriterion(function=lambda x, z: tf.reduce_sum(z - x, axis=1))

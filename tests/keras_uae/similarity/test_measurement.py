@@ -69,6 +69,36 @@ def test_feature_maps_that_are_random_projections_give_the_same():
     assert (exact > 0).all()
 
 
+def through_few_maps(count, channels=1):
+    inputs = keras.Input((8, 8, channels))
+    kernel = keras.initializers.RandomNormal(seed=1)
+    maps = keras.layers.Conv2D(count, 3, kernel_initializer=kernel, activation="relu")(inputs)
+    return keras.Model(inputs, keras.layers.Conv2DTranspose(channels, 3)(maps))
+
+
+@pytest.mark.parametrize("count", [8, 16, 33])
+def test_no_more_is_claimed_than_the_pairs_that_judge_can_tell(count):
+    """It was 10⁶ nats and more."""
+    x = np.random.default_rng(0).uniform(size=(12, 8, 8, 1)).astype("float32")
+    model = through_few_maps(count)
+    for z in (x, x[::-1]):
+        values = uae.mutual_information(x, z, model, "conv")
+        assert (values >= 0).all()
+        assert (values <= math.log(count / 4)).all()
+    if count > 16:  # of fewer next to nothing can be known
+        assert np.median(uae.mutual_information(x, x, model, "auto")) > 0.1
+
+
+@pytest.mark.parametrize("count", [8, 16, 64])
+def test_maps_that_are_independent_share_nothing(count):
+    """The two channels have kernels of their own; x has nothing in one, z in the other."""
+    x = np.random.default_rng(0).uniform(size=(12, 8, 8, 2)).astype("float32")
+    z = x[::-1] * [0, 1]
+    values = uae.mutual_information(x * [1, 0], z, through_few_maps(count, 2), "conv")
+    assert values.max() < 0.2
+    assert values.mean() < 0.05
+
+
 def test_a_pair_is_measured_by_itself():
     x, z = pairs(0.5, count=2)
     mine = MINE(features=RandomSampling(dimension=1))
