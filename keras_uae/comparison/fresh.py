@@ -1,5 +1,6 @@
 """Models of one architecture with fresh weights: the same seed, the same weights."""
 
+import contextlib
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -16,13 +17,14 @@ class FreshModels:
     Args:
         build_or_model: Function without arguments, or of a `seed`, that returns a new compiled
             model; or a compiled model, whose architecture and compile settings are cloned. Of a
-            clone the trainable weights are drawn anew by their initializers; what is frozen
-            (`trainable=False`) or was set by `adapt` is copied.
+            clone the weights that change in training are drawn anew by their initializers; what
+            is frozen or was set by `adapt` is copied, wherever in the model it is.
         x: Array, two samples or more, with which a model is built that is not.
         compiled: Boolean, whether the models must be compiled. Defaults to `True`.
 
     Raises:
-        ValueError: The model is not compiled, cannot be cloned, or no seed changes its weights.
+        ValueError: The model is not compiled, cannot be cloned, no seed changes its weights, or
+            two of them share what training changes.
     """
 
     def __init__(self, build_or_model: Any, x: np.ndarray, *, compiled: bool = True):
@@ -82,7 +84,8 @@ class FreshModels:
             with keras.saving.custom_object_scope(_losses(given)):
                 model = _copy(given)
                 self._build(model)
-                if given.compiled and not model.compiled:  # one that is not of layers by name
+                self._copy_what_stays(given, model)
+                if given.compiled:  # of the weights that are trainable now
                     model.compile_from_config(given.get_compile_config())
         except Exception as error:
             raise ValueError(
@@ -97,13 +100,33 @@ class FreshModels:
                 "where its class has a compile of its own: compare(build, x). "
                 f"Received: model {given.name!r} of class {type(given).__name__}."
             )
-        for layer, copy in zip(_layers(given), _layers(model), strict=True):
-            if not layer.trainable or hasattr(layer, "adapt"):
-                for weight, fresh in zip(layer.weights, copy.weights, strict=True):
-                    fresh.assign(weight)
-            if hasattr(layer, "finalize_state"):
-                copy.finalize_state()
         return model
+
+    def _copy_what_stays(self, given: keras.Model, model: keras.Model) -> None:
+        """Make the same parts of a clone trainable; copy the weights that training leaves alone."""
+        layers, weights = _layers(model), model.weights
+        for layer, copy in zip(_layers(given), layers, strict=True):
+            copy.trainable = layer.trainable  # also of those inside, which come later
+        for weight, copy in zip(given.weights, weights, strict=True):
+            copy.trainable = weight.trainable  # its own flag: LoRA freezes a kernel alone
+        changing = self._changing(model)
+        for weight, copy in zip(given.weights, weights, strict=True):
+            if id(copy) not in changing:
+                copy.assign(weight)
+        for layer in layers:
+            if hasattr(layer, "finalize_state"):  # what `adapt` has set is ready for use
+                layer.finalize_state()
+
+    def _changing(self, model: keras.Model) -> set[int]:
+        """Which weights change in training: trained, or set by a pass as moving statistics are."""
+        with keras.StatelessScope() as scope, contextlib.suppress(Exception):
+            model(self._example, training=True)  # a model without `call` has none to set
+        trained = set(map(id, model.trainable_weights))
+        return {
+            id(weight)
+            for weight in model.weights
+            if id(weight) in trained or scope.get_current_value(weight) is not None
+        }
 
     def _check_seeds(self) -> None:
         """Two seeds are to give two models."""
@@ -113,18 +136,40 @@ class FreshModels:
                 "`build_or_model` of compare must be a function that builds a new model each time, "
                 f"or the model itself. Received: one that returns the same model, {one.name!r}."
             )
-        stuck = [
-            path
-            for (path, a), b in zip(_drawn(one).items(), _drawn(other).values(), strict=True)
-            if np.array_equal(a, b)
-        ]
-        drawn = len(_drawn(one))
-        if stuck and (self.given is not None or len(stuck) == drawn):
+        self._check_apart(one, other)
+        pairs = zip(_varied(one).items(), _varied(other).values(), strict=True)
+        stuck = {path: value for (path, value), b in pairs if np.array_equal(value, b)}
+        # two values are of a pattern, as of an identity or of the bias of a gate; more are drawn
+        drawn = [path for path, value in stuck.items() if len(np.unique(value)) > 2]
+        if stuck and (len(stuck) == len(_varied(one)) or (self.given is not None and drawn)):
             raise ValueError(
                 "`build_or_model` of compare must have weights that a seed changes, or the seeds "
                 "are no repetitions: freeze the layer (trainable=False) if it is to stay as it is, "
                 "or give a function, build(seed=…), that draws them. "
-                f"Received: equal weights for two seeds in {', '.join(stuck[:3])}."
+                f"Received: equal weights for two seeds in {', '.join((drawn or [*stuck])[:3])}."
+            )
+
+    def _check_apart(self, one: keras.Model, other: keras.Model) -> None:
+        """Nothing that training changes is to be in two models."""
+        others = set(map(id, other.weights))
+        shared = [each for each in one.weights if id(each) in others]
+        changing = self._changing(one) if shared else set()
+        names = [each.path for each in shared if id(each) in changing]
+        if names:
+            raise ValueError(
+                "`build_or_model` of compare must make all that is trained anew each time, or one "
+                "training goes on from another: make the layers inside of the function (of a "
+                "trained one keras.models.clone_model(layer), then set_weights), or freeze them "
+                f"(trainable=False). Received: the same weights in two models, "
+                f"{', '.join(names[:3])}."
+            )
+        others = set(map(id, optimizers_of(other)))
+        both = [type(each).__name__ for each in optimizers_of(one) if id(each) in others]
+        if both:
+            raise ValueError(
+                "`build_or_model` of compare must make the optimizer anew each time: "
+                "model.compile(keras.optimizers.Adam(), loss) inside of the function. "
+                f"Received: the same optimizer in two models, {both[0]}."
             )
 
 
@@ -137,6 +182,11 @@ def set_state(model: keras.Model, state: State) -> None:
     """Take a model back to where `state_of` has seen it."""
     for variable, value in zip(_variables(model), state, strict=True):
         variable.assign(value)
+
+
+def optimizers_of(model: keras.Model) -> list[Any]:
+    """The optimizer of a model, and those that it has beside it."""
+    return [each for each in vars(model).values() if isinstance(each, keras.optimizers.Optimizer)]
 
 
 def is_plain(model: keras.Model) -> bool:
@@ -183,15 +233,15 @@ def _losses(model: keras.Model) -> dict[str, Any]:
     return functions | {type(each).__name__: type(each) for each in found}
 
 
-def _layers(model: Any) -> list[keras.Layer]:
-    """The layers with weights of their own, nested ones too, in order."""
-    parts = list(getattr(model, "layers", ()))
-    if not isinstance(model, keras.Model) or not parts:
-        return [model]
-    return [each for part in parts for each in _layers(part)]
+def _layers(layer: Any) -> list[keras.Layer]:
+    """A layer or model and all layers in it, those in wrappers and in layers too, in order."""
+    # a model is cloned without what was attached to it; into a layer no public way looks
+    is_model = isinstance(layer, keras.Model)
+    parts = layer.layers if is_model else layer._flatten_layers(include_self=False, recursive=False)
+    return [layer, *(each for part in parts for each in _layers(part))]
 
 
-def _drawn(model: keras.Model) -> dict[str, np.ndarray]:
+def _varied(model: keras.Model) -> dict[str, np.ndarray]:
     """The trainable weights that are not all one value, as zeros and ones are."""
     values = {each.path: _values(each) for each in model.trainable_weights}
     return {path: each for path, each in values.items() if each.size > 1 and np.ptp(each) > 0}

@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_uae._checks import check_boolean, check_choice, check_integer, check_samples
 from keras_uae._datasets import read_data
-from keras_uae._inputs import as_labels
+from keras_uae._inputs import as_array
 from keras_uae._model_layers import check_one_input
 from keras_uae.attacks.data_space import check_any_bounds
 from keras_uae.augmentation.dataset import TARGETS
@@ -84,13 +84,17 @@ def compare(
     Args:
         build_or_model: Function without arguments, or of a `seed`, that returns a new compiled
             model; or a compiled model, built or not, whose architecture and compile settings are
-            cloned with fresh weights. Frozen layers and what `adapt` has set are copied.
+            cloned with fresh weights. What is frozen, wherever it is, or was set by `adapt` is
+            copied.
         x: Array `(n, ...)`, the training samples, or a batched `tf.data.Dataset` or
-            `keras.utils.PyDataset`, whose targets and test targets count as `y` and `y_test`.
-        x_test: As `x`, for the metrics. Defaults to `None`: a fifth of the samples, held out.
+            `keras.utils.PyDataset`, whose targets and test targets count as `y` and `y_test`, and
+            whose sample weights are those of the samples and of their additions.
+        x_test: As `x`, for the metrics, without weights. Defaults to `None`: a fifth of the
+            samples, held out.
         y: Array `(n, ...)`, what the model is trained to give. Defaults to `None`: the samples
             themselves.
-        y_test: Labels of `x_test`, for the metrics. Defaults to `None`.
+        y_test: As `y`, of `x_test`, for the metrics; required for the loss where there is a `y`.
+            Metrics see it as it is. Defaults to `None`.
         epochs: Integer, how long every model is trained; the rows with additions see twice the
             samples, so take twice the steps. Required unless there is a `fit`.
         batch_size: Integer, samples of a training step. Defaults to `32`.
@@ -193,6 +197,12 @@ def _data(x: Any, x_test: Any, y: Any, y_test: Any) -> Data:
                 f"`x` of compare must have {TEST_PART} samples or more, of which one in "
                 f"{TEST_PART} is held out. Received: x of shape {samples.shape}."
             )
+        if read.sample_weight is not None:
+            raise ValueError(
+                "`x_test` of compare must be given where the samples have weights, of which the "
+                "metrics would see none. "
+                f"Received: x_test=None and weights of shape {read.sample_weight.shape}."
+            )
         held = None if labels is None else labels[test]
         return Data(samples[rest], None if labels is None else labels[rest], samples[test], held)
     other = read_data(OWNER, x_test, name="x_test")
@@ -202,11 +212,18 @@ def _data(x: Any, x_test: Any, y: Any, y_test: Any) -> Data:
             f"`x_test` of compare must hold samples like `x`, of shape {samples.shape[1:]}. "
             f"Received: x_test of shape {tests.shape}."
         )
+    if other.sample_weight is not None:
+        raise ValueError(
+            "`x_test` of compare must have no sample weights, of which the metrics see none: "
+            "x_test.map(lambda x, y, weights: (x, y)) of tf.data leaves them out. "
+            f"Received: a data set with weights of shape {other.sample_weight.shape}."
+        )
     return Data(
         samples,
         labels,
         np.asarray(tests, np.float32),
         _targets("y_test", y_test, other, len(tests)),
+        read.sample_weight,
     )
 
 
@@ -216,7 +233,7 @@ def _targets(name: str, y: Any, read: Any, count: int) -> Any:
         y = read.y
     if y is None:
         return None
-    labels = as_labels(OWNER, y, name)
+    labels = as_array(OWNER, name, y)
     if labels.ndim == 0 or len(labels) != count:
         raise ValueError(
             f"`{name}` of compare must have {count} rows, one for each sample. "

@@ -12,7 +12,7 @@ from keras_uae.augmentation import UAEAugmentation
 from keras_uae.comparison.arms import DUPLICATES, ORIGINAL, Adversarial, Augmented, Row, takes
 from keras_uae.comparison.fresh import FreshModels
 from keras_uae.comparison.inside import check_inside
-from keras_uae.comparison.metrics import Metric
+from keras_uae.comparison.metrics import LOSS, Metric
 from keras_uae.comparison.noise import noise_like
 from keras_uae.comparison.run import Run
 from keras_uae.comparison.training import Trained, Trainer
@@ -20,6 +20,7 @@ from keras_uae.results import UAEs
 
 # An iteration of an attack, in training steps of as many samples: roughly, for the time left
 ATTACK_WORK = 1.2
+_ALL = slice(None)
 
 Advance = Callable[[float], None]
 
@@ -32,6 +33,7 @@ class Data:
     y: Any
     x_test: np.ndarray
     y_test: Any
+    sample_weight: Any = None  # of the samples that models are trained on
 
 
 @dataclass
@@ -79,10 +81,15 @@ class Protocol:
     def check(self) -> None:
         """Raise ValueError, before any work, if a metric, an attack or an augmentation would."""
         data = self.data
-        self.dataset([data.x[:2]], data.x[:2], None if data.y is None else data.y[:2])
+        self.dataset([data.x[:2]], slice(2))
         self._check_labels()
         begin = time.perf_counter()
         for metric in self.metrics:
+            if metric.function is LOSS.function and data.y is not None and data.y_test is None:
+                raise ValueError(
+                    "`y_test` of compare must be given where there are `y` and the metrics have "
+                    "the loss: what the model is to give for `x_test`. Received: y_test=None."
+                )
             metric(self._trainer.model, data.x_test, data.y_test)
         self._metric_seconds = time.perf_counter() - begin
         for arm in {row.arm.name: row.arm for row in self.rows if row.arm is not None}.values():
@@ -102,9 +109,10 @@ class Protocol:
             return
         try:
             # a loss would spread a label over all pixels of an image, and say nothing
-            if np.ndim(y) == 1 and getattr(model(x), "ndim", 0) > 2:
+            shape = tuple(getattr(model(x), "shape", ()))
+            if y[0].size == 1 and len(shape) > 2 and y[:2].shape not in (shape, shape[:-1]):
                 raise ValueError("one number for each sample")
-            model.evaluate(self.dataset([], x, y[:2]), verbose=0)
+            model.evaluate(self.dataset([], slice(2)), verbose=0)
         except Exception as error:
             raise ValueError(
                 "`y` of compare must be what the model is trained to give, and its loss does not "
@@ -155,25 +163,32 @@ class Protocol:
         self._found.clear()
 
     def dataset(
-        self, added: Sequence[np.ndarray], x: Any, y: Any, seed: int = 0
+        self, added: Sequence[np.ndarray], rows: slice = _ALL, seed: int = 0
     ) -> UAEAugmentation:
-        """What a model is trained on."""
-        labelled: dict[str, Any] = {} if y is None else {"y": y}
-        target = self.training.target if y is None else "self"
-        batch = self.training.batch_size
-        return UAEAugmentation(x, added, batch_size=batch, target=target, seed=seed, **labelled)
+        """What a model is trained on: some of the samples, and what is added to them."""
+        data, training = self.data, self.training
+        y, weights = (None if each is None else each[rows] for each in (data.y, data.sample_weight))
+        return UAEAugmentation(
+            data.x[rows],
+            added,
+            y,
+            batch_size=training.batch_size,
+            target=training.target if y is None else "self",
+            seed=seed,
+            sample_weight=weights,
+        )
 
     def seconds(self, rows: Sequence[Row]) -> float | None:
         """What rows will take, measured on some steps; `None` where `fit` is the user's."""
         if not self._trainer.reuses:
             return None
-        data, settings = self.dataset([], self.data.x, self.data.y), self.training
+        data, settings = self.dataset([]), self.training
         steps = settings.budget or 2 * len(data) * (settings.epochs or 1)
         trained = self._trainer.seconds_per_sample(data, steps) * sum(map(self.work, rows))
         return trained + 2 * self._metric_seconds * len(rows)
 
     def _train(self, seed: int, row: Row, added: np.ndarray) -> Trained:
-        data = self.dataset([added] if len(added) else [], self.data.x, self.data.y, seed)
+        data = self.dataset([added] if len(added) else [], seed=seed)
         settings = self.training
         budget = None if row is ORIGINAL else settings.budget
         if settings.fit is not None and not takes(settings.fit, "callbacks"):

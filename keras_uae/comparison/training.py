@@ -10,7 +10,14 @@ import numpy as np
 
 from keras_uae.augmentation import UAEAugmentation
 from keras_uae.comparison.arms import takes
-from keras_uae.comparison.fresh import FreshModels, State, is_plain, set_state, state_of
+from keras_uae.comparison.fresh import (
+    FreshModels,
+    State,
+    is_plain,
+    optimizers_of,
+    set_state,
+    state_of,
+)
 from keras_uae.comparison.mean_weights import MeanWeights
 from keras_uae.comparison.metrics import Metric
 
@@ -34,7 +41,8 @@ class Trained(NamedTuple):
     Attributes:
         model: The model; the next training of a `Trainer` may take it on.
         average: The callback that has averaged the weights; `None` if nobody could.
-        steps: Integer, of its optimizer; `None` if it has none.
+        steps: Integer, of the optimizer that has done most, or batches of `fit` where these are
+            more; `None` if nobody has counted.
         samples: Integer, of an epoch.
     """
 
@@ -129,9 +137,9 @@ class Trainer:
         else:
             offered = {"epochs": epochs, "callbacks": given}
             self._fit(model, data, **{k: v for k, v in offered.items() if takes(self._fit, k)})
-        optimizer = getattr(model, "optimizer", None)
-        steps = None if optimizer is None else int(optimizer.iterations)
-        return Trained(model, average if watched else None, steps, watch.samples)
+        # the optimizer that `compile` makes may do nothing, where a `train_step` has its own
+        counts = [watch.steps, *(int(each.iterations) for each in optimizers_of(model))]
+        return Trained(model, average if watched else None, max(counts) or None, watch.samples)
 
     def seconds_per_sample(self, data: UAEAugmentation, steps: int) -> float:
         """What a sample of one of so many steps takes, measured on some of the reused model."""
@@ -186,17 +194,17 @@ class _Watch(keras.callbacks.Callback):
 
     def __init__(self, budget: int | None, data: UAEAugmentation, advance: Advance):
         super().__init__()
-        self._budget, self._advance, self._steps = budget, advance, 0
+        self._budget, self._advance, self.steps = budget, advance, 0
         self._length, self._batch, self.samples = len(data), data.batch_size, _samples(data)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._before = self._steps
+        self._before = self.steps
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         # where several are run at once, `batch` is the last, and may lie behind the end
         now = self._before + min(batch + 1, self.params.get("steps") or batch + 1)
-        self._advance(self._done(now) - self._done(self._steps))
-        self._steps = now
+        self._advance(self._done(now) - self._done(self.steps))
+        self.steps = now
         diverged = not np.isfinite(float((logs or {}).get("loss", 0.0)))
         if diverged or (self._budget is not None and now >= self._budget):
             self.model.stop_training = True

@@ -258,8 +258,9 @@ def test_arms_of_every_kind():
     assert len(found.records) == 7
 
 
-def test_labels_reach_a_supervised_attack_and_the_metrics():
-    y = (X[:, 0] > 0.5).astype("int64")
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+def test_labels_reach_a_supervised_attack_and_the_metrics(shape):
+    y = (X[:, 0] > 0.5).astype("int64").reshape(shape)
 
     def classifier():
         model = keras.Sequential([keras.Input((8,)), layers.Dense(2)])
@@ -268,13 +269,57 @@ def test_labels_reach_a_supervised_attack_and_the_metrics():
 
     arm = uae.Adversarial(uae.PGDAttack, criterion=uae.Misclassification(), epsilon=0.3, steps=2)
     accuracy = uae.Metric(
-        lambda model, x, y: np.mean(np.argmax(model(x), -1) == y), "accuracy", "higher"
+        lambda model, x, y: np.mean(np.argmax(model(x), -1).reshape(shape) == y),
+        "accuracy",
+        "higher",
     )
-    y_test = (X_TEST[:, 0] > 0.5).astype("int64")
+    y_test = (X_TEST[:, 0] > 0.5).astype("int64").reshape(shape)
     metrics = [accuracy, comparison.LOSS]
     found = compare(classifier, arms=[arm], y=y, y_test=y_test, metrics=metrics, seeds=1)
     assert [each.name for each in found.metrics] == ["accuracy", "loss"]
     assert 0 <= found.records[0]["last"]["accuracy"] <= 1
+
+
+def test_labels_of_one_column_keep_it_where_the_model_and_the_metrics_see_them():
+    class Own(keras.Sequential):
+        def train_step(self, data):
+            seen.add(tuple(data[1].shape[1:]))
+            return super().train_step(data)
+
+    def build():
+        model = Own([keras.Input((2,)), layers.Dense(1)])
+        model.compile("adam", "mse")
+        return model
+
+    def mse(model, x, y):
+        return np.mean((model(x) - y) ** 2)  # of (n, 1) and (n,) it would be that of all pairs
+
+    seen = set()
+    x, y = halves(64, 0, both=False)
+    metrics = {"mse": mse, "loss": comparison.LOSS}
+    found = compare(build, x, x, y=y, y_test=y, metrics=metrics, arms=[], seeds=1)
+    assert found.records[0]["last"]["mse"] == pytest.approx(found.records[0]["last"]["loss"])
+    assert seen == {(1,)}
+    assert uae.UAEAugmentation(x, x, y)[0][1].shape == (32, 1)
+
+
+def test_sample_weights_of_a_data_set_weigh_the_samples_and_their_additions():
+    x, y = halves(64, 0, both=False)
+    weights = np.repeat([0.0, 1.0], 32)
+    arm = uae.Augmented(lambda x: x * [-1, 1], "mirror")
+    figures = []
+    for wrong in (7, -300):
+        part = np.where(weights[:, None] == 0, wrong, y)
+        triples = tf.data.Dataset.from_tensor_slices((x, part, weights)).batch(10)
+        found = compare(regression, triples, x, y_test=y, arms=[arm], seeds=1)
+        figures.append([each["last"] for each in found.records])
+    assert figures[0] == figures[1]
+
+
+def test_a_metric_of_ones_own_may_do_without_test_labels():
+    size = {"size": lambda model, x, y: float(y is None)}
+    found = compare(y=X[::-1], metrics=size, arms=[], seeds=1)
+    assert found.records[0]["last"] == {"size": 1.0}
 
 
 def test_where_a_figure_is_not_finite_there_is_no_verdict():
@@ -327,8 +372,11 @@ def test_labels_of_a_data_set_are_no_targets_of_images():
     model = keras.Sequential([keras.Input((2, 2, 1)), layers.Conv2D(1, 1)])
     model.compile("sgd", "mse")
     pairs = tf.data.Dataset.from_tensor_slices((images, np.arange(48))).batch(8)
-    with pytest.raises(ValueError, match=r"`y` of compare.*x.map.*\(48,\).*\(None, 2, 2, 1\)"):
-        compare(model, pairs, images)
+    columns = pairs.map(lambda x, y: (x, y[:, None]))
+    for data, shape in ((pairs, r"\(48,\)"), (columns, r"\(48, 1\)")):
+        message = rf"`y` of compare.*x.map.*{shape}.*\(None, 2, 2, 1\)"
+        with pytest.raises(ValueError, match=message):
+            compare(model, data, images)
     compare(model, pairs.map(lambda x, y: x), images, arms=[], seeds=1)
 
 
@@ -342,6 +390,7 @@ def test_test_samples_that_are_the_training_samples_are_told(found):
     assert told not in found[0].notes
 
 
+WEIGHTED = tf.data.Dataset.from_tensor_slices((X, X, X[:, 0])).batch(8)
 NO_ATTACK: Any = lambda model: "none"  # noqa: E731
 BAD = {
     "epochs": ({"epochs": None}, r"`epochs`.*Received: epochs=None and fit=None"),
@@ -358,6 +407,9 @@ BAD = {
     "test": ({"x_test": X_TEST[:, :3]}, r"`x_test`.*\(8,\).*\(24, 3\)"),
     "labels": ({"y": X[:3]}, r"`y` of compare must have 48 rows"),
     "y_test": ({"x_test": None, "y_test": X}, r"`y_test`.*`x_test`"),
+    "loss": ({"y": X[::-1]}, r"`y_test` of compare must be given .*loss.*y_test=None"),
+    "weights held out": ({"x": WEIGHTED, "x_test": None}, r"`x_test`.*be given.*weights.*\(48,\)"),
+    "weights of tests": ({"x_test": WEIGHTED}, r"`x_test`.*no sample weights.*x_test.map.*\(48,\)"),
     "bounds": ({"x": 3 * X}, r"`x` of compare.*inside bounds=\(0.0, 1.0\).*'features'.*to 2.9"),
     "one arm": ({"arms": 3}, r"`arms`.*Adversarial.*Received: 3"),
     "shape": ({"x": X[:, :3], "x_test": X[:, :3]}, r"`x`.*\(8,\). Received: samples .*\(3,\)"),

@@ -104,6 +104,109 @@ def test_batch_statistics_are_not_copied():
     np.testing.assert_array_equal(FreshModels(model, X).new(0).layers[2].moving_mean, np.zeros(4))
 
 
+class Prepared(layers.Layer):
+    """Layers that stay as they are, inside of one that is trained."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.scaled, self.frozen = layers.Normalization(), layers.Dense(4, trainable=False)
+        self.head = layers.Dense(4)
+
+    def build(self, shape):
+        self.scaled.build(shape)
+        self.frozen.build(shape)
+        self.head.build((*shape[:-1], 4))
+
+    def call(self, x):
+        return self.head(self.frozen(self.scaled(x)))
+
+
+def backbone(trainable=False):
+    parts = [layers.Dense(4), layers.BatchNormalization(), layers.Dropout(0.5)]
+    model = keras.Sequential([keras.Input((8,)), *parts], name="backbone")
+    model.set_weights([np.full(each.shape, 0.5) for each in model.weights])
+    model.trainable = trainable
+    return model
+
+
+def in_a_wrapper():
+    parts = [layers.Reshape((1, 8)), layers.TimeDistributed(backbone()), layers.Flatten()]
+    return keras.Sequential([keras.Input((8,)), *parts, layers.Dense(8)])
+
+
+def in_a_layer():
+    prepared = Prepared()
+    model = keras.Sequential([keras.Input((8,)), prepared, layers.Dense(8)])
+    prepared.scaled.adapt(X)
+    return model
+
+
+def with_lora():
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(4), layers.Dense(8)])
+    model.layers[0].enable_lora(2)
+    return model
+
+
+@pytest.mark.parametrize("make", [in_a_wrapper, in_a_layer, with_lora])
+def test_what_is_frozen_or_adapted_is_copied_wherever_it_is(make):
+    model = make()
+    model.compile("adam", "mse")
+    assert model.non_trainable_weights
+    copy = FreshModels(model, X).new(5)
+    assert [each.trainable for each in copy.weights] == [each.trainable for each in model.weights]
+    assert not np.allclose(copy.layers[-1].kernel, model.layers[-1].kernel)
+    for _ in range(2):  # as it is made, and trained
+        pairs = zip(copy.non_trainable_weights, model.non_trainable_weights, strict=True)
+        for kept, given in pairs:
+            np.testing.assert_array_equal(kept, given)
+        copy.fit(X, X, verbose=0)
+
+
+def test_a_model_to_which_a_part_of_it_is_attached_is_cloned_without():
+    model = functional()
+    model.encoder = keras.Model(model.input, model.layers[1].output)
+    model.compile("adam", "mse")
+    assert not hasattr(FreshModels(model, X).new(0), "encoder")
+
+
+def around(part, optimizer="adam"):
+    def build():
+        model = keras.Sequential([keras.Input((8,)), part or layers.Dense(4), layers.Dense(8)])
+        model.compile(optimizer, "mse")
+        return model
+
+    return build
+
+
+def test_a_function_around_layers_of_outside_is_refused_unless_they_are_frozen():
+    with pytest.raises(ValueError, match=r"inside of the function .*freeze.*two models, backbone/"):
+        FreshModels(around(backbone(trainable=True)), X)
+    part = backbone()
+    before = part.get_weights()
+    FreshModels(around(part), X).new(0).fit(X, X, verbose=0)
+    for a, b in zip(before, part.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_function_around_moving_statistics_of_outside_is_refused():
+    statistics = layers.BatchNormalization(center=False, scale=False)
+    with pytest.raises(ValueError, match=r"the same weights in two models, .*moving_mean"):
+        FreshModels(around(statistics), X)
+
+
+def test_an_optimizer_of_outside_is_refused():
+    with pytest.raises(ValueError, match=r"the optimizer anew .*inside.*two models, Adam"):
+        FreshModels(around(None, keras.optimizers.Adam()), X)
+
+
+def test_a_bias_of_zeros_and_ones_is_no_draw():
+    parts = [layers.Reshape((2, 4)), layers.LSTM(4), layers.Dense(8)]
+    model = keras.Sequential([keras.Input((8,)), *parts])
+    model.compile("adam", "mse")
+    kernels = [FreshModels(model, X).new(seed).layers[1].cell.kernel for seed in (0, 1)]
+    assert not np.allclose(*kernels)
+
+
 def test_a_function_may_take_the_seed():
     seeds = []
 
@@ -149,6 +252,23 @@ def identity():
     return model
 
 
+class Seeded(layers.Layer):
+    """Its seed is not in its configuration."""
+
+    def build(self, shape):
+        drawn = keras.initializers.GlorotUniform(seed=3)
+        self.seeded = self.add_weight(shape=(8, 8), initializer=drawn, name="seeded")
+
+    def call(self, x):
+        return x @ self.seeded
+
+
+def seeded_in_a_layer():
+    model = keras.Sequential([keras.Input((8,)), Seeded(), layers.Dense(8)])
+    model.compile("sgd", "mse")
+    return model
+
+
 class NoConfig(keras.Model):
     def __init__(self, dense):
         super().__init__()
@@ -168,6 +288,7 @@ BAD = {
     "not compiled": (sequential, r"must be compiled.*fit="),
     "no config": (without_config, r"compare\(build, x\).*NoConfig.*values in `__init__\(\)`"),
     "one start": (identity, r"that a seed changes.*dense.*kernel"),
+    "a seed of its own": (seeded_in_a_layer, r"that a seed changes.*two seeds in .*seeded\."),
     "a number": (lambda: 3, r"must be a compiled keras.Model, or a function.*Received.*3"),
 }
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 import keras_uae as uae
@@ -118,6 +119,51 @@ def test_what_evaluates_sees_all_samples_after_short_and_long_trainings():
         assert trained.model.predict(x, verbose=0).shape == x.shape
         functions.append(trainer._functions[10 if steps == 500 else 1])
     assert functions[:2] == functions[2:]  # each is traced once
+
+
+class TwoPlayers(keras.Model):
+    """Optimizers of its own; the one of Keras' `compile` does nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.encode, self.decode = layers.Dense(3), layers.Dense(6)
+        self.build((None, 6))
+
+    def build(self, shape):
+        self.encode.build(shape)
+        self.decode.build((None, 3))
+        self.built = True
+
+    def call(self, x):
+        return self.decode(self.encode(x))
+
+    def compile(self, first, second):
+        super().compile()
+        self.first, self.second = first, second
+
+    def train_step(self, data):
+        with tf.GradientTape(persistent=True) as tape:
+            loss = tf.reduce_mean((self(data[0]) - data[1]) ** 2)
+        for part, optimizer in ((self.encode, self.first), (self.decode, self.second)):
+            weights = part.trainable_variables
+            optimizer.apply(tape.gradient(loss, weights), weights)
+        return {"loss": loss}
+
+
+def two_players():
+    model = TwoPlayers()
+    model.compile(keras.optimizers.SGD(), keras.optimizers.SGD())
+    return model
+
+
+def alone(model, data):
+    model.fit(data, epochs=3, shuffle=False, verbose=0)
+
+
+@pytest.mark.parametrize("fit", [None, alone])
+def test_steps_of_a_model_with_optimizers_of_its_own_are_counted(fit):
+    trainer = Trainer(FreshModels(two_players, X), fit=fit)
+    assert trainer.train(0, data(), epochs=3).steps == 15
 
 
 def test_the_time_of_a_sample_is_measured_and_leaves_no_trace():
