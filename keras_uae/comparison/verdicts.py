@@ -29,6 +29,9 @@ def _compared(label: str, found: Mapping[str, Any]) -> str:
     if found["outcome"] != "open":
         size = signed(abs(found["mean"]), found["ratio"])[1:]
         return f"{label} by {size} (in {found['agree']} of {found['count']} seeds)"
+    if found["std"] == 0 and found["mean"]:
+        size = signed(found["mean"], found["ratio"])
+        return f"{label} ({size} in all {found['count']} seeds: no spread to test it by)"
     needed = found["seeds"]
     more = f"about {needed} seeds would tell" if needed else "more than 1000 seeds would tell"
     return f"{label} ({interval(found, found['ratio'])}; {more})"
