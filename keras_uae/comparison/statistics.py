@@ -29,7 +29,8 @@ class Difference:
         std: Standard deviation of the differences (n − 1); NaN of fewer than two seeds.
         count: Seeds in which both rows have the figure.
         agree: Seeds in which the difference has the sign of the mean.
-        p: Two-sided p-value of the paired t-test; NaN of fewer than two seeds, 1 of equal differences.
+        p: Two-sided p-value of the paired t-test; NaN of fewer than two seeds, 1 of equal
+            differences.
 
     Example:
 

@@ -43,6 +43,11 @@ class Trained(NamedTuple):
     steps: int | None
     samples: int
 
+    @property
+    def ended_early(self) -> bool:
+        """Whether it ended before the part over which weights are averaged."""
+        return self.average is not None and self.average.values is None
+
     def measure(self, metrics: Sequence[Metric], x: Any, y: Any = None) -> dict[str, Any]:
         """Figures by the "last" and by the "averaged" weights; the model keeps the last.
 
@@ -123,7 +128,6 @@ class Trainer:
         average, watch = MeanWeights(steps=budget), _Watch(budget, data, advance)
         given = [average, watch, *callbacks]
         keras.utils.set_random_seed(seed)
-        watched = self._fit is None or takes(self._fit, "callbacks")
         if self._fit is None:
             self._keras_fit(model, data, epochs, budget, given, whole=not callbacks)
         else:
@@ -131,7 +135,7 @@ class Trainer:
             self._fit(model, data, **{k: v for k, v in offered.items() if takes(self._fit, k)})
         optimizer = getattr(model, "optimizer", None)
         steps = None if optimizer is None else int(optimizer.iterations)
-        return Trained(model, average if watched else None, steps, watch.samples)
+        return Trained(model, average if watch.steps else None, steps, watch.samples)
 
     def seconds_per_sample(self, data: UAEAugmentation, steps: int) -> float:
         """What a sample of one of so many steps takes, measured on some of the reused model."""
@@ -186,17 +190,17 @@ class _Watch(keras.callbacks.Callback):
 
     def __init__(self, budget: int | None, data: UAEAugmentation, advance: Advance):
         super().__init__()
-        self._budget, self._advance, self._steps = budget, advance, 0
+        self._budget, self._advance, self.steps = budget, advance, 0
         self._length, self._batch, self.samples = len(data), data.batch_size, _samples(data)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._before = self._steps
+        self._before = self.steps
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         # where several are run at once, `batch` is the last, and may lie behind the end
         now = self._before + min(batch + 1, self.params.get("steps") or batch + 1)
-        self._advance(self._done(now) - self._done(self._steps))
-        self._steps = now
+        self._advance(self._done(now) - self._done(self.steps))
+        self.steps = now
         diverged = not np.isfinite(float((logs or {}).get("loss", 0.0)))
         if diverged or (self._budget is not None and now >= self._budget):
             self.model.stop_training = True

@@ -218,6 +218,45 @@ def test_budgets_that_are_not_equal_are_told():
     assert "not trained for equally many steps" in str(compare(fit=unequal, epochs=None, seeds=1))
 
 
+class Stop(keras.callbacks.Callback):
+    def __init__(self, epochs):
+        super().__init__()
+        self.epochs = epochs
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training |= epoch + 1 == self.epochs
+
+
+def stopped(*epochs):
+    """A comparison of the duplicates with others, whose trainings stop after so many epochs."""
+    left = iter(epochs)
+
+    def fit(model, data, epochs, callbacks):
+        stop = [*callbacks, Stop(next(left))]
+        model.fit(data, epochs=epochs, shuffle=False, verbose=0, callbacks=stop)
+
+    return compare(fit=fit, arms=[uae.Augmented(np.copy, "other")], epochs=8)
+
+
+def test_budgets_that_differ_in_any_seed_are_told():
+    found = stopped(8, 8, 7, 8, 8, 8)
+    assert found.decides == "averaged"
+    assert found.notes[-1].endswith("equally many steps: duplicates 96, other 84 to 96.")
+    assert "as many samples, not as many steps;" in found.legend
+    equal = stopped(8, 7, 7, 8, 8, 8)  # pair by pair
+    assert not any("equally many" in each for each in equal.notes)
+    assert "as many samples and steps;" in equal.legend
+
+
+def test_a_training_that_ends_before_its_weights_are_averaged_is_told():
+    told = "of 6 trainings ended before their last quarter"
+    found = stopped(8, 8, 8, 8, 8, 5)
+    assert found.decides == "last"
+    assert found.notes[-1].startswith(f"1 {told}")
+    assert "(other of seed 1 was the first)" in found.notes[-1]
+    assert f"6 {told}" in stopped(*[5] * 6).notes[-1]
+
+
 def test_a_model_with_a_train_step_of_its_own():
     class Own(keras.Model):
         def __init__(self):

@@ -87,7 +87,9 @@ def test_a_training_that_goes_on_is_averaged_over_its_own_epochs():
     assert len(seen) == 20
     same(average.values, mean(seen[-5:]))
     pairs = tf.data.Dataset.from_tensor_slices((X, X)).batch(8).filter(lambda x, y: True)
-    _, seen = trained(average, epochs=10, initial_epoch=6, x=pairs, shuffle=False)  # of a length nobody knows
+    _, seen = trained(
+        average, epochs=10, initial_epoch=6, x=pairs, shuffle=False
+    )  # of a length nobody knows
     same(average.values, mean([seen[14], seen[19]]))
 
 
