@@ -15,7 +15,7 @@ CONFIDENCE = 0.95
 POWER = 0.8  # with which the seeds that `seeds_needed` counts would tell a difference
 FEWEST_SEEDS = 3  # two have an interval, but one that nothing leaves
 _MOST_SEEDS = 1000
-_COARSE = 1e-3  # of the mean: less is what rounding leaves of equal differences
+_COARSE = 1e-4  # of the mean: what rounding leaves of equal differences, and no training does
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """The whole comparison on small data: what it answers, that it resumes, what it refuses."""
 
 import json
+import os
+import subprocess
 import sys
 from typing import Any
 
@@ -12,6 +14,8 @@ from keras import layers
 
 import keras_uae as uae
 from keras_uae import comparison
+from keras_uae.comparison.arms import rows_of
+from keras_uae.comparison.identity import sums_of
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(size=(48, 8)).astype("float32")
@@ -155,6 +159,120 @@ def test_a_directory_of_another_comparison_is_refused(found, tmp_path):
     (tmp_path / "comparison.json").write_text("[]")
     with pytest.raises(ValueError, match=r"that is none of a comparison"):
         compare(out=tmp_path)
+
+
+def built(kind=None, *args, kernel=None, loss="mse", **settings):
+    """A function that builds a model: a frozen kernel, if there is one, and a layer of a kind."""
+
+    def build():
+        first = layers.Dense(8, trainable=kernel is None)
+        model = keras.Sequential([keras.Input((8,)), first])
+        if kind is not None:
+            model.add(kind(*args, **settings))
+        model.add(layers.Dense(8))
+        if kernel is not None:
+            first.set_weights([np.full((8, 8), kernel), np.zeros(8)])
+        model.compile("adam", loss)
+        return model
+
+    return build
+
+
+def metric(value):
+    return {"metrics": {"error": lambda model, x, y: value}}
+
+
+def arm(addition):
+    return {"arms": [addition]}
+
+
+class Doubling(layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
+class Tripling(layers.Layer):
+    def call(self, x):
+        return 3 * x
+
+
+Tripling.__qualname__ = Tripling.__name__ = "Doubling"
+FACTOR = 2
+LABELS = [np.arange(48) % 2, np.arange(48) % 3]
+OTHERS = {
+    "activation": [{"model": built(layers.Activation, name)} for name in ("relu", "tanh")],
+    "rate": [{"model": built(layers.Dropout, rate)} for rate in (0.0, 0.5)],
+    "penalty": [
+        {"model": built(layers.Dense, 8, kernel_regularizer=keras.regularizers.L2(size))}
+        for size in (0.0, 1.0)
+    ],
+    "layer": [{"model": built(kind)} for kind in (Doubling, Tripling)],
+    "lambda": [
+        {"model": built(layers.Lambda, function)} for function in (lambda x: x, lambda x: 2 * x)
+    ],
+    "cloned": [{"model": built(layers.Activation, name)()} for name in ("relu", "tanh")],
+    "frozen": [{"model": built(kernel=value)} for value in (0.1, 0.2)],
+    "loss": [{"model": built(loss=lambda y, z, n=n: n * (y - z) ** 2)} for n in (1.0, 2.0)],
+    "given": [arm(comparison.Given(x, "given")) for x in (X, 1 - X)],
+    "noise": [arm(uae.Augmented(layers.GaussianNoise(size), "a")) for size in (0.01, 0.5)],
+    "function": [arm(uae.Augmented(f, "a")) for f in (lambda x: x, lambda x: 1 - x)],
+    "attack": [
+        arm(uae.Adversarial(f, name="a"))
+        for f in (lambda m: uae.MinMaxAttack(m, steps=1), lambda m: uae.MinMaxAttack(m, steps=2))
+    ],
+    "closure": [metric(value) for value in (1.0, 2.0)],
+    "outliers": [{"metrics": comparison.outlier_auroc(x)} for x in (X, 1 - X)],
+    "labels": [
+        {"metrics": comparison.linear_probe(X, y), "y_test": LABELS[0][:24]} for y in LABELS
+    ],
+    "fit": [
+        {"fit": lambda model, data: model.fit(data, epochs=1, verbose=0)},
+        {"fit": lambda model, data: model.fit(data, epochs=2, verbose=0)},
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_directory_of_other_models_additions_or_metrics_is_refused(kind, tmp_path):
+    settings = {"arms": [], "seeds": 1, "epochs": 1, "out": tmp_path / "run"}
+    one, other = ({**settings, **each} for each in OTHERS[kind])
+    done = compare(**one)
+    assert records(compare(**one)) == records(done)  # its own
+    with pytest.raises(ValueError, match=r"holds another comparison \(another "):
+        compare(**other)
+
+
+@pytest.mark.parametrize("change", ["none", "of another Python"])
+def test_a_directory_with_no_sums_or_those_of_another_python_goes_on(change, found, tmp_path):
+    content = json.loads((found[1] / "comparison.json").read_text())
+    sums = content["settings"].pop("sums")
+    if change != "none":
+        content["settings"]["sums"] = {**dict.fromkeys(sums, "0"), "made by": "Python 3"}
+    (tmp_path / "comparison.json").write_text(json.dumps(content))
+    assert records(compare(out=tmp_path)) == records(found[0])
+
+
+def augmented(x):
+    scale = {"a": 1, "b": 2, "c": 3}
+    return x * FACTOR if "a" in {"a", "b", "c"} else x * scale["b"]
+
+
+def identities():
+    """Sums of a comparison whose parts are all made anew."""
+    models = [built(layers.Lambda, lambda x: 2 * x, kernel=0.1)() for _ in range(2)]
+    metrics = [comparison.outlier_auroc(X), comparison.linear_probe(X, LABELS[0])]
+    stack = keras.Sequential([layers.RandomFlip(), layers.GaussianNoise(0.1)])
+    rows = rows_of([uae.Augmented(augmented), uae.Augmented(stack, "stack"), ARM]).values()
+    return sums_of(*models, X, rows, metrics, augmented)
+
+
+def test_what_is_made_anew_in_another_process_is_the_same():
+    ours = identities()
+    assert identities() == ours  # though layers were counted on
+    code = f"from {__name__} import identities; import json; print(json.dumps(identities()))"
+    env = {**os.environ, "PYTHONHASHSEED": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
+    assert json.loads(ran.stdout) == ours
 
 
 def halves(count, seed, both):
