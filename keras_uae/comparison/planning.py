@@ -33,7 +33,7 @@ from keras_uae.comparison.identity import digest, sums_of
 from keras_uae.comparison.metrics import Metric, as_metrics, default_metric
 from keras_uae.comparison.protocol import Data, Protocol, Training
 from keras_uae.comparison.result import Comparison
-from keras_uae.comparison.run import SUMS, Run, versions
+from keras_uae.comparison.run import RATE, SUMS, Run, versions
 
 OWNER = "compare"
 TEST_PART = 5  # a fifth of the samples are held out where there are no test samples
@@ -147,6 +147,7 @@ def compare(
     )
     settings = _settings(model, data, training, rows, chosen_metrics, bounds)
     settings[SUMS] = sums_of(model, fresh.new(1), data.x, rows.values(), chosen_metrics, fit)
+    settings |= _rate_of(fresh.given)
     run = Run(settings, out)
     progress = _Progress(bool(verbose))
     protocol = Protocol(
@@ -298,6 +299,17 @@ def _settings(
         "metrics": [{"name": each.name, "better": each.better} for each in metrics],
         "rows": {name: _described(row) for name, row in rows.items()},
     }
+
+
+def _rate_of(given: keras.Model | None) -> dict[str, float]:
+    """The rate that a trained model is left with, if somebody has set it, so perhaps a callback."""
+    optimizer = getattr(given, "optimizer", None)
+    if optimizer is None or not int(optimizer.iterations):
+        return {}
+    rate = optimizer.get_config().get("learning_rate")
+    default = inspect.signature(type(optimizer)).parameters.get("learning_rate")
+    own = isinstance(rate, float) and (default is None or np.float32(default.default) != rate)
+    return {RATE: rate} if own else {}
 
 
 def _described(row: Row) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from keras_uae.comparison.identity import MADE_BY
 from keras_uae.results import UAEs
 
 FILE_NAME = "comparison.json"
+RATE = "learning rate after training"  # among the settings: of the model that was given
 SUMS = "sums"  # among the settings: of what has no other form to be written down in
 
 Records = list[dict[str, Any]]
@@ -115,7 +116,7 @@ class Run:
         changes = [
             f"{name} {stored.get(name)!r} there, {self.settings.get(name)!r} here"
             for name in {**stored, **self.settings}
-            if name != SUMS and stored.get(name) != self.settings.get(name)
+            if name not in (SUMS, RATE) and stored.get(name) != self.settings.get(name)
         ]
         there, here = (each.get(SUMS, {}) for each in (stored, self.settings))
         # earlier versions have none, and another Python or Keras makes others of the same

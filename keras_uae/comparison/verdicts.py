@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from keras_uae.comparison.run import RATE
 from keras_uae.comparison.statistics import FEWEST_SEEDS
 
 FEWEST_SAMPLES = 20  # test samples, below which nothing is said
@@ -60,6 +61,11 @@ def limits(
     sums = settings.get("data", {})
     if sums and sums["x"] == sums["x_test"]:
         found.append("The test samples are those that the models were trained on.")
+    if RATE in settings:
+        found.append(
+            f"All models are trained at the learning rate {settings[RATE]:.3g}, with which the "
+            "given one was left by its own training: if a callback has lowered it, compile it anew."
+        )
     if decides == "averaged" and _still_learning(settings, records):
         found.append(
             "The averaged weights of the duplicates are worse than their last ones: the training "

@@ -499,6 +499,17 @@ def test_test_samples_that_are_the_training_samples_are_told(found):
     assert told not in found[0].notes
 
 
+@pytest.mark.parametrize(
+    ("rate", "epochs", "told"), [(1e-5, 1, True), (1e-5, 0, False), (1e-3, 1, False)]
+)
+def test_the_rate_that_a_training_has_left_is_told(rate, epochs, told):
+    model = autoencoder()
+    model.fit(X, X, epochs=epochs, verbose=0)
+    model.optimizer.learning_rate = rate
+    notes = " ".join(compare(model, arms=[], seeds=1).notes)
+    assert ("at the learning rate 1e-05, with which the given one was left" in notes) == told
+
+
 NO_ATTACK: Any = lambda model: "none"  # noqa: E731
 BAD = {
     "epochs": ({"epochs": None}, r"`epochs`.*Received: epochs=None and fit=None"),
