@@ -621,6 +621,9 @@ def with_units(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _serialized_model(model: keras.Model, owner: str) -> dict[str, Any]:
     try:
+        # Keras marks what it meets again, and copies a configuration that holds another: a model
+        # beside its attack is one and the same after loading if it has been met before
+        keras.saving.serialize_keras_object(model)
         return keras.saving.serialize_keras_object(model)
     except NotImplementedError as error:
         # one line, where Keras prints a page about what may be a layer deep in the model

@@ -56,6 +56,7 @@ class MeanWeights(keras.callbacks.Callback):
         self._sums: list[np.ndarray] | None = None
         self._taken = self._done = 0
         self._wanted: np.ndarray | None = None
+        self._first: int | None = None  # epoch of this training
 
     @property
     def values(self) -> list[np.ndarray] | None:
@@ -69,14 +70,8 @@ class MeanWeights(keras.callbacks.Callback):
         ]
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Forget the training before, and choose the moments."""
+        """Forget the training before."""
         self._begin_anew()
-        epochs, steps = self.params.get("epochs") or 1, self.params.get("steps")
-        total = self.steps or (epochs * steps if steps else None)
-        if total:
-            first = total - max(int(self.part * total), 1)
-            wanted = np.linspace(first + 1, total, min(self.moments, total - first))
-            self._wanted = np.unique(wanted.round().astype(int))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Take the weights if a moment has come."""
@@ -87,14 +82,28 @@ class MeanWeights(keras.callbacks.Callback):
         self._done = now
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Count the steps of the epochs before."""
+        """Count the steps of the epochs before; at the first one choose the moments."""
         self._before = self._done
+        if self._first is None:  # only here Keras tells of an `initial_epoch`
+            self._first = epoch
+            self._choose()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Take the weights at the end of an epoch whose number of steps nobody knows before."""
-        epochs = self.params.get("epochs") or 1
-        if self._wanted is None and epoch >= (1 - self.part) * epochs - 1:
+        done = epoch + 1 - (self._first or 0)
+        if self._wanted is None and done >= (1 - self.part) * self._epochs():
             self._take()
+
+    def _epochs(self) -> int:
+        return (self.params.get("epochs") or 1) - (self._first or 0)
+
+    def _choose(self) -> None:
+        epochs, steps = self._epochs(), self.params.get("steps")
+        total = self.steps or (epochs * steps if steps else None)
+        if total:
+            first = total - max(int(self.part * total), 1)
+            wanted = np.linspace(first + 1, total, min(self.moments, total - first))
+            self._wanted = np.unique(wanted.round().astype(int))
 
     def _take(self) -> None:
         weights = self.model.get_weights()

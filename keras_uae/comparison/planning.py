@@ -1,9 +1,9 @@
 """compare: does it help *your* model? Many trainings, one answer."""
 
-import hashlib
 import inspect
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -29,10 +29,11 @@ from keras_uae.comparison.arms import (
     rows_of,
 )
 from keras_uae.comparison.fresh import FreshModels
+from keras_uae.comparison.identity import digest, sums_of
 from keras_uae.comparison.metrics import Metric, as_metrics, default_metric
 from keras_uae.comparison.protocol import Data, Protocol, Training
 from keras_uae.comparison.result import Comparison
-from keras_uae.comparison.run import Run, versions
+from keras_uae.comparison.run import RATE, SUMS, Run, versions
 
 OWNER = "compare"
 TEST_PART = 5  # a fifth of the samples are held out where there are no test samples
@@ -149,6 +150,8 @@ def compare(
         [default_metric(model, data.x, data.y)] if metrics is None else as_metrics(metrics)
     )
     settings = _settings(model, data, training, rows, chosen_metrics, bounds)
+    settings[SUMS] = sums_of(model, fresh.new(1), data.x, rows.values(), chosen_metrics, fit)
+    settings |= _rate_of(fresh.given)
     run = Run(settings, out)
     progress = _Progress(bool(verbose))
     protocol = Protocol(
@@ -300,7 +303,7 @@ def _settings(
             "loss": _plain(getattr(model, "loss", None)),
         },
         "data": {
-            name: None if value is None else _digest(value) for name, value in vars(data).items()
+            name: None if value is None else digest(value) for name, value in vars(data).items()
         },
         "samples": len(data.x),
         "test_samples": len(data.x_test),
@@ -315,12 +318,24 @@ def _settings(
     }
 
 
+def _rate_of(given: keras.Model | None) -> dict[str, float]:
+    """The rate that a trained model is left with, if somebody has set it, so perhaps a callback."""
+    optimizer = getattr(given, "optimizer", None)
+    if optimizer is None or not int(optimizer.iterations):
+        return {}
+    rate = optimizer.get_config().get("learning_rate")
+    default = inspect.signature(type(optimizer)).parameters.get("learning_rate")
+    own = isinstance(rate, float) and (default is None or np.float32(default.default) != rate)
+    return {RATE: rate} if own else {}
+
+
 def _described(row: Row) -> dict[str, Any]:
     arm: dict[str, Any] = {}
     if isinstance(row.arm, Adversarial):
         arm = {"attack": called(row.arm.make_attack), "settings": _plain(row.arm.settings)}
     elif isinstance(row.arm, Augmented):
-        arm = {"function": called(row.arm.function)}
+        # a layer that is made once more is counted on: gaussian_noise_1
+        arm = {"function": re.sub(r"_\d+$", "", called(row.arm.function))}
     of = "" if row.arm is None else row.arm.name
     return {
         "label": row.label,
@@ -329,12 +344,6 @@ def _described(row: Row) -> dict[str, Any]:
         "controls": list(row.controls),
         **arm,
     }
-
-
-def _digest(array: Any) -> str:
-    array = np.ascontiguousarray(array)
-    head = f"{array.dtype} {array.shape}\n".encode()
-    return hashlib.sha256(head + array.tobytes()).hexdigest()
 
 
 def _plain(value: Any) -> Any:
@@ -346,7 +355,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
     if isinstance(value, np.ndarray):
-        return _digest(value)
+        return digest(value)
     if inspect.isfunction(value):
         return called(value)
     config = getattr(value, "get_config", None)

@@ -146,6 +146,7 @@ class Protocol:
             self.run.keep_weights(seed, trained.model.get_weights())
         figures = trained.measure(self.metrics, self.data.x_test, self.data.y_test)
         figures |= {"steps": trained.steps, "samples": trained.samples}
+        figures |= {"ended_early": True} if trained.ended_early else {}
         self.run.add(seed, row.name, **figures, **success, seconds=time.perf_counter() - begin)
 
     def prepare(self, seed: int) -> None:

@@ -156,11 +156,13 @@ class Comparison:
     @property
     def legend(self) -> str:
         """What the columns mean."""
+        unequal = verdicts.unequal_steps(self.records)
+        steps = ", not as many steps" if unequal else " and steps"
         return (
             "Mean ± standard deviation over the seeds. vs: how much better (+) or worse (−) than "
             f"that row of the same seed, by the {self.decides} weights, ± half of the "
             f"{CONFIDENCE:.0%} interval of the mean; in % where it is a ratio of errors. All rows "
-            "but the original have as many samples and steps; it has fewer, and is no control. "
+            f"but the original have as many samples{steps}; it has fewer, and is no control. "
             "Verdicts are at the 5% level, "
             "corrected by Holm for all comparisons of a metric, and take "
             f"{FEWEST_SEEDS} seeds."

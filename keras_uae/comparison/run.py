@@ -14,9 +14,12 @@ from keras_uae._errors import OtherRunError
 from keras_uae._files import TEMPORARY, atomic_write
 from keras_uae._version import __version__
 from keras_uae.comparison.fresh import State
+from keras_uae.comparison.identity import MADE_BY
 from keras_uae.results import UAEs
 
 FILE_NAME = "comparison.json"
+RATE = "learning rate after training"  # among the settings: of the model that was given
+SUMS = "sums"  # among the settings: of what has no other form to be written down in
 
 Records = list[dict[str, Any]]
 
@@ -113,8 +116,14 @@ class Run:
         changes = [
             f"{name} {stored.get(name)!r} there, {self.settings.get(name)!r} here"
             for name in {**stored, **self.settings}
-            if stored.get(name) != self.settings.get(name)
+            if name not in (SUMS, RATE) and stored.get(name) != self.settings.get(name)
         ]
+        there, here = (each.get(SUMS, {}) for each in (stored, self.settings))
+        # earlier versions have none, and another Python or Keras makes others of the same
+        if there.get(MADE_BY) == here.get(MADE_BY):
+            changes += [
+                f"another {name}" for name in {**there, **here} if there.get(name) != here.get(name)
+            ]
         if changes:
             raise _refusal(self.directory, f"holds another comparison ({'; '.join(changes)})")
 

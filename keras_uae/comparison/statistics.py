@@ -15,6 +15,7 @@ CONFIDENCE = 0.95
 POWER = 0.8  # with which the seeds that `seeds_needed` counts would tell a difference
 FEWEST_SEEDS = 3  # two have an interval, but one that nothing leaves
 _MOST_SEEDS = 1000
+_COARSE = 1e-4  # of the mean: what rounding leaves of equal differences, and no training does
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class Difference:
 
     Attributes:
         mean: Mean over the seeds, a fraction of the other row's figure or in the metric's unit.
-        low, high: 95 % interval of the mean by Student's t; NaN of fewer than two seeds.
+        low, high: 95 % interval of the mean by Student's t; NaN of fewer than two seeds, and of
+            equal differences other than 0.
         std: Standard deviation of the differences (n − 1); NaN of fewer than two seeds.
         count: Seeds in which both rows have the figure.
         agree: Seeds in which the difference has the sign of the mean.
-        p: Two-sided p-value of the paired t-test; NaN of fewer than two seeds.
+        p: Two-sided p-value of the paired t-test; NaN of fewer than two seeds, 1 of equal
+            differences.
 
     Example:
 
@@ -48,6 +51,9 @@ class Difference:
 def paired(differences: Sequence[float]) -> Difference:
     """Mean of paired differences, its 95 % interval, and the p-value of Student's t-test.
 
+    Differences that are equal, as those of accuracies on few samples often are by chance, have no
+    spread that the test could go by: they decide nothing, p = 1.
+
     Args:
         differences: One for each seed, all finite.
 
@@ -63,9 +69,10 @@ def paired(differences: Sequence[float]) -> Difference:
     if count < 2:
         return Difference(mean, math.nan, math.nan, math.nan, count, agree, math.nan)
     std = float(values.std(ddof=1))
-    # rows that are equal but for rounding have no spread of their own to be judged by
-    if std <= 1e-12 * max(abs(mean), 1e-300):
-        return Difference(mean, mean, mean, 0.0, count, agree, 1.0 if mean == 0 else 0.0)
+    # the spread of a coarse figure is 0 by chance, not since its mean is known exactly
+    if std <= _COARSE * abs(mean):
+        end = math.nan if mean else 0.0
+        return Difference(mean, end, end, 0.0, count, agree, 1.0)
     error = std / math.sqrt(count)
     width = float(special.stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * error
     p = 2 * float(special.stdtr(count - 1, -abs(mean) / error))

@@ -51,6 +51,11 @@ class Trained(NamedTuple):
     steps: int | None
     samples: int
 
+    @property
+    def ended_early(self) -> bool:
+        """Whether it ended before the part over which weights are averaged."""
+        return self.average is not None and self.average.values is None
+
     def measure(self, metrics: Sequence[Metric], x: Any, y: Any = None) -> dict[str, Any]:
         """Figures by the "last" and by the "averaged" weights; the model keeps the last.
 
@@ -131,7 +136,6 @@ class Trainer:
         average, watch = MeanWeights(steps=budget), _Watch(budget, data, advance)
         given = [average, watch, *callbacks]
         keras.utils.set_random_seed(seed)
-        watched = self._fit is None or takes(self._fit, "callbacks")
         if self._fit is None:
             self._keras_fit(model, data, epochs, budget, given, whole=not callbacks)
         else:
@@ -139,7 +143,7 @@ class Trainer:
             self._fit(model, data, **{k: v for k, v in offered.items() if takes(self._fit, k)})
         # the optimizer that `compile` makes may do nothing, where a `train_step` has its own
         counts = [watch.steps, *(int(each.iterations) for each in optimizers_of(model))]
-        return Trained(model, average if watched else None, max(counts) or None, watch.samples)
+        return Trained(model, average if watch.steps else None, max(counts) or None, watch.samples)
 
     def seconds_per_sample(self, data: UAEAugmentation, steps: int) -> float:
         """What a sample of one of so many steps takes, measured on some of the reused model."""

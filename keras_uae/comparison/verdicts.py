@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from keras_uae.comparison.run import RATE
 from keras_uae.comparison.statistics import FEWEST_SEEDS
 
 FEWEST_SAMPLES = 20  # test samples, below which nothing is said
@@ -29,6 +30,9 @@ def _compared(label: str, found: Mapping[str, Any]) -> str:
     if found["outcome"] != "open":
         size = signed(abs(found["mean"]), found["ratio"])[1:]
         return f"{label} by {size} (in {found['agree']} of {found['count']} seeds)"
+    if found["std"] == 0 and found["mean"]:
+        size = signed(found["mean"], found["ratio"])
+        return f"{label} ({size} in all {found['count']} seeds: no spread to test it by)"
     needed = found["seeds"]
     more = f"about {needed} seeds would tell" if needed else "more than 1000 seeds would tell"
     return f"{label} ({interval(found, found['ratio'])}; {more})"
@@ -57,21 +61,59 @@ def limits(
     sums = settings.get("data", {})
     if sums and sums["x"] == sums["x_test"]:
         found.append("The test samples are those that the models were trained on.")
+    if RATE in settings:
+        found.append(
+            f"All models are trained at the learning rate {settings[RATE]:.3g}, with which the "
+            "given one was left by its own training: if a callback has lowered it, compile it anew."
+        )
     if decides == "averaged" and _still_learning(settings, records):
         found.append(
             "The averaged weights of the duplicates are worse than their last ones: the training "
             "has not come to rest, and more epochs would make the verdicts sharper."
         )
-    steps = {each["row"]: each["steps"] for each in records if each["row"] != "original"}
-    if len(set(steps.values())) > 1:
-        shown = ", ".join(f"{row} {number}" for row, number in steps.items())
+    if unequal := unequal_steps(records):
+        shown = ", ".join(f"{row} {_span(numbers)}" for row, numbers in unequal.items())
         found.append(f"The rows were not trained for equally many steps: {shown}.")
     if records and decides == "last":
         found.append(
-            "There are no averaged weights, which a fit= that takes `callbacks` and hands them on "
-            "has: the last ones decide, though they differ more from seed to seed."
+            f"{_no_averages(records)}: the last ones decide, though they differ more from seed to "
+            "seed."
         )
     return found
+
+
+def unequal_steps(records: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
+    """Steps of each row but the original, seed by seed, if they differ within a seed."""
+    rows: dict[str, list[int]] = {}
+    seeds: dict[int, set[int]] = {}
+    for each in records:
+        if each["row"] != "original":
+            steps = each.get("steps") or 0  # `None` without an optimizer
+            rows.setdefault(each["row"], []).append(steps)
+            seeds.setdefault(each["seed"], set()).add(steps)
+    return rows if any(len(steps) > 1 for steps in seeds.values()) else {}
+
+
+def _span(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _no_averages(records: Sequence[Mapping[str, Any]]) -> str:
+    """Why there are no averaged weights to decide."""
+    without = [each for each in records if not each["averaged"]]
+    early = [each for each in without if each.get("ended_early")]
+    if not early and len(without) == len(records):
+        return (
+            "There are no averaged weights, which a fit= that takes `callbacks` and hands them on "
+            "has"
+        )
+    first = (early or without)[0]
+    return (
+        f"{len(without)} of {len(records)} trainings ended before their last quarter, over which "
+        f"weights are averaged, because fit= or a loss that is not finite stopped them "
+        f"({first['row']} of seed {first['seed']} was the first)"
+    )
 
 
 def _still_learning(settings: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> bool:

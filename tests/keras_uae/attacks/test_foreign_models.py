@@ -91,6 +91,19 @@ def test_the_attacked_model_is_saved_with_the_model_around_it(compiled, tmp_path
     np.testing.assert_allclose(copy(x), model(x), atol=1e-5)
 
 
+def test_a_model_and_its_attacks_that_are_saved_together_are_one(compiled, tmp_path):
+    attacks = [uae.MinMaxAttack(compiled, similarity="l2", steps=steps) for steps in (2, 3)]
+    inputs, x = keras.Input(compiled.input_shape[1:]), tiny_models.images(4)
+    model = keras.Model(inputs, [*(attack(inputs) for attack in attacks), compiled(inputs)])
+    compiled.set_weights([each + 0.3 for each in compiled.get_weights()])
+    model.save(tmp_path / "together.keras")
+    copy = keras.saving.load_model(tmp_path / "together.keras")
+    one, other = (each for each in copy.layers if isinstance(each, uae.Attack))
+    assert one.model is other.model is copy.get_layer(compiled.name)
+    for found, expected in zip(copy(x), model(x), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_two_attacks_of_one_model_in_two_threads():
     model, x = tiny_models.convolutional(), tiny_models.images(6)
     attacks = [uae.MinMaxAttack(model, similarity="l2", steps=steps) for steps in (3, 4)]

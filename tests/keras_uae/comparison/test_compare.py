@@ -1,6 +1,8 @@
 """The whole comparison on small data: what it answers, that it resumes, what it refuses."""
 
 import json
+import os
+import subprocess
 import sys
 from typing import Any
 
@@ -12,6 +14,8 @@ from keras import layers
 
 import keras_uae as uae
 from keras_uae import comparison
+from keras_uae.comparison.arms import rows_of
+from keras_uae.comparison.identity import sums_of
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(size=(48, 8)).astype("float32")
@@ -157,6 +161,120 @@ def test_a_directory_of_another_comparison_is_refused(found, tmp_path):
         compare(out=tmp_path)
 
 
+def built(kind=None, *args, kernel=None, loss="mse", **settings):
+    """A function that builds a model: a frozen kernel, if there is one, and a layer of a kind."""
+
+    def build():
+        first = layers.Dense(8, trainable=kernel is None)
+        model = keras.Sequential([keras.Input((8,)), first])
+        if kind is not None:
+            model.add(kind(*args, **settings))
+        model.add(layers.Dense(8))
+        if kernel is not None:
+            first.set_weights([np.full((8, 8), kernel), np.zeros(8)])
+        model.compile("adam", loss)
+        return model
+
+    return build
+
+
+def metric(value):
+    return {"metrics": {"error": lambda model, x, y: value}}
+
+
+def arm(addition):
+    return {"arms": [addition]}
+
+
+class Doubling(layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
+class Tripling(layers.Layer):
+    def call(self, x):
+        return 3 * x
+
+
+Tripling.__qualname__ = Tripling.__name__ = "Doubling"
+FACTOR = 2
+LABELS = [np.arange(48) % 2, np.arange(48) % 3]
+OTHERS = {
+    "activation": [{"model": built(layers.Activation, name)} for name in ("relu", "tanh")],
+    "rate": [{"model": built(layers.Dropout, rate)} for rate in (0.0, 0.5)],
+    "penalty": [
+        {"model": built(layers.Dense, 8, kernel_regularizer=keras.regularizers.L2(size))}
+        for size in (0.0, 1.0)
+    ],
+    "layer": [{"model": built(kind)} for kind in (Doubling, Tripling)],
+    "lambda": [
+        {"model": built(layers.Lambda, function)} for function in (lambda x: x, lambda x: 2 * x)
+    ],
+    "cloned": [{"model": built(layers.Activation, name)()} for name in ("relu", "tanh")],
+    "frozen": [{"model": built(kernel=value)} for value in (0.1, 0.2)],
+    "loss": [{"model": built(loss=lambda y, z, n=n: n * (y - z) ** 2)} for n in (1.0, 2.0)],
+    "given": [arm(comparison.Given(x, "given")) for x in (X, 1 - X)],
+    "noise": [arm(uae.Augmented(layers.GaussianNoise(size), "a")) for size in (0.01, 0.5)],
+    "function": [arm(uae.Augmented(f, "a")) for f in (lambda x: x, lambda x: 1 - x)],
+    "attack": [
+        arm(uae.Adversarial(f, name="a"))
+        for f in (lambda m: uae.MinMaxAttack(m, steps=1), lambda m: uae.MinMaxAttack(m, steps=2))
+    ],
+    "closure": [metric(value) for value in (1.0, 2.0)],
+    "outliers": [{"metrics": comparison.outlier_auroc(x)} for x in (X, 1 - X)],
+    "labels": [
+        {"metrics": comparison.linear_probe(X, y), "y_test": LABELS[0][:24]} for y in LABELS
+    ],
+    "fit": [
+        {"fit": lambda model, data: model.fit(data, epochs=1, verbose=0)},
+        {"fit": lambda model, data: model.fit(data, epochs=2, verbose=0)},
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_directory_of_other_models_additions_or_metrics_is_refused(kind, tmp_path):
+    settings = {"arms": [], "seeds": 1, "epochs": 1, "out": tmp_path / "run"}
+    one, other = ({**settings, **each} for each in OTHERS[kind])
+    done = compare(**one)
+    assert records(compare(**one)) == records(done)  # its own
+    with pytest.raises(ValueError, match=r"holds another comparison \(another "):
+        compare(**other)
+
+
+@pytest.mark.parametrize("change", ["none", "of another Python"])
+def test_a_directory_with_no_sums_or_those_of_another_python_goes_on(change, found, tmp_path):
+    content = json.loads((found[1] / "comparison.json").read_text())
+    sums = content["settings"].pop("sums")
+    if change != "none":
+        content["settings"]["sums"] = {**dict.fromkeys(sums, "0"), "made by": "Python 3"}
+    (tmp_path / "comparison.json").write_text(json.dumps(content))
+    assert records(compare(out=tmp_path)) == records(found[0])
+
+
+def augmented(x):
+    scale = {"a": 1, "b": 2, "c": 3}
+    return x * FACTOR if "a" in {"a", "b", "c"} else x * scale["b"]
+
+
+def identities():
+    """Sums of a comparison whose parts are all made anew."""
+    models = [built(layers.Lambda, lambda x: 2 * x, kernel=0.1)() for _ in range(2)]
+    metrics = [comparison.outlier_auroc(X), comparison.linear_probe(X, LABELS[0])]
+    stack = keras.Sequential([layers.RandomFlip(), layers.GaussianNoise(0.1)])
+    rows = rows_of([uae.Augmented(augmented), uae.Augmented(stack, "stack"), ARM]).values()
+    return sums_of(*models, X, rows, metrics, augmented)
+
+
+def test_what_is_made_anew_in_another_process_is_the_same():
+    ours = identities()
+    assert identities() == ours  # though layers were counted on
+    code = f"from {__name__} import identities; import json; print(json.dumps(identities()))"
+    env = {**os.environ, "PYTHONHASHSEED": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
+    assert json.loads(ran.stdout) == ours
+
+
 def halves(count, seed, both):
     """y is even in x; the training samples are of one half alone."""
     x = np.random.default_rng(seed).normal(size=(count, 2)).astype("float32")
@@ -216,6 +334,45 @@ def test_budgets_that_are_not_equal_are_told():
 
     calls = []
     assert "not trained for equally many steps" in str(compare(fit=unequal, epochs=None, seeds=1))
+
+
+class Stop(keras.callbacks.Callback):
+    def __init__(self, epochs):
+        super().__init__()
+        self.epochs = epochs
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training |= epoch + 1 == self.epochs
+
+
+def stopped(*epochs):
+    """A comparison of the duplicates with others, whose trainings stop after so many epochs."""
+    left = iter(epochs)
+
+    def fit(model, data, epochs, callbacks):
+        stop = [*callbacks, Stop(next(left))]
+        model.fit(data, epochs=epochs, shuffle=False, verbose=0, callbacks=stop)
+
+    return compare(fit=fit, arms=[uae.Augmented(np.copy, "other")], epochs=8)
+
+
+def test_budgets_that_differ_in_any_seed_are_told():
+    found = stopped(8, 8, 7, 8, 8, 8)
+    assert found.decides == "averaged"
+    assert found.notes[-1].endswith("equally many steps: duplicates 96, other 84 to 96.")
+    assert "as many samples, not as many steps;" in found.legend
+    equal = stopped(8, 7, 7, 8, 8, 8)  # pair by pair
+    assert not any("equally many" in each for each in equal.notes)
+    assert "as many samples and steps;" in equal.legend
+
+
+def test_a_training_that_ends_before_its_weights_are_averaged_is_told():
+    told = "of 6 trainings ended before their last quarter"
+    found = stopped(8, 8, 8, 8, 8, 5)
+    assert found.decides == "last"
+    assert found.notes[-1].startswith(f"1 {told}")
+    assert "(other of seed 1 was the first)" in found.notes[-1]
+    assert f"6 {told}" in stopped(*[5] * 6).notes[-1]
 
 
 def test_a_model_with_a_train_step_of_its_own():
@@ -388,6 +545,17 @@ def test_test_samples_that_are_the_training_samples_are_told(found):
     told = "The test samples are those that the models were trained on."
     assert told in compare(x_test=X, seeds=1, arms=[]).notes
     assert told not in found[0].notes
+
+
+@pytest.mark.parametrize(
+    ("rate", "epochs", "told"), [(1e-5, 1, True), (1e-5, 0, False), (1e-3, 1, False)]
+)
+def test_the_rate_that_a_training_has_left_is_told(rate, epochs, told):
+    model = autoencoder()
+    model.fit(X, X, epochs=epochs, verbose=0)
+    model.optimizer.learning_rate = rate
+    notes = " ".join(compare(model, arms=[], seeds=1).notes)
+    assert ("at the learning rate 1e-05, with which the given one was left" in notes) == told
 
 
 WEIGHTED = tf.data.Dataset.from_tensor_slices((X, X, X[:, 0])).batch(8)

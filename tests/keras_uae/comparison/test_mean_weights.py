@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_uae as uae
 
@@ -16,7 +17,7 @@ def autoencoder():
     return model
 
 
-def trained(average, steps_per_execution=1, epochs=4):
+def trained(average, steps_per_execution=1, epochs=4, **settings):
     """A training of 5 steps an epoch, and the weights after each step that Keras shows."""
     seen = []
     model = autoencoder()
@@ -24,7 +25,8 @@ def trained(average, steps_per_execution=1, epochs=4):
     note = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: seen.append(model.get_weights())
     )
-    model.fit(X, X, batch_size=8, epochs=epochs, verbose=0, callbacks=[average, note])
+    settings = settings or {"x": X, "y": X, "batch_size": 8}
+    model.fit(epochs=epochs, verbose=0, callbacks=[average, note], **settings)
     return model, seen
 
 
@@ -76,6 +78,19 @@ def test_a_training_begins_anew():
     trained(average)
     _, seen = trained(average)
     same(average.values, mean(seen[-5:]))
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_a_training_that_goes_on_is_averaged_over_its_own_epochs():
+    average, data = uae.MeanWeights(), {"x": X, "y": X, "batch_size": 8}
+    _, seen = trained(average, epochs=10, initial_epoch=6, **data)
+    assert len(seen) == 20
+    same(average.values, mean(seen[-5:]))
+    pairs = tf.data.Dataset.from_tensor_slices((X, X)).batch(8).filter(lambda x, y: True)
+    _, seen = trained(
+        average, epochs=10, initial_epoch=6, x=pairs, shuffle=False
+    )  # of a length nobody knows
+    same(average.values, mean([seen[14], seen[19]]))
 
 
 def test_before_a_training_there_is_nothing():

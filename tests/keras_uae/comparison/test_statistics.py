@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from keras_uae.comparison import Comparison, holm, paired, seeds_needed
-from keras_uae.comparison.statistics import outcome
+from keras_uae.comparison.statistics import figures, judged, outcome
+from keras_uae.comparison.verdicts import sentence
 
 TABLES = 200
 
@@ -36,9 +37,27 @@ def test_one_seed_has_no_interval_and_none_no_mean():
     assert math.isnan(paired([]).mean)
 
 
-def test_equal_rows_are_not_told_apart_and_a_constant_difference_is():
+@pytest.mark.parametrize("rounding", [0, 6e-8])  # of figures in single precision
+def test_differences_without_a_spread_decide_nothing(rounding):
     assert paired([0.0, 0.0, 0.0]).p == 1
-    assert paired([0.5, 0.5, 0.5]).p == 0
+    found = paired([0.01, 0.01 + rounding, 0.01])
+    assert (found.p, found.std, found.mean) == (1, 0, pytest.approx(0.01, rel=1e-5))
+    assert math.isnan(found.low)
+    said = judged({"row": found})["row"]
+    assert (said["outcome"], said["seeds"]) == ("open", None)
+    text = sentence({"duplicates": {**figures(found), **said, "ratio": False}})
+    assert text.endswith("duplicates (+0.0100 in all 3 seeds: no spread to test it by)")
+
+
+def test_coarse_figures_are_told_apart_by_chance_no_oftener_than_others():
+    rng = np.random.default_rng(4)
+    flips = rng.binomial(4, 0.5, (TABLES, 12, 2, 3))  # 4 of 20 samples are uncertain, 3 seeds
+    differences = (flips[:, :, 0] - flips[:, :, 1]) / 20
+    wrong = [
+        any(each["outcome"] != "open" for each in judged(dict(enumerate(found))).values())
+        for found in ([paired(row) for row in table] for table in differences)
+    ]
+    assert np.mean(wrong) < 0.05 + 2 * math.sqrt(0.05 * 0.95 / TABLES)
 
 
 def test_holm_by_hand():
