@@ -568,11 +568,11 @@ class Attack(keras.layers.Layer):
                 space = self.space(x.shape[1:])
                 for doubt in self.criterion.doubts(tf.gather(few, both), space.low, space.high):
                     warnings.warn(doubt, stacklevel=4)
-            if not behaviour.noise and not behaviour.mixes:
-                batch, layers = behaviour.batch, behaviour.layers
-                behaviour = observed(judgement, count, batch, owner)
-                behaviour = behaviour._replace(batch=batch, layers=(*layers, *behaviour.layers))
-                warn_of(behaviour, f"criterion {self.criterion!r}", owner)
+            # f may draw noise, or mix samples, that the model alone does not
+            f = observed(judgement, count, behaviour.batch, owner)
+            if (f.noise and not behaviour.noise) or (f.mixes and not behaviour.mixes):
+                warn_of(f, f"criterion {self.criterion!r}", owner)
+            behaviour = behaviour.beside(f)
             known.behaviour, known.alone = behaviour, count == 1
             known.made_of = signature(behaviour.layers)
         return behaviour

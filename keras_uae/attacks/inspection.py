@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import keras
 import numpy as np
@@ -22,6 +22,16 @@ class Behaviour(NamedTuple):
     mixes: bool  # what it says of a sample depends on the others of the batch
     generators: tuple[keras.Variable, ...] = ()  # states of the seeded noise
     layers: tuple[keras.Layer, ...] = ()  # that have run
+
+    def beside(self, other: Self) -> Self:
+        """This, and what was seen of something else with samples of the same batch."""
+        generators = {id(each): each for each in (*self.generators, *other.generators)}
+        return self._replace(
+            noise=max(self.noise, other.noise),  # "" < "seeded" < "unseeded"
+            mixes=self.mixes or other.mixes,
+            generators=tuple(generators.values()),
+            layers=(*self.layers, *other.layers),
+        )
 
 
 class _Recorded(keras.StatelessScope):

@@ -40,9 +40,7 @@ class SimilarityAttack(Attack):
     step_rule: str
     source: keras.Layer | None  # where the similarity reads; `None` for the input
     inline: bool  # whether that is inside a `tf.function` of the model's
-    reads: tuple[
-        int, int
-    ]  # how often the source runs in a pass, and which time on what is attacked
+    reads: tuple[int, int]  # runs of the source in a pass, and which of them meets the sample
 
     def __init__(self, model: keras.Model, given: Mapping[str, Any], **kwargs: Any):
         super().__init__(model, given, **kwargs)

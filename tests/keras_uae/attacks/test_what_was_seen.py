@@ -23,8 +23,10 @@ class Sampled(layers.Layer):
         return x + keras.random.normal(keras.ops.shape(x), stddev=0.05, seed=self.generator)
 
 
-def test_noise_of_the_criterion_alone_is_judged_on_fresh_draws():
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "beside that of the model"])
+def test_noise_of_the_criterion_is_judged_on_fresh_draws(alone):
     encode, noise, decode, x = layers.Dense(8), Sampled(), layers.Dense(4), samples(64)
+    other = layers.Identity() if alone else Sampled()
 
     def loss(x, z):
         return tf.reduce_sum((decode(noise(encode(z))) - x) ** 2, axis=1)
@@ -32,7 +34,7 @@ def test_noise_of_the_criterion_alone_is_judged_on_fresh_draws():
     def criterion(x, z):
         return loss(x, z) - loss(x, x)
 
-    attack = uae.MinMaxAttack(lambda x: decode(encode(x)), criterion=criterion, steps=20)
+    attack = uae.MinMaxAttack(lambda x: decode(other(encode(x))), criterion=criterion, steps=20)
     found = attack.generate(x, verbose=0)
     assert any("fresh draws" in note for note in attack.notes)
     assert found.success.sum() > 10
