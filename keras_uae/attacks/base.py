@@ -149,7 +149,7 @@ class Attack(keras.layers.Layer):
         known = self._learned
         if known.made_of is None:  # not looked at yet: the layers that it tells of
             known.made_of = signature([self.model, *flat_layers(self.model)])
-        if signature([layer for layer, *_ in known.made_of]) != known.made_of:
+        elif signature([layer for layer, *_ in known.made_of]) != known.made_of:
             self.forget()
 
     @classmethod
@@ -540,8 +540,9 @@ class Attack(keras.layers.Layer):
             check_shape(owner, "x", x.shape, (None, *expected[1:]))
         # two rows that differ: so do one value a sample and one in all, and what they say together
         places = _unlike(x)
-        count, limits = len(places), self.space(x.shape[1:]).limits()
-        few = tf.constant(clip_rounding(np.asarray(x[places]), *limits), self.variable_dtype)
+        count, space = len(places), self.space(x.shape[1:])
+        few = clip_rounding(np.asarray(x[places]), *space.limits())
+        few = tf.constant(few, self.variable_dtype)
         others = held_inputs.rows(held, places)
 
         def forward(rows: list[int]) -> Any:
@@ -565,7 +566,6 @@ class Attack(keras.layers.Layer):
             warn_of(behaviour, f"model {self.model.name!r}", owner)
             both = np.resize(range(count), len(copies))
             with self.holding(held_inputs.rows(others, both)), keras.StatelessScope():
-                space = self.space(x.shape[1:])
                 for doubt in self.criterion.doubts(tf.gather(few, both), space.low, space.high):
                     warnings.warn(doubt, stacklevel=4)
             # f may draw noise, or mix samples, that the model alone does not
@@ -685,7 +685,8 @@ def _chunks(x: np.ndarray) -> Iterator[np.ndarray]:
 def _unlike(x: np.ndarray) -> list[int]:
     """The place of the first sample, and that of one that differs from it, if some do."""
     others = range(1, min(len(x), _CHUNK))
-    return [0, *[place for place in others if not np.array_equal(x[place], x[0])][:1]]
+    other = next((place for place in others if not np.array_equal(x[place], x[0])), None)
+    return [0] if other is None else [0, other]
 
 
 def _check_index(owner: str, index: Any, count: int) -> np.ndarray:

@@ -150,7 +150,8 @@ def compare(
         [default_metric(model, data.x, data.y)] if metrics is None else as_metrics(metrics)
     )
     settings = _settings(model, data, training, rows, chosen_metrics, bounds)
-    settings[SUMS] = sums_of(model, fresh.new(1), data.x, rows.values(), chosen_metrics, fit)
+    if out is not None:  # what tells its comparison from others takes a second model
+        settings[SUMS] = sums_of(model, fresh.new(1), data.x, rows.values(), chosen_metrics, fit)
     settings |= _rate_of(fresh.given)
     run = Run(settings, out)
     progress = _Progress(bool(verbose))

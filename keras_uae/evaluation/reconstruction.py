@@ -32,7 +32,7 @@ def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -
     check_representable("reconstruction_error", x, name="x")
     model, total = as_model(model), 0.0
     with keras.StatelessScope():  # leaves the generators of noise as they were
-        for batch in _batches(x, batch_size):
+        for number, batch in enumerate(_batches(x, batch_size)):
             outputs = [each.numpy() for each in keras.tree.flatten(model(batch, training=False))]
             if [output.shape for output in outputs] != [batch.shape]:
                 raise ValueError(
@@ -40,7 +40,7 @@ def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -
                     f"{batch.shape[1:]}. Received: model {model.name!r} with output shape "
                     f"{', '.join(str(output.shape[1:]) for output in outputs)}."
                 )
-            if not total:  # in the first batch, that is
+            if number == 0:
                 ends = min(batch.min(), 0), max(batch.max(), 1)
                 for each in other_units(model, outputs[0], batch, *ends):
                     warnings.warn(each, stacklevel=2)
