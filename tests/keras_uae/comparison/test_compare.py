@@ -16,6 +16,7 @@ import keras_uae as uae
 from keras_uae import comparison
 from keras_uae.comparison.arms import rows_of
 from keras_uae.comparison.identity import sums_of
+from keras_uae.comparison.progress import Progress
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(size=(48, 8)).astype("float32")
@@ -516,8 +517,7 @@ def test_the_plan_comes_first_and_silence_is_silent(capsys):
 
 
 def test_off_a_terminal_progress_is_lines(capsys, monkeypatch):
-    module = sys.modules["keras_uae.comparison.planning"]
-    monkeypatch.setattr(module._Progress, "_INTERVAL", 0.0)
+    monkeypatch.setattr(Progress, "_INTERVAL", 0.0)
     compare(seeds=1, arms=[], verbose=1)
     out = capsys.readouterr().out
     assert out.splitlines()[-1] == "compare: 100%, about 1 s left."
