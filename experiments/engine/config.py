@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, NoReturn, Self, TypeVar, get_args, get_type_hints
 
 import tyro
+from joblib import cpu_count
 from tyro.constructors import PrimitiveConstructorSpec
 
 from experiments.data import COUNTS, Split, load
@@ -80,7 +81,7 @@ class ExperimentConfig:
     # the settings that the values of a preset depend on
     choosing: ClassVar[tuple[str, ...]] = ("preset", "dataset")
     # what may differ when a run is taken up again: it has no influence on the numbers
-    incidental: ClassVar[tuple[str, ...]] = ("output", "data_dir", "quiet")
+    incidental: ClassVar[tuple[str, ...]] = ("output", "data_dir", "processes", "quiet")
 
     dataset: Annotated[str, Choice(COUNTS, others=True)] = "digits"
     """The digits come with scikit-learn; all others, and any other image data set, are those of
@@ -99,6 +100,9 @@ class ExperimentConfig:
     """Take the first so many training samples. Default: all."""
     epochs: int = 10
     """Epochs of the original model."""
+    processes: int = dataclasses.field(default_factory=lambda: cpu_count())
+    """Seeds at the same time, each in a process with its share of the cores and memory of its own.
+    Default: as many as there are cores."""
     quiet: bool = False
     """Print nothing but the final table."""
 

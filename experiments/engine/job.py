@@ -11,7 +11,7 @@ import keras_uae as uae
 import models  # noqa: F401  registers the layers of saved models
 from experiments.data import Split
 from experiments.engine.config import ExperimentConfig
-from experiments.engine.progress import JobProgress
+from experiments.engine.progress import Progress
 from experiments.engine.records import Run
 
 _ALL = "all seeds"
@@ -57,7 +57,7 @@ class Job(Generic[Config]):
         config: Config,
         data: Split,
         run: Run,
-        progress: JobProgress,
+        progress: Progress,
         labels: Mapping[str, str],
     ):
         self.config, self.data, self.run, self.progress = config, data, run, progress

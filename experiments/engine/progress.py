@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 import keras
+from rich import progress as rich
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    Progress,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -16,15 +16,61 @@ from rich.progress import (
 )
 
 
-class JobProgress:
-    """The bar, and a line for everything that is finished; nothing at all where it is `quiet`.
+class Progress:
+    """How far a job is.
 
     Work is counted in samples: one sample in one training step or one iteration of the attack,
     which take about as long. That is good enough for the time left.
     """
 
+    _left = 0.0  # work of the stage
+
+    @contextlib.contextmanager
+    def stage(self, label: str, work: float) -> Iterator[None]:
+        """A piece of the job; when it ends, all of its work is done or skipped."""
+        self._left = work
+        self.advance(0, label)
+        yield
+        self.advance(self._left, label)
+
+    def advance(self, work: float, label: str) -> None:
+        """Count work that is done, and say where the job stands."""
+        self._left -= work
+        self.count(work, label)
+
+    def skip(self, work: float) -> None:
+        """Take work out of the job: an earlier session has done it."""
+        self._left -= work
+        self.leave_out(work)
+
+    def callback(self, label: str, samples: int) -> keras.callbacks.Callback:
+        """A callback for `fit` that counts every epoch of `samples` samples."""
+
+        def tell(epoch: int, logs: dict[str, float] | None = None) -> None:
+            loss, epochs = (logs or {}).get("loss", float("nan")), callback.params["epochs"]
+            self.advance(samples, f"{label} · epoch {epoch + 1}/{epochs} · loss {loss:.4f}")
+
+        callback = keras.callbacks.LambdaCallback(on_epoch_end=tell)
+        return callback
+
+    def say(self, line: str) -> None:
+        """Tell what is finished."""
+        raise NotImplementedError
+
+    def count(self, work: float, label: str) -> None:
+        """`advance`, where it is shown."""
+        raise NotImplementedError
+
+    def leave_out(self, work: float) -> None:
+        """`skip`, where it is shown."""
+        raise NotImplementedError
+
+
+class JobProgress(Progress):
+    """A bar, and a line for everything that is finished; nothing at all where it is `quiet`."""
+
     def __init__(self, total: int, console: Console, quiet: bool = False):
-        self._bar = Progress(
+        self._bar = rich.Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             TaskProgressColumn(),
@@ -52,34 +98,12 @@ class JobProgress:
         task = self._bar.tasks[0]
         return task.completed / (task.total or 1)
 
-    @contextlib.contextmanager
-    def stage(self, label: str, work: int) -> Iterator[None]:
-        """A piece of the job; when it ends, all of its work is done or skipped."""
-        task = self._bar.tasks[0]
-        rest = (task.total or 0) - task.completed - work
-        self._bar.update(self._task, description=label)
-        yield
-        self._bar.update(self._task, completed=(task.total or 0) - rest)
-
-    def advance(self, work: int, label: str) -> None:
-        """Count work that is done, and say where the job stands."""
+    def count(self, work: float, label: str) -> None:
         self._bar.update(self._task, advance=work, description=label)
 
-    def skip(self, work: int) -> None:
-        """Take work out of the job: an earlier session has done it."""
+    def leave_out(self, work: float) -> None:
         self._bar.update(self._task, total=(self._bar.tasks[0].total or 0) - work)
 
     def say(self, line: str) -> None:
-        """Print a line above the bar."""
         if not self._bar.disable:
             self._bar.console.print(line, highlight=False)
-
-    def callback(self, label: str, samples: int) -> keras.callbacks.Callback:
-        """A callback for `fit` that counts every epoch of `samples` samples."""
-
-        def tell(epoch: int, logs: dict[str, float] | None = None) -> None:
-            loss, epochs = (logs or {}).get("loss", float("nan")), callback.params["epochs"]
-            self.advance(samples, f"{label} · epoch {epoch + 1}/{epochs} · loss {loss:.4f}")
-
-        callback = keras.callbacks.LambdaCallback(on_epoch_end=tell)
-        return callback
