@@ -15,8 +15,8 @@ from sklearn.preprocessing import StandardScaler
 
 from keras_uae._checks import check_choice, check_integer, check_samples
 from keras_uae._inputs import as_labels
-from keras_uae._model_layers import capture, running
-from keras_uae.evaluation import reconstruction_error
+from keras_uae._model_layers import as_model, capture, running
+from keras_uae.evaluation.reconstruction import reconstruction_error, restored
 
 BETTER = ("lower", "higher")
 _MAX_ITER = 500
@@ -238,11 +238,11 @@ def outlier_auroc(outliers: Any) -> Metric:
 
 def reconstruction_errors(model: keras.Model, x: Any) -> np.ndarray:
     """‖x − Φ(x)‖₂ of every sample, `(n,)`."""
-    parts = []
+    model, parts = as_model(model), []
     with keras.StatelessScope():  # leaves the generators of noise as they were
         for start in range(0, len(x), _BATCH):
             part = np.asarray(x[start : start + _BATCH], np.float32)
-            output = keras.ops.convert_to_numpy(model(part, training=False))
+            output = restored(model, part, "outlier_auroc")
             parts.append(np.linalg.norm((output - part).reshape(len(part), -1), axis=1))
     return np.concatenate(parts)
 

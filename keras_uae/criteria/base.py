@@ -137,7 +137,8 @@ class OutputCriterion(Criterion):
         shapes = {name: tuple(getattr(each, "shape", ())) for name, each in named.items()}
         raise ValueError(
             f"`output` of {type(self).__name__} must name the output that is judged, one of "
-            f"{', '.join(map(repr, names))}: criterion={type(self).__name__}(output={names[0]!r}). "
+            f"{', '.join(map(repr, names))}: criterion={type(self).__name__}(output={names[0]!r}), "
+            f"or attack the function of one, lambda x: model(x)[{names[0]!r}]. "
             f"Received: output={self.output!r} and outputs of shapes {shapes}."
         )
 

@@ -33,19 +33,26 @@ def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -
     model, total = as_model(model), 0.0
     with keras.StatelessScope():  # leaves the generators of noise as they were
         for number, batch in enumerate(_batches(x, batch_size)):
-            outputs = [each.numpy() for each in keras.tree.flatten(model(batch, training=False))]
-            if [output.shape for output in outputs] != [batch.shape]:
-                raise ValueError(
-                    f"`model` of reconstruction_error must give back the shape of its input, "
-                    f"{batch.shape[1:]}. Received: model {model.name!r} with output shape "
-                    f"{', '.join(str(output.shape[1:]) for output in outputs)}."
-                )
+            output = restored(model, batch, "reconstruction_error")
             if number == 0:
                 ends = min(batch.min(), 0), max(batch.max(), 1)
-                for each in other_units(model, outputs[0], batch, *ends):
+                for each in other_units(model, output, batch, *ends):
                     warnings.warn(each, stacklevel=2)
-            total += float(np.sum((outputs[0].astype(np.float64) - batch) ** 2))
+            total += float(np.sum((output.astype(np.float64) - batch) ** 2))
     return total / x.size
+
+
+def restored(model: keras.Model, batch: np.ndarray, owner: str) -> np.ndarray:
+    """What an autoencoder gives back for a batch, or ValueError if that is no array like it."""
+    outputs = [each.numpy() for each in keras.tree.flatten(model(batch, training=False))]
+    if [output.shape for output in outputs] != [batch.shape]:
+        way = "; of several outputs give the function of one, lambda x: model(x)[0]"
+        raise ValueError(
+            f"`model` of {owner} must give back the shape of its input, {batch.shape[1:]}"
+            f"{way if len(outputs) > 1 else ''}. Received: model {model.name!r} with output shape "
+            f"{', '.join(str(output.shape[1:]) for output in outputs)}."
+        )
+    return outputs[0]
 
 
 def criterion_values(criterion: Criterion, x: Any, z: Any, *, batch_size: int = 256) -> np.ndarray:

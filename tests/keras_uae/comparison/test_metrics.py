@@ -66,6 +66,13 @@ def test_auroc_of_the_reconstruction_error(autoencoder):
     assert comparison.outlier_auroc(outliers)(autoencoder, X) == pytest.approx(known)
     with pytest.raises(ValueError, match=r"`outliers`.*\(6,\).*Received.*\(3,\)"):
         comparison.outlier_auroc(X[:, :3])(autoencoder, X)
+    # outputs that NumPy would broadcast, or mix
+    auroc, outputs = comparison.outlier_auroc(outliers), autoencoder.outputs[0]
+    for wrong in ([outputs, 2 * outputs], outputs[:, :1]):
+        with pytest.raises(ValueError, match=r"`model` of outlier_auroc must give back the shape"):
+            auroc(keras.Model(autoencoder.input, wrong), X)
+    two = keras.Model(autoencoder.input, [outputs, 2 * outputs])
+    assert auroc(lambda x: two(x)[0], X) == pytest.approx(known)
 
 
 def test_the_default_is_the_reconstruction_error_and_with_labels_the_loss(autoencoder):
