@@ -9,7 +9,7 @@ import numpy as np
 from keras_uae._checks import check_integer, check_samples
 from keras_uae._inputs import check_representable
 from keras_uae._model_layers import as_model
-from keras_uae.criteria import Criterion
+from keras_uae.criteria import Criterion, check_criterion
 from keras_uae.criteria.reconstruction import other_units
 
 
@@ -56,7 +56,7 @@ def restored(model: keras.Model, batch: np.ndarray, owner: str) -> np.ndarray:
 
 
 def criterion_values(criterion: Criterion, x: Any, z: Any, *, batch_size: int = 256) -> np.ndarray:
-    """f_x(z) of every pair of samples, `(n,)`.
+    """f_x(z) of every pair of samples, `(n,)`; `criterion` may be a function of tensors, too.
 
     Example:
 
@@ -71,9 +71,16 @@ def criterion_values(criterion: Criterion, x: Any, z: Any, *, batch_size: int = 
             f"`z` of criterion_values must have the shape of `x`, {x.shape}. "
             f"Received: z of shape {z.shape}."
         )
-    pairs = zip(_batches(x, batch_size), _batches(z, batch_size), strict=True)
+    criterion, values = check_criterion("criterion_values", "criterion", criterion), []
     with keras.StatelessScope():  # as above
-        return np.concatenate([criterion(a, b).numpy() for a, b in pairs])
+        for a, b in zip(_batches(x, batch_size), _batches(z, batch_size), strict=True):
+            values.append(np.asarray(criterion(a, b)))
+            if values[-1].shape != a.shape[:1]:
+                raise ValueError(
+                    f"`criterion` of criterion_values must give one value a sample, shape "
+                    f"(batch,). Received: shape {values[-1].shape} for a batch of {len(a)}."
+                )
+    return np.concatenate(values)
 
 
 def success_rate(criterion: Criterion, x: Any, z: Any, *, batch_size: int = 256) -> float:

@@ -170,3 +170,7 @@ def test_bad_input_is_named(x):
         success_rate(criterion, x, x, batch_size=1.5)
     with pytest.raises(ValueError, match="`model` of Reconstruction must be set"):
         success_rate(Reconstruction(), x, x)
+    with pytest.raises(ValueError, match=r"`criterion` of criterion_values must be a Criterion"):
+        success_rate(model.output, x, x)
+    with pytest.raises(ValueError, match=r"one value a sample.*shape \(7, 7\) for a batch of 7"):
+        success_rate(lambda x, z: x[:, 0, 0, 0] - z[:, 0, 0], x, x)  # broadcast by mistake
