@@ -242,7 +242,7 @@ def reconstruction_errors(model: keras.Model, x: Any) -> np.ndarray:
     with keras.StatelessScope():  # leaves the generators of noise as they were
         for start in range(0, len(x), _BATCH):
             part = np.asarray(x[start : start + _BATCH], np.float32)
-            output = restored(model, part, "outlier_auroc")
+            output = restored(model, part, "outlier_auroc").numpy()
             parts.append(np.linalg.norm((output - part).reshape(len(part), -1), axis=1))
     return np.concatenate(parts)
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_uae._checks import check_integer, check_samples
 from keras_uae._inputs import check_representable
 from keras_uae._model_layers import as_model
 from keras_uae.criteria import Criterion, check_criterion
-from keras_uae.criteria.reconstruction import other_units
+from keras_uae.criteria.reconstruction import doubts_of
 
 
 def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -> float:
@@ -36,15 +37,15 @@ def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -
             output = restored(model, batch, "reconstruction_error")
             if number == 0:
                 ends = min(batch.min(), 0), max(batch.max(), 1)
-                for each in other_units(model, output, batch, *ends):
+                for each in doubts_of(model, output, batch, *ends):
                     warnings.warn(each, stacklevel=2)
-            total += float(np.sum((output.astype(np.float64) - batch) ** 2))
+            total += float(np.sum((output.numpy().astype(np.float64) - batch) ** 2))
     return total / x.size
 
 
-def restored(model: keras.Model, batch: np.ndarray, owner: str) -> np.ndarray:
-    """What an autoencoder gives back for a batch, or ValueError if that is no array like it."""
-    outputs = [each.numpy() for each in keras.tree.flatten(model(batch, training=False))]
+def restored(model: keras.Model, batch: np.ndarray, owner: str) -> tf.Tensor:
+    """What an autoencoder gives back for a batch, or ValueError if it is of another shape."""
+    outputs = keras.tree.flatten(model(batch, training=False))
     if [output.shape for output in outputs] != [batch.shape]:
         way = "; of several outputs give the function of one, lambda x: model(x)[0]"
         raise ValueError(

@@ -250,6 +250,20 @@ def test_outputs_in_other_units_are_warned_of_once(kind, criterion):
         reconstruction_error(model, x)
 
 
+@pytest.mark.parametrize("criterion", ["reconstruction", "self_reconstruction"])
+def test_steps_that_a_model_masks_are_warned_of(criterion):
+    masking = [keras.Input((6, 2)), keras.layers.Masking(), keras.layers.Dense(2)]
+    model, x = keras.Sequential(masking), np.random.default_rng(0).random((4, 6, 2))
+    model.compile(loss="mse")
+    assert reconstruction_error(model, x) == pytest.approx(model.evaluate(x, x, verbose=0))
+    x[:, 4:] = 0
+    attack = MinMaxAttack(model, criterion=criterion, steps=1)
+    with pytest.warns(UserWarning, match=r"masks steps of the samples.*one length"):
+        attack.generate(x, verbose=0)
+    with pytest.warns(UserWarning, match=r"masks steps of the samples"):
+        assert reconstruction_error(model, x) < model.evaluate(x, x, verbose=0) - 0.05
+
+
 def test_a_function_in_the_units_of_the_data_is_not_warned_of():
     model, x = in_the_unit_interval(), 255 * tiny_models.images(4)
     scaled = MinMaxAttack(lambda z: 255 * model(z), bounds=(0, 255), steps=1)
