@@ -133,6 +133,8 @@ class OutputCriterion(Criterion):
         named = dict(outputs if isinstance(outputs, Mapping) else enumerate(outputs))
         if self.output in named:
             return named[self.output]
+        if self.output is None and len(named) == 1:
+            return next(iter(named.values()))
         names = list(named)
         shapes = {name: tuple(getattr(each, "shape", ())) for name, each in named.items()}
         raise ValueError(

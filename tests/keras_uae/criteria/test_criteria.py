@@ -120,6 +120,15 @@ def test_the_model_runs_at_inference():
     np.testing.assert_array_equal(Reconstruction(model)(x, x * 2), 2)
 
 
+def test_the_only_output_is_judged_whatever_holds_it(linear, pairs):
+    x, z = pairs
+    expected = Reconstruction(linear)(x, z)
+    inputs = keras.Input(linear.input_shape[1:], dtype="float64")
+    for outputs in ([linear(inputs)], {"image": linear(inputs)}):
+        model = keras.Model(inputs, outputs)
+        np.testing.assert_array_equal(Reconstruction(model)(x, z), expected)
+
+
 def test_without_a_model_there_is_no_reconstruction(pairs):
     with pytest.raises(ValueError, match=r"`model` of Reconstruction.*Received: model=None"):
         Reconstruction()(*pairs)
