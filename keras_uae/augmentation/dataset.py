@@ -263,7 +263,8 @@ class UAEAugmentation(keras.utils.PyDataset):
 
         TensorFlow gathers them, without Python between two steps and without the 30 ms that Keras
         takes between two epochs: small models train several times as fast. Callbacks see one epoch.
-        All samples are copied; `epoch` stays where it is.
+        All samples are copied: what `replace` or `RefreshUAEs` changes is not seen. `epoch` stays
+        where it is.
 
         Args:
             steps: Integer, training steps; `epochs * len(data)` are so many epochs.
