@@ -3,6 +3,7 @@
 A data set is read once, from its first batch to its last, into memory.
 """
 
+import warnings
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -53,9 +54,28 @@ def samples_and_labels(
     """
     expected = getattr(model, "input_shape", None)
     data = read_data(owner, x, expected=expected if isinstance(expected, tuple) else None)
+    warn_of_shuffling(owner, x, data.x, stacklevel=5)
     if y is None and takes_labels:
         y = data.y
     return data.x, y if y is None else as_labels(owner, y)
+
+
+def warn_of_shuffling(owner: str, x: Any, read: np.ndarray, *, stacklevel: int = 3) -> None:
+    """Warn of a `tf.data.Dataset` that begins with other samples than when it was `read`.
+
+    Whose examples were found, or to which of them a target belongs, nobody can tell then.
+    """
+    if not isinstance(x, tf.data.Dataset):
+        return
+    for batch in x.take(1).as_numpy_iterator():
+        first = np.asarray(_parts(owner, "x", batch)[0])
+        if not np.array_equal(first, read[: len(first)]):
+            warnings.warn(
+                f"`x` of {owner} has other samples in front each time that it is read, as after "
+                f"shuffle() or a random map, so that nothing tells which row belongs to which "
+                f"sample. Give it without these, or as arrays.",
+                stacklevel=stacklevel,
+            )
 
 
 def _batches_of_dataset(

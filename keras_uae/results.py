@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -65,8 +65,14 @@ class UAEs:
         return len(self.x)
 
     def __getitem__(self, rows: Any) -> "UAEs":
-        """The rows that a slice, an index array or a mask selects."""
-        rows = [rows] if isinstance(rows, (int, np.integer)) else rows
+        """The rows that a place, a slice, an index array or a mask selects."""
+        axes = np.ndim(self.success[rows])
+        if axes > 1:
+            raise IndexError(
+                f"`rows` of UAEs must be a place, a slice, places (k,) or a mask ({len(self)},). "
+                f"Received: rows={rows!r}."
+            )
+        rows = rows if axes else np.reshape(rows, 1)
         arrays = {name: getattr(self, name)[rows] for name in ROW_FIELDS}
         trace = {name: value[rows] for name, value in self.trace.items()}
         return UAEs(**arrays, trace=trace, measure=self.measure)
@@ -163,13 +169,21 @@ class UAEs:
         )
 
     @classmethod
-    def concatenate(cls, parts: Sequence["UAEs"]) -> "UAEs":
-        """Join sets in order.
+    def concatenate(cls, parts: Iterable["UAEs"]) -> "UAEs":
+        """Join sets in order, such as those of `Attack.batches`.
 
         Raises:
             ValueError: There is none, or they differ in sample shape, trace or measure.
         """
-        kinds = {(part.x.shape[1:], tuple(sorted(part.trace)), part.measure) for part in parts}
+        parts = list(parts)
+        kinds = {
+            (
+                part.x.shape[1:],
+                tuple(sorted((name, *each.shape[1:]) for name, each in part.trace.items())),
+                part.measure,
+            )
+            for part in parts
+        }
         if len(kinds) != 1:
             raise ValueError(
                 "`parts` of UAEs.concatenate must be one or more sets with equal sample shape, "

@@ -85,7 +85,8 @@ class Attack(keras.layers.Layer):
     Args:
         model: Built `keras.Model` under attack, or a callable of Keras layers.
         given: The settings by name, among other things.
-        **kwargs: `name` and the other arguments of a Keras layer.
+        **kwargs: `name` and the other arguments of a Keras layer. An attack computes in float32 at
+            least, whatever the policy of the model.
 
     Example:
 
@@ -108,6 +109,8 @@ class Attack(keras.layers.Layer):
         self, model: keras.Model | Callable[..., Any], given: Mapping[str, Any], **kwargs: Any
     ):
         super().__init__(**kwargs, autocast=False)
+        if tf.as_dtype(self.variable_dtype).size < 4:  # f would round by more than it is below 0 by
+            self.dtype_policy = keras.DTypePolicy("float32")
         owner = type(self).__name__
         if isinstance(model, keras.Model) and not model.built:
             raise ValueError(

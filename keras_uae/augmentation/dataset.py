@@ -21,7 +21,7 @@ from keras_uae._checks import (
     check_integer,
     checked,
 )
-from keras_uae._datasets import Data, read_data
+from keras_uae._datasets import Data, read_data, warn_of_shuffling
 from keras_uae._inputs import as_array
 from keras_uae.augmentation.arrays import (
     beside,
@@ -137,6 +137,8 @@ class UAEAugmentation(keras.utils.PyDataset):
             )
         self._pass = self._plan((self.x, *self._check_found(found)), epoch=0)
         self._within_pass = False
+        if self.found and self._needs_pairs:
+            warn_of_shuffling("UAEAugmentation", x, self.x)
 
     @classmethod
     def from_shards(
@@ -261,7 +263,8 @@ class UAEAugmentation(keras.utils.PyDataset):
 
         TensorFlow gathers them, without Python between two steps and without the 30 ms that Keras
         takes between two epochs: small models train several times as fast. Callbacks see one epoch.
-        All samples are copied; `epoch` stays where it is.
+        All samples are copied: what `replace` or `RefreshUAEs` changes is not seen. `epoch` stays
+        where it is.
 
         Args:
             steps: Integer, training steps; `epochs * len(data)` are so many epochs.
@@ -311,6 +314,12 @@ class UAEAugmentation(keras.utils.PyDataset):
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
         return dataset.prefetch(tf.data.AUTOTUNE)
 
+    @property
+    def _needs_pairs(self) -> bool:
+        """Whether row i of the UAEs is to be that of sample i, whose target or weight it takes."""
+        given = (self.y, self.sample_weight)
+        return self.target == "clean" or any(each is not None for each in given)
+
     def _check_found(self, found: Any) -> list[np.ndarray]:
         several = isinstance(found, (list, tuple))
         arrays = []
@@ -329,10 +338,7 @@ class UAEAugmentation(keras.utils.PyDataset):
                     f"`{name}` of UAEAugmentation must hold samples of shape {self.x.shape[1:]}, "
                     f"like `x`. Received: {name} of shape {array.shape}."
                 )
-            of_rows = (self.y, self.sample_weight)
-            if len(array) != len(self.x) and (
-                self.target == "clean" or any(each is not None for each in of_rows)
-            ):
+            if len(array) != len(self.x) and self._needs_pairs:
                 raise ValueError(
                     f"`{name}` of UAEAugmentation must have {len(self.x)} rows, one for each of "
                     f"`x`, unless target='self', y=None and sample_weight=None. "

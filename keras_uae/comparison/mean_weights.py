@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_uae._checks import Integer, Number, OrNone
+from keras_uae._inputs import is_float
 from keras_uae._settings import keep
 
 
@@ -65,7 +66,7 @@ class MeanWeights(keras.callbacks.Callback):
             return None
         now = self.model.get_weights()
         return [
-            (total / self._taken).astype(last.dtype) if _is_float(last) else last
+            (total / self._taken).astype(last.dtype) if is_float(last.dtype) else last
             for total, last in zip(self._sums, now, strict=True)
         ]
 
@@ -110,10 +111,6 @@ class MeanWeights(keras.callbacks.Callback):
         if self._sums is None:
             self._sums = [np.zeros(each.shape, np.float64) for each in weights]
         for total, each in zip(self._sums, weights, strict=True):
-            if _is_float(each):
+            if is_float(each.dtype):
                 total += each
         self._taken += 1
-
-
-def _is_float(array: np.ndarray) -> bool:
-    return np.issubdtype(array.dtype, np.floating)

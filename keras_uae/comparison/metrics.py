@@ -15,8 +15,8 @@ from sklearn.preprocessing import StandardScaler
 
 from keras_uae._checks import check_choice, check_integer, check_samples
 from keras_uae._inputs import as_labels
-from keras_uae._model_layers import capture, running
-from keras_uae.evaluation import reconstruction_error
+from keras_uae._model_layers import as_model, capture, outputs_of, running
+from keras_uae.evaluation.reconstruction import reconstruction_error, restored
 
 BETTER = ("lower", "higher")
 _MAX_ITER = 500
@@ -238,11 +238,11 @@ def outlier_auroc(outliers: Any) -> Metric:
 
 def reconstruction_errors(model: keras.Model, x: Any) -> np.ndarray:
     """‖x − Φ(x)‖₂ of every sample, `(n,)`."""
-    parts = []
+    model, parts = as_model(model), []
     with keras.StatelessScope():  # leaves the generators of noise as they were
         for start in range(0, len(x), _BATCH):
             part = np.asarray(x[start : start + _BATCH], np.float32)
-            output = keras.ops.convert_to_numpy(model(part, training=False))
+            output = restored(model, part, "outlier_auroc").numpy()
             parts.append(np.linalg.norm((output - part).reshape(len(part), -1), axis=1))
     return np.concatenate(parts)
 
@@ -273,14 +273,15 @@ def _on_codes(name: str, classifier: Any, x_train: Any, y_train: Any, layer: str
 
 def codes(model: keras.Model, x: Any, layer: str | None = None) -> np.ndarray:
     """What a layer returns for samples, `(n, d)`; see `linear_probe` for which one."""
-    found = _layer(model, np.asarray(x[:1], np.float32), layer)
-    parts = []
+    first = np.asarray(x[:1], np.float32)
+    found, parts = _layer(model, first, layer), []
+    _, place = outputs_of(found, model, first)  # it may run on something else before
     with keras.StatelessScope():
         for start in range(0, len(x), _BATCH):
             part = np.asarray(x[start : start + _BATCH], np.float32)
             with capture(found, inline=True) as outputs:
                 model(part, training=False)
-            output = keras.ops.convert_to_numpy(keras.tree.flatten(outputs[0])[0])
+            output = keras.ops.convert_to_numpy(keras.tree.flatten(outputs[place])[0])
             parts.append(output.reshape(len(part), -1).astype(np.float64))
     return np.concatenate(parts)
 

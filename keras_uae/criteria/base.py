@@ -133,11 +133,14 @@ class OutputCriterion(Criterion):
         named = dict(outputs if isinstance(outputs, Mapping) else enumerate(outputs))
         if self.output in named:
             return named[self.output]
+        if self.output is None and len(named) == 1:
+            return next(iter(named.values()))
         names = list(named)
         shapes = {name: tuple(getattr(each, "shape", ())) for name, each in named.items()}
         raise ValueError(
             f"`output` of {type(self).__name__} must name the output that is judged, one of "
-            f"{', '.join(map(repr, names))}: criterion={type(self).__name__}(output={names[0]!r}). "
+            f"{', '.join(map(repr, names))}: criterion={type(self).__name__}(output={names[0]!r}), "
+            f"or attack the function of one, lambda x: model(x)[{names[0]!r}]. "
             f"Received: output={self.output!r} and outputs of shapes {shapes}."
         )
 

@@ -49,7 +49,7 @@ class Reconstruction(OutputCriterion):
         check_restores(self, x)
 
     def doubts(self, x: tf.Tensor, low: Any, high: Any) -> list[str]:
-        return other_units(evaluated_model(self), self.judged(x), x, low, high)
+        return doubts_of(evaluated_model(self), self.judged(x), x, low, high)
 
     def reference(self, x: tf.Tensor, y: tf.Tensor | None = None) -> tf.Tensor:
         del y
@@ -73,6 +73,23 @@ def check_restores(criterion: OutputCriterion, x: tf.Tensor) -> None:
             f"`model` of {type(criterion).__name__} must give back the shape of its input, "
             f"{tuple(x.shape[1:])}. Received: a model with output shape {shape}."
         )
+
+
+def doubts_of(model: keras.Model, outputs: Any, x: Any, low: Any, high: Any) -> list[str]:
+    """What speaks against judging by what a model gives back for samples, for a warning each."""
+    return [*other_units(model, outputs, x, low, high), *masked_steps(model, outputs)]
+
+
+def masked_steps(model: keras.Model, outputs: Any) -> list[str]:
+    """Whether a model has masked some steps of what it was given, such as padding."""
+    mask = getattr(outputs, "_keras_mask", None)
+    if mask is None or np.all(mask):
+        return []
+    return [
+        f"The model {model.name!r} masks steps of the samples, which its loss leaves out. They "
+        f"count here, and an attack moves them, too: an example may be none without them. Take "
+        f"samples of one length at a time, without padding."
+    ]
 
 
 def other_units(model: keras.Model, outputs: Any, x: Any, low: Any, high: Any) -> list[str]:

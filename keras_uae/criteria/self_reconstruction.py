@@ -9,7 +9,7 @@ from keras_uae._checks import Number, OrNone
 from keras_uae._settings import register
 from keras_uae._tensors import l2_norm
 from keras_uae.criteria.base import Output, OutputCriterion, evaluated_model
-from keras_uae.criteria.reconstruction import check_restores, other_units
+from keras_uae.criteria.reconstruction import check_restores, doubts_of
 
 
 @register
@@ -49,7 +49,7 @@ class SelfReconstruction(OutputCriterion):
         check_restores(self, x)
 
     def doubts(self, x: tf.Tensor, low: Any, high: Any) -> list[str]:
-        return other_units(evaluated_model(self), self.judged(x), x, low, high)
+        return doubts_of(evaluated_model(self), self.judged(x), x, low, high)
 
     def reference(self, x: tf.Tensor, y: tf.Tensor | None = None) -> tf.Tensor:
         del y

@@ -119,9 +119,21 @@ def penultimate(model: keras.Model) -> keras.Model:
             f"layer. Received: model {model.name!r} with layers "
             f"{', '.join(type(layer).__name__ for layer in model.layers)}."
         )
-    # a Sequential model has `inputs`, and no `input` before it was called
-    inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs
-    return keras.Model(inputs, dense[-1].input, name=f"{model.name}_penultimate")
+    met: list[keras.KerasTensor] = []
+
+    def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
+        if layer is dense[-1]:
+            met.append(args[0])
+        return layer(*args, **kwargs)
+
+    # its `input` is what the layer met first, which may have been in another model
+    same = keras.models.clone_model(
+        keras.Model(model.inputs, model.outputs),
+        clone_function=lambda layer: layer,
+        call_function=call,
+    )
+    inputs = same.inputs[0] if len(same.inputs) == 1 else same.inputs
+    return keras.Model(inputs, met[-1], name=f"{model.name}_penultimate")
 
 
 def inception_v3(

@@ -5,12 +5,13 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_uae._checks import check_integer, check_samples
 from keras_uae._inputs import check_representable
 from keras_uae._model_layers import as_model
-from keras_uae.criteria import Criterion
-from keras_uae.criteria.reconstruction import other_units
+from keras_uae.criteria import Criterion, check_criterion
+from keras_uae.criteria.reconstruction import doubts_of
 
 
 def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -> float:
@@ -33,23 +34,30 @@ def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -
     model, total = as_model(model), 0.0
     with keras.StatelessScope():  # leaves the generators of noise as they were
         for number, batch in enumerate(_batches(x, batch_size)):
-            outputs = [each.numpy() for each in keras.tree.flatten(model(batch, training=False))]
-            if [output.shape for output in outputs] != [batch.shape]:
-                raise ValueError(
-                    f"`model` of reconstruction_error must give back the shape of its input, "
-                    f"{batch.shape[1:]}. Received: model {model.name!r} with output shape "
-                    f"{', '.join(str(output.shape[1:]) for output in outputs)}."
-                )
+            output = restored(model, batch, "reconstruction_error")
             if number == 0:
                 ends = min(batch.min(), 0), max(batch.max(), 1)
-                for each in other_units(model, outputs[0], batch, *ends):
+                for each in doubts_of(model, output, batch, *ends):
                     warnings.warn(each, stacklevel=2)
-            total += float(np.sum((outputs[0].astype(np.float64) - batch) ** 2))
+            total += float(np.sum((output.numpy().astype(np.float64) - batch) ** 2))
     return total / x.size
 
 
+def restored(model: keras.Model, batch: np.ndarray, owner: str) -> tf.Tensor:
+    """What an autoencoder gives back for a batch, or ValueError if it is of another shape."""
+    outputs = keras.tree.flatten(model(batch, training=False))
+    if [output.shape for output in outputs] != [batch.shape]:
+        way = "; of several outputs give the function of one, lambda x: model(x)[0]"
+        raise ValueError(
+            f"`model` of {owner} must give back the shape of its input, {batch.shape[1:]}"
+            f"{way if len(outputs) > 1 else ''}. Received: model {model.name!r} with output shape "
+            f"{', '.join(str(output.shape[1:]) for output in outputs)}."
+        )
+    return outputs[0]
+
+
 def criterion_values(criterion: Criterion, x: Any, z: Any, *, batch_size: int = 256) -> np.ndarray:
-    """f_x(z) of every pair of samples, `(n,)`.
+    """f_x(z) of every pair of samples, `(n,)`; `criterion` may be a function of tensors, too.
 
     Example:
 
@@ -64,9 +72,16 @@ def criterion_values(criterion: Criterion, x: Any, z: Any, *, batch_size: int = 
             f"`z` of criterion_values must have the shape of `x`, {x.shape}. "
             f"Received: z of shape {z.shape}."
         )
-    pairs = zip(_batches(x, batch_size), _batches(z, batch_size), strict=True)
+    criterion, values = check_criterion("criterion_values", "criterion", criterion), []
     with keras.StatelessScope():  # as above
-        return np.concatenate([criterion(a, b).numpy() for a, b in pairs])
+        for a, b in zip(_batches(x, batch_size), _batches(z, batch_size), strict=True):
+            values.append(np.asarray(criterion(a, b)))
+            if values[-1].shape != a.shape[:1]:
+                raise ValueError(
+                    f"`criterion` of criterion_values must give one value a sample, shape "
+                    f"(batch,). Received: shape {values[-1].shape} for a batch of {len(a)}."
+                )
+    return np.concatenate(values)
 
 
 def success_rate(criterion: Criterion, x: Any, z: Any, *, batch_size: int = 256) -> float:

@@ -170,6 +170,20 @@ def test_a_data_set_is_read_once(attack):
     assert data.read == len(data.batches)
 
 
+def test_a_data_set_that_shuffles_is_warned_of(attack):
+    x = images()
+    shuffled = dataset((x, labels())).shuffle(COUNT, seed=0).batch(4)
+    with pytest.warns(UserWarning, match="`x` of MinMaxAttack.generate has other") as first:
+        attack.generate(shuffled, verbose=0)
+    with pytest.warns(UserWarning, match="`x` of UAEAugmentation has other samples") as second:
+        uae.UAEAugmentation(shuffled, x)
+    assert [each.filename for each in (*first, *second)] == [__file__] * 2
+    once = dataset((x, labels())).shuffle(COUNT, reshuffle_each_iteration=False).batch(4)
+    attack.generate(once, verbose=0)
+    for found, settings in ((x, {"y": None}), ([], {"y": labels()})):  # nothing to be paired
+        uae.UAEAugmentation(shuffled.map(lambda x, y: x), found, **settings)
+
+
 # values outside the bounds by rounding
 
 

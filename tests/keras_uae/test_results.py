@@ -83,6 +83,8 @@ def test_no_rows_have_no_success_rate_but_a_repr():
         (3, [3]),
         (-1, [5]),
         (np.int64(2), [2]),
+        (np.array(2), [2]),  # as tf.argmax gives it, too
+        ([], []),
     ],
 )
 def test_rows_are_selected_from_every_array(rows, numbers):
@@ -97,19 +99,27 @@ def test_rows_are_selected_from_every_array(rows, numbers):
         found[COUNT]
 
 
+@pytest.mark.parametrize("rows", [None, True, np.array([[0, 1], [2, 3]])], ids=str)
+def test_what_selects_no_rows_is_refused(rows):
+    with pytest.raises(IndexError, match=r"`rows` of UAEs must be a place.*Received: rows="):
+        make()[rows]
+
+
 def test_concatenation_undoes_slicing():
     found = make()
     assert_equal(UAEs.concatenate([found[:2], found[2:3], found[3:]]), found)
     plain = make(trace=False)
     assert_equal(UAEs.concatenate((plain[:2], plain[2:])), plain)
     assert_equal(UAEs.concatenate([found]), found)
+    assert_equal(UAEs.concatenate(found[start : start + 2] for start in (0, 2, 4)), found)
 
 
 def test_sets_that_do_not_match_are_not_joined():
     found = make()
     with pytest.raises(ValueError, match=r"`parts` of UAEs.concatenate.*Received: 0 parts"):
         UAEs.concatenate([])
-    for parts in ([found, make(trace=False)], [make(trace=False), found]):
+    shorter = dataclasses.replace(found, trace={key: a[:, :3] for key, a in found.trace.items()})
+    for parts in ([found, make(trace=False)], [make(trace=False), found], [found, shorter]):
         with pytest.raises(
             ValueError, match=r"equal sample shape, trace and measure.*Received: 2 parts"
         ):

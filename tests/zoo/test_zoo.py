@@ -89,7 +89,8 @@ def test_success_holds_outside_of_the_attack(name):
     slack = 1e-5 * np.ptp(attacked_input(x))  # other kernels, another rounding
     assert (f[found.success] <= slack).all()
     np.testing.assert_array_equal(found.x[~found.success], attacked_input(x)[~found.success])
-    assert warned == []
+    masked = ["masks steps of the samples" in each for each in warned]
+    assert masked == [True] * (name == "masked_gru")  # its loss leaves the padding out
 
 
 @pytest.mark.parametrize("name", NOISY)

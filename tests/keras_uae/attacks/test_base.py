@@ -555,6 +555,17 @@ def test_mixed_precision_models_are_attacked_in_float32():
     assert found.success.any()
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_models_in_half_precision_are_attacked_in_float32(tmp_path, dtype):
+    x, model = tiny_models.images(COUNT), tiny_models.convolutional(dtype)
+    found = generate(small_attack(model, dtype=dtype), x)  # as under this policy
+    f = reconstruction_in_numpy(model, x, found.x)
+    assert found.success.any()
+    np.testing.assert_allclose(found.criterion[found.success], f[found.success], atol=1e-6)
+    again = UAEs.load(found.save(tmp_path / "found.npz"))
+    np.testing.assert_array_equal(again.x, found.x)
+
+
 # as a layer
 
 

@@ -182,7 +182,7 @@ def models_that_do_not_fit():
     )
     yield "rank", keras.Model(inputs, flat), r"`model` of .*\(6, 6, 1\).*shape \(36,\)"
     two = keras.Model(inputs, [inputs * 0.5, flat])
-    yield "outputs", two, r"`output` of Reconstruction must name.*one of 0, 1.*output=None"
+    yield "outputs", two, r"`output` of Reconstruction must.*0, 1.*model\(x\)\[0\].*output=None"
     named = keras.Model(inputs, {"image": inputs * 0.5, "code": flat})
     yield "named outputs", named, r"`output` of Reconstruction.*one of 'image', 'code'.*None"
     other = keras.Input(SHAPE)

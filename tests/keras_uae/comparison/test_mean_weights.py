@@ -73,6 +73,19 @@ def test_an_epoch_that_ends_within_these_steps_counts_no_more_than_it_has():
     same(average.values, mean(seen[-4:]))
 
 
+def test_weights_in_bfloat16_are_averaged_too():
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8, dtype="bfloat16")])
+    model.compile(keras.optimizers.SGD(0.5), "mse")
+    average, seen = uae.MeanWeights(), []
+    note = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(model.get_weights())
+    )
+    model.fit(X, X, batch_size=8, epochs=4, verbose=0, callbacks=[average, note])
+    for values, expected in zip(average.values, mean(seen[-5:]), strict=True):
+        np.testing.assert_array_equal(values, expected.astype(values.dtype))
+    assert not all(map(np.array_equal, average.values, seen[-1]))
+
+
 def test_a_training_begins_anew():
     average = uae.MeanWeights()
     trained(average)

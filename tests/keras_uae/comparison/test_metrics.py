@@ -46,6 +46,22 @@ def test_codes_of_a_model_that_is_a_class():
     np.testing.assert_allclose(codes(model, X), model.encode(X), rtol=1e-5)
 
 
+def test_codes_of_a_layer_that_meets_a_prototype_first():
+    class Prototypes(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.encode, self.decode = keras.layers.Dense(2), keras.layers.Dense(6)
+            self.prototypes = self.add_weight(shape=(len(X), 6))
+
+        def call(self, x):
+            known = keras.ops.mean(self.encode(self.prototypes), axis=0)
+            return self.decode(self.encode(x) - known)
+
+    model = Prototypes()
+    model(X)
+    np.testing.assert_allclose(codes(model, X), model.encode(X), rtol=1e-5)
+
+
 def test_the_linear_probe_is_logistic_regression_on_the_code(autoencoder):
     train, test = codes(autoencoder, X[:80]), codes(autoencoder, X[80:])
     known = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)).fit(train, Y[:80])
@@ -66,6 +82,13 @@ def test_auroc_of_the_reconstruction_error(autoencoder):
     assert comparison.outlier_auroc(outliers)(autoencoder, X) == pytest.approx(known)
     with pytest.raises(ValueError, match=r"`outliers`.*\(6,\).*Received.*\(3,\)"):
         comparison.outlier_auroc(X[:, :3])(autoencoder, X)
+    # outputs that NumPy would broadcast, or mix
+    auroc, outputs = comparison.outlier_auroc(outliers), autoencoder.outputs[0]
+    for wrong in ([outputs, 2 * outputs], outputs[:, :1]):
+        with pytest.raises(ValueError, match=r"`model` of outlier_auroc must give back the shape"):
+            auroc(keras.Model(autoencoder.input, wrong), X)
+    two = keras.Model(autoencoder.input, [outputs, 2 * outputs])
+    assert auroc(lambda x: two(x)[0], X) == pytest.approx(known)
 
 
 def test_the_default_is_the_reconstruction_error_and_with_labels_the_loss(autoencoder):

@@ -120,6 +120,15 @@ def test_the_model_runs_at_inference():
     np.testing.assert_array_equal(Reconstruction(model)(x, x * 2), 2)
 
 
+def test_the_only_output_is_judged_whatever_holds_it(linear, pairs):
+    x, z = pairs
+    expected = Reconstruction(linear)(x, z)
+    inputs = keras.Input(linear.input_shape[1:], dtype="float64")
+    for outputs in ([linear(inputs)], {"image": linear(inputs)}):
+        model = keras.Model(inputs, outputs)
+        np.testing.assert_array_equal(Reconstruction(model)(x, z), expected)
+
+
 def test_without_a_model_there_is_no_reconstruction(pairs):
     with pytest.raises(ValueError, match=r"`model` of Reconstruction.*Received: model=None"):
         Reconstruction()(*pairs)
@@ -248,6 +257,20 @@ def test_outputs_in_other_units_are_warned_of_once(kind, criterion):
     attack.generate(x, verbose=0)
     with pytest.warns(UserWarning, match=message):
         reconstruction_error(model, x)
+
+
+@pytest.mark.parametrize("criterion", ["reconstruction", "self_reconstruction"])
+def test_steps_that_a_model_masks_are_warned_of(criterion):
+    masking = [keras.Input((6, 2)), keras.layers.Masking(), keras.layers.Dense(2)]
+    model, x = keras.Sequential(masking), np.random.default_rng(0).random((4, 6, 2))
+    model.compile(loss="mse")
+    assert reconstruction_error(model, x) == pytest.approx(model.evaluate(x, x, verbose=0))
+    x[:, 4:] = 0
+    attack = MinMaxAttack(model, criterion=criterion, steps=1)
+    with pytest.warns(UserWarning, match=r"masks steps of the samples.*one length"):
+        attack.generate(x, verbose=0)
+    with pytest.warns(UserWarning, match=r"masks steps of the samples"):
+        assert reconstruction_error(model, x) < model.evaluate(x, x, verbose=0) - 0.05
 
 
 def test_a_function_in_the_units_of_the_data_is_not_warned_of():

@@ -167,6 +167,17 @@ def test_images_are_compared_by_their_features(digits):
     assert distances.kernel == pytest.approx(expected, rel=1e-3)
 
 
+def test_an_extractor_of_layers_that_another_model_has_too():
+    inputs, hidden, last = keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dense(2)
+    keras.Model(inputs, last(hidden(inputs)))
+    x = np.random.default_rng(0).random((5, 4)).astype("float32")
+    doubled = [hidden, keras.layers.Rescaling(2.0), last]
+    for model in (keras.Model(inputs, last(2 * hidden(inputs))), keras.Sequential(doubled)):
+        model(x)
+        features = extract_features(penultimate(model), x)
+        np.testing.assert_allclose(features, 2 * hidden(x), rtol=1e-6)
+
+
 def test_extractors_are_checked(digits):
     inputs = keras.Input((8, 8, 1))
     two = keras.Model(inputs, [inputs, inputs], name="twins")

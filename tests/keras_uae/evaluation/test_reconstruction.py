@@ -150,9 +150,12 @@ def test_bad_input_is_named(x):
     flat = keras.Model(inputs, keras.layers.Flatten()(inputs))
     pair = keras.Model(inputs, [inputs * 1, inputs * 2])
     nan = np.full_like(x, np.nan)
-    for wrong in (flat, pair):
-        with pytest.raises(ValueError, match=r"`model` of reconstruction_error.*Received: model"):
+    for wrong, way in ((flat, ""), (pair, r".*; of several outputs.*model\(x\)\[0\]")):
+        with pytest.raises(
+            ValueError, match=f"`model` of reconstruction_error{way}.*Received: model"
+        ):
             reconstruction_error(wrong, x)
+    assert reconstruction_error(lambda x: pair(x)[0], x) == 0
     with pytest.raises(ValueError, match="`x` of reconstruction_error must be finite"):
         reconstruction_error(model, nan)
     with pytest.raises(ValueError, match=r"`x` of reconstruction_error.*non-empty"):
@@ -167,3 +170,7 @@ def test_bad_input_is_named(x):
         success_rate(criterion, x, x, batch_size=1.5)
     with pytest.raises(ValueError, match="`model` of Reconstruction must be set"):
         success_rate(Reconstruction(), x, x)
+    with pytest.raises(ValueError, match=r"`criterion` of criterion_values must be a Criterion"):
+        success_rate(model.output, x, x)
+    with pytest.raises(ValueError, match=r"one value a sample.*shape \(7, 7\) for a batch of 7"):
+        success_rate(lambda x, z: x[:, 0, 0, 0] - z[:, 0, 0], x, x)  # broadcast by mistake
