@@ -377,6 +377,21 @@ def test_training_refuses_other_originals_and_missing_shards(complete, copy):
         UAEAugmentation.from_shards(copy, x)
 
 
+def test_rows_of_all_shards_are_those_of_an_array(complete):
+    shards = Shards(complete)
+    samples, every = shards.samples(), range(SHARDS)
+    whole = np.concatenate([shards.open(number)["x"].read() for number in every])
+    mask = np.arange(COUNT) % 3 == 1
+    for rows in (mask, 3, -1, [-1, -COUNT, 2], slice(5, None, 7), np.array([[0, 9], [9, 1]])):
+        np.testing.assert_array_equal(samples[rows], whole[rows])
+    np.testing.assert_array_equal(np.asarray(samples), whole)
+    first = shards.open(0)["x"]
+    np.testing.assert_array_equal(first.rows(mask[:SHARD]), whole[:SHARD][mask[:SHARD]])
+    for wrong in ([COUNT], [0.0], mask[:-1]):
+        with pytest.raises(IndexError):
+            samples[wrong]
+
+
 @pytest.mark.parametrize("place", ["x", "success"])
 def test_damaged_shards_are_neither_trained_on_nor_shown(copy, place):
     """One bit of a value, which no length and no header tells."""
