@@ -117,6 +117,8 @@ def verify(
     """
     outcome = Outcome(as_json)
     with exit_codes(outcome):
+        if labels is not None and data is None:
+            raise UsageError("`--labels` are checked beside the samples: give --data, too.")
         import_library()
         from keras_uae.sharding import Shards
         from keras_uae.sharding.fingerprints import model_fingerprint
@@ -164,10 +166,16 @@ def _data_problems(shards: "Shards", reference: "DataReference", labels: str | N
     expected = (shards.manifest.count, *shards.manifest.sample_shape)
     if tuple(source.shape) != expected:
         return [f"the data have shape {tuple(source.shape)}, those attacked had {expected}"]
-    changed = {"samples": shards.changed_inputs(source.read)}
+    changed, problems = {"samples": shards.changed_inputs(source.read)}, []
     if labels is not None:
-        changed["labels"] = shards.changed_labels(reference.open_labels(labels).read)
-    return [
+        given = reference.open_labels(labels)
+        if shards.manifest.labels is None:
+            problems.append("the samples were attacked without labels")
+        elif len(given) != len(shards):
+            problems.append(f"there are {len(given)} labels, of {len(shards)} samples")
+        else:
+            changed["labels"] = shards.changed_labels(given.read)
+    return problems + [
         f"the {what} of shard {number} are not those that were attacked"
         for what, numbers in changed.items()
         for number in numbers

@@ -95,6 +95,20 @@ def test_other_labels_are_another_run(folder, tmp_path):
     assert "the labels of shard 2 are not those that were attacked" in changed.output
 
 
+def test_labels_that_nothing_is_compared_with_are_not_verified(folder, tmp_path):
+    out, plain, data = tmp_path / "uaes", tmp_path / "plain", ("--data", folder / "x.npy")
+    assert generate(folder, out).exit_code == 0
+    assert invoke("verify", out, "--labels", folder / "y.npy").exit_code == 2
+    np.save(tmp_path / "more.npy", np.append(labels(), 0))
+    more = invoke("verify", out, *data, "--labels", tmp_path / "more.npy")
+    assert more.exit_code == 3
+    assert f"there are {COUNT + 1} labels, of {COUNT} samples" in more.output
+    without = attack(folder, criterion="misclassification")
+    generate_shards(without, tiny_models.images(COUNT), plain)
+    assert invoke("verify", plain, *data).exit_code == 0
+    assert invoke("verify", plain, *data, "--labels", folder / "y.npy").exit_code == 3
+
+
 def test_no_labels_are_another_run(folder, tmp_path):
     x, out = tiny_models.images(COUNT), tmp_path / "uaes"
     settings = {"batch_size": 2, "shard_size": 4}
