@@ -69,15 +69,18 @@ def inspect(
     feature: Feature = None,
     divide_by: DivideBy = 1.0,
     data_dir: DataDir = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the picture.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show counts, success rate, a histogram of mutual information, norms.
+    """Show counts, success rate, a histogram of the similarity, norms.
 
     Shards whose figures are damaged, or that are of another run, are left out and named. `verify`
     looks at the examples, too.
     """
     outcome = Outcome(as_json)
     with exit_codes(outcome):
+        if png is not None and png.exists() and not overwrite:
+            raise UsageError(f"{str(png)!r} exists already: --overwrite replaces it.")
         import_library()
         from keras_uae.cli.inspection import figures, tables
         from keras_uae.sharding import Shards

@@ -237,6 +237,12 @@ def test_inspection(complete, inputs, tmp_path):
     assert sum(values["similarity"]["histogram"]["counts"]) == success.sum()
     height, width, _ = tf.io.decode_png(png.read_bytes()).shape
     assert width == values["pictures"] * height / 2  # the originals above them
+    kept = png.read_bytes()
+    again = "inspect", complete, "--png", png  # without the originals it is another picture
+    assert invoke(*again).exit_code == 2
+    assert png.read_bytes() == kept
+    assert invoke(*again, "--overwrite").exit_code == 0
+    assert png.read_bytes() != kept
     assert "success rate" in invoke("inspect", complete).stdout
 
 
