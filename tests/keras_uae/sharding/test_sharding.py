@@ -246,6 +246,17 @@ def test_inspection(complete, inputs, tmp_path):
     assert "success rate" in invoke("inspect", complete).stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "measure"), [("gaussian", "mutual information"), ("l2", "negative L2 distance")]
+)
+def test_inspection_names_what_was_minimised(inputs, tmp_path, name, measure):
+    assert invoke(*command(inputs, tmp_path / "out", "--similarity", name)).exit_code == 0
+    assert json.loads(invoke("inspect", tmp_path / "out", "--json").stdout)["measure"] == measure
+    lines = [line.strip() for line in invoke("inspect", tmp_path / "out").stdout.splitlines()]
+    assert measure in lines
+    assert any(line.startswith(f"{measure}  ") for line in lines)
+
+
 def test_an_attack_can_be_repeated_from_a_manifest(complete, inputs, tmp_path):
     attack = json.loads(invoke("inspect", complete, "--json").stdout)["attack"]
     (tmp_path / "attack.json").write_text(json.dumps(attack))
