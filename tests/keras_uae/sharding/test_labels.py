@@ -119,6 +119,13 @@ def test_no_labels_are_another_run(folder, tmp_path):
         generate_shards(leaving, x, out, labels(), resume=True, **settings)
 
 
+def test_labels_that_nobody_uses_are_refused_in_a_line(tmp_path):
+    plain, y = uae.MinMaxAttack(tiny_models.dense()), np.arange(COUNT).repeat(100)
+    with pytest.raises(ValueError, match="Reconstruction uses no labels") as refusal:
+        generate_shards(plain, tiny_models.images(len(y)), tmp_path / "uaes", y)
+    assert "\n" not in str(refusal.value)
+
+
 def test_a_manifest_with_labels_is_read_again(folder, tmp_path):
     generate_shards(attack(folder), tiny_models.images(COUNT), tmp_path / "uaes", labels())
     manifest = Manifest.read(tmp_path / "uaes")
@@ -147,7 +154,7 @@ def test_bad_labels_are_named(folder, tmp_path, y, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"y": np.ones((COUNT, 2), int)}, "must be one integer a sample.*shape"),
+        ({"y": np.ones((COUNT, 2), int)}, r"must be one integer a sample: save y\.argmax.*shape"),
         ({"y": np.ones(COUNT)}, "must be one integer a sample.*dtype float64"),
         ({"a": np.ones(COUNT, int), "b": np.ones(COUNT, int)}, "must have the feature"),
     ],
