@@ -93,6 +93,11 @@ def compare(
             raise UsageError(
                 "`--test-labels` must be given where --test and --labels are, and only there."
             )
+        if test is not None and Path(test).resolve() == Path(data).resolve():
+            raise UsageError(
+                "`--test` must hold other samples than DATA: those of an .npz file with both go "
+                f"into a file of their own. Received: {test!r} twice."
+            )
         file_size(model)
         import_library()
         from keras_uae import comparison

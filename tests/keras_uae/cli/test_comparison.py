@@ -97,6 +97,7 @@ def test_a_classifier_is_compared_by_its_loss_with_examples_that_leave_their_cla
     [
         (["classifier.keras", "train.npy"], "`--labels` must be given"),
         (["model.keras", "train.npy", "--test-labels", "labels.npy"], "`--test-labels` must be"),
+        (["model.keras", "train.npy", "--test", "train.npy"], "`--test` must hold other samples"),
         (["model.keras", "train.npy", "--epsilon", "-1"], "`epsilon` of MinMaxAttack"),
         (["model.keras", "train.npy", "--bounds-of", "feature"], "Did you mean 'features'"),
     ],
