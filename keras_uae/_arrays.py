@@ -72,10 +72,8 @@ class StoredArray:
         return out
 
     def rows(self, index: Sequence[int] | np.ndarray) -> np.ndarray:
-        """The rows of `index`, in its order."""
-        index = np.asarray(index, np.int64)
-        if index.size and not 0 <= index.min() <= index.max() < len(self):
-            raise IndexError(f"rows of {str(self.path)!r} must be in [0, {len(self) - 1}].")
+        """The rows of `index`, in its order, or those of a mask."""
+        index = np.arange(len(self))[index]
         out = np.empty((len(index), *self.shape[1:]), self.dtype)
         with self._reading() as (file, offset):
             for place in np.argsort(index, kind="stable"):  # from front to back

@@ -6,6 +6,7 @@ see `_datasets`.
 
 import math
 import numbers
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -33,7 +34,7 @@ def as_array(owner: str, name: str, value: Any) -> np.ndarray:
     if callable(getattr(value, "to_numpy", None)):
         return _of_frame(owner, name, value)
     array, problem = None, ""
-    if not isinstance(value, (tf.data.Dataset, keras.utils.PyDataset)):
+    if not isinstance(value, (tf.data.Dataset, keras.utils.PyDataset, str)):
         try:
             array = np.asanyarray(value)
         except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
@@ -141,6 +142,8 @@ def _remedy(name: str, value: Any) -> str:
             ": of several inputs `generate` alone takes a list or dict, of an attack with "
             "`attacked`; train on batches of found.x and the other inputs"
         )
+    if isinstance(value, (str, os.PathLike)):
+        return f": of a file give np.load({name}, mmap_mode='r')"
     if hasattr(value, "toarray"):
         return f": give {name}.toarray()"
     if isinstance(value, tf.RaggedTensor):

@@ -69,15 +69,18 @@ def inspect(
     feature: Feature = None,
     divide_by: DivideBy = 1.0,
     data_dir: DataDir = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the picture.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show counts, success rate, a histogram of mutual information, norms.
+    """Show counts, success rate, a histogram of the similarity, norms.
 
     Shards whose figures are damaged, or that are of another run, are left out and named. `verify`
     looks at the examples, too.
     """
     outcome = Outcome(as_json)
     with exit_codes(outcome):
+        if png is not None and png.exists() and not overwrite:
+            raise UsageError(f"{str(png)!r} exists already: --overwrite replaces it.")
         import_library()
         from keras_uae.cli.inspection import figures, tables
         from keras_uae.sharding import Shards
@@ -117,6 +120,8 @@ def verify(
     """
     outcome = Outcome(as_json)
     with exit_codes(outcome):
+        if labels is not None and data is None:
+            raise UsageError("`--labels` are checked beside the samples: give --data, too.")
         import_library()
         from keras_uae.sharding import Shards
         from keras_uae.sharding.fingerprints import model_fingerprint
@@ -164,10 +169,16 @@ def _data_problems(shards: "Shards", reference: "DataReference", labels: str | N
     expected = (shards.manifest.count, *shards.manifest.sample_shape)
     if tuple(source.shape) != expected:
         return [f"the data have shape {tuple(source.shape)}, those attacked had {expected}"]
-    changed = {"samples": shards.changed_inputs(source.read)}
+    changed, problems = {"samples": shards.changed_inputs(source.read)}, []
     if labels is not None:
-        changed["labels"] = shards.changed_labels(reference.open_labels(labels).read)
-    return [
+        given = reference.open_labels(labels)
+        if shards.manifest.labels is None:
+            problems.append("the samples were attacked without labels")
+        elif len(given) != len(shards):
+            problems.append(f"there are {len(given)} labels, of {len(shards)} samples")
+        else:
+            changed["labels"] = shards.changed_labels(given.read)
+    return problems + [
         f"the {what} of shard {number} are not those that were attacked"
         for what, numbers in changed.items()
         for number in numbers

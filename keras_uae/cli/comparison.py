@@ -20,7 +20,7 @@ from keras_uae.cli.options import (
     data_reference,
     import_modules,
 )
-from keras_uae.cli.outcome import ExitCode, Outcome, UsageError, exit_codes
+from keras_uae.cli.outcome import ExitCode, Outcome, UsageError, exit_codes, options
 
 if TYPE_CHECKING:
     import keras
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from keras_uae import comparison
 
+# what makes examples of a classifier, as `generate` takes it
+SUPERVISED = {"criterion": "misclassification", "objective": "maximize"}
 Model = Annotated[Path, typer.Argument(help="A .keras file.", metavar="MODEL.keras")]
 Data = Annotated[
     str,
@@ -82,13 +84,24 @@ def compare(
 
     Fresh models of its architecture and compile settings are trained on the originals and
     duplicates of them, UAEs, and noise as large as these. --labels are what a classifier is trained
-    to give; an autoencoder has a linear probe of its code beside the reconstruction error.
+    to give, whose UAEs are those of generate --criterion misclassification --objective maximize; an
+    autoencoder has a linear probe of its code beside the reconstruction error.
     """
     outcome = Outcome(as_json, quiet)
     with exit_codes(outcome):
+        if (test is not None and labels is not None) != (test_labels is not None):
+            raise UsageError(
+                "`--test-labels` must be given where --test and --labels are, and only there."
+            )
+        if test is not None and Path(test).resolve() == Path(data).resolve():
+            raise UsageError(
+                "`--test` must hold other samples than DATA: those of an .npz file with both go "
+                f"into a file of their own. Received: {test!r} twice."
+            )
         file_size(model)
         import_library()
         from keras_uae import comparison
+        from keras_uae.comparison.arms import DEFAULT_EPSILONS
         from keras_uae.sharding.models import load_compiled
 
         import_modules(modules)
@@ -104,13 +117,26 @@ def compare(
             )
         if outliers is not None and not autoencoder:
             raise UsageError("`--outliers` takes a model that gives back the shape of its input.")
+        if labels is None and not autoencoder:
+            raise UsageError(
+                "`--labels` must be given for a model that does not give back the shape of its "
+                "input: the classes that it is trained to give."
+            )
         metrics: Any = None
         if autoencoder:
             metrics = [comparison.RECONSTRUCTION]
             metrics += [] if y is None or y_test is None else [comparison.linear_probe(x, y)]
             if outliers is not None:
                 metrics.append(comparison.outlier_auroc(read(outliers, None)[0]))
-        arms = None if not epsilon else [comparison.Adversarial(epsilon=e) for e in epsilon]
+        limits = bounds_of or bounds or (0.0, 1.0)
+        supervised: dict[str, Any] = {} if autoencoder else SUPERVISED
+        arms = [
+            comparison.Adversarial(epsilon=each, name=f"UAE, ε = {each:g}", **supervised)
+            for each in epsilon or DEFAULT_EPSILONS
+        ]
+        with options():
+            for arm in arms:
+                arm.attack(network, limits)
         try:
             found = comparison.compare(
                 network,
@@ -124,7 +150,7 @@ def compare(
                 arms=arms,
                 metrics=metrics,
                 budget=budget,
-                bounds=bounds_of or bounds or (0.0, 1.0),
+                bounds=limits,
                 out=out,
                 verbose=0 if quiet or as_json else 1,
             )
@@ -168,21 +194,25 @@ def report(
     """
     outcome = Outcome(as_json, quiet)
     with exit_codes(outcome):
+        if out.exists() and not out.is_dir():
+            raise UsageError(f"`--out` must be a directory. Received: the file {str(out)!r}.")
         page, file = out / "report.html", out / "report.json"
         for each in (page, file):
             if each.exists() and not overwrite:
                 raise UsageError(f"{str(each)!r} exists already: --overwrite replaces it.")
         file_size(model)
         import_library()
-        from keras_uae import comparison
+        from keras_uae import MinMaxAttack, comparison
         from keras_uae.sharding.models import load_model
 
         import_modules(modules)
         network = load_model(model)
-        x, _ = _reader(network, feature, divide_by, data_dir)(data, None)
         settings: dict[str, Any] = {"bounds": bounds_of or bounds or (0.0, 1.0)}
         if epsilon is not None:
             settings["epsilon"] = epsilon
+        with options():
+            MinMaxAttack(network, **settings)
+        x, _ = _reader(network, feature, divide_by, data_dir)(data, None)
         found = comparison.blind_spots(
             network,
             x,
@@ -217,9 +247,14 @@ def _reader(
 ) -> "Callable[[str, str | None], tuple[np.ndarray, Any]]":
     """A function that reads samples, and their labels if they are named, into memory."""
 
+    from keras_uae._inputs import check_shape
+
     def read(data: str, labels: str | None) -> "tuple[np.ndarray, Any]":
         reference = data_reference(data, feature, divide_by, data_dir)
-        source = reference.open(getattr(network, "input_shape", (None,))[1:])
+        shape = getattr(network, "input_shape", (None,))
+        source = reference.open(shape[1:])
+        if isinstance(shape, tuple) and len(shape) > 1:
+            check_shape(data, "x", source.shape, (None, *shape[1:]))
         x = source.read(0, len(source))
         if labels is None:
             return x, None

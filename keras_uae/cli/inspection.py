@@ -7,6 +7,7 @@ from rich.table import Table
 
 from keras_uae.cli.streams import shown
 from keras_uae.sharding import Shards
+from keras_uae.sharding.attack_config import measure_of
 from keras_uae.sharding.shards import DONE, MISSING, NORMS
 
 _BINS = 10
@@ -39,6 +40,7 @@ def figures(shards: Shards) -> dict[str, Any]:
         "shards_present": len(read),
         "shards_unreadable": unreadable,
         "attack": manifest.attack,
+        "measure": measure_of(manifest.attack) or "similarity",
         "seed": manifest.seed,
         "model": manifest.model,
         "environments": list(manifest.environments),
@@ -87,18 +89,18 @@ def tables(values: dict[str, Any]) -> list[Any]:
     sizes = Table(box=None)
     for title in ("of the examples", "mean", "5 %", "median", "95 %", "min", "max"):
         sizes.add_column(title, justify="left" if title == "of the examples" else "right")
-    names = {"similarity": "similarity (MI)", "l2_norm": "L2 of δ", "max_norm": "L∞ of δ"}
+    names = {"similarity": values["measure"], "l2_norm": "L2 of δ", "max_norm": "L∞ of δ"}
     for name, title in names.items():
         if values[name]:
             keys = ("mean", "q05", "median", "q95", "min", "max")
             sizes.add_row(title, *(f"{values[name][key]:.4g}" for key in keys))
-    return [overview, sizes, *_histogram(values["similarity"])]
+    return [overview, sizes, *_histogram(values["measure"], values["similarity"])]
 
 
-def _histogram(summary: dict[str, Any] | None) -> list[Any]:
+def _histogram(title: str, summary: dict[str, Any] | None) -> list[Any]:
     if not summary:
         return []
-    table = Table(box=None, title="similarity", title_justify="left")
+    table = Table(box=None, title=title, title_justify="left")
     table.add_column("from", justify="right")
     table.add_column("", min_width=_WIDTH)
     table.add_column("", justify="right")

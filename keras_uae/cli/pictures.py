@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_uae._files import atomic_write
 from keras_uae.sharding import Shards
 from keras_uae.sharding.shards import DONE
 from keras_uae.sharding.sources import Source
@@ -45,7 +46,8 @@ def save_grid(shards: Shards, path: Path, source: Source | None) -> int:
             axes.set_axis_off()
             scaled = (image - low) / max(high - low, 1e-12)
             axes.imshow(np.squeeze(scaled), cmap="gray", vmin=0, vmax=1)
-    figure.savefig(path, format="png")
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png")
     return len(rows)
 
 

@@ -70,8 +70,8 @@ class Criterion(Settings):
         """The labels `y` of the samples `x` as an array, or ValueError; most criteria take none."""
         if y is not None:
             raise ValueError(
-                f"`y` of {owner} must be None: {type(self).__name__} uses no labels. "
-                f"Received: y={y!r}."
+                f"`y` of {owner} must be None: {type(self).__name__} uses no labels; the criterion "
+                f"'misclassification' does. Received: y of shape {np.shape(y)}."
             )
         return None
 

@@ -130,6 +130,7 @@ class ConcreteSelect(keras.layers.Layer):
         if logits_initializer is not None:
             self.logits_initializer = keras.initializers.get(logits_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=2)
+        self._first_plan = self.anneal_steps or 0, 0
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         size = input_shape[-1]
@@ -146,10 +147,13 @@ class ConcreteSelect(keras.layers.Layer):
             autocast=False,  # half precision is too coarse for probabilities near 0 and 1
         )
         self.temperature = self._state("temperature", self.start_temperature, self.variable_dtype)
-        self.step = self._state("step", 0, "int32")
-        self.planned_steps = self._state("planned_steps", self.anneal_steps or 0, "int32")
+        planned, done = self._first_plan
+        self.step = self._state("step", done, "int32")
+        self.planned_steps = self._state("planned_steps", planned, "int32")
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        if not inputs.dtype.is_floating:  # Keras leaves integers; as one every weight would be 0
+            inputs = tf.cast(inputs, self.compute_dtype)
         if not (training and self.trainable):
             return tf.gather(inputs, self.indices(), axis=1)
         weights = self._next_weights()
@@ -157,6 +161,9 @@ class ConcreteSelect(keras.layers.Layer):
 
     def plan(self, steps: int, done: int = 0) -> None:
         """Anneal over `steps` training steps in all, of which `done` are behind."""
+        if not self.built:  # `fit` builds a subclassed model with its first step
+            self._first_plan = steps, done
+            return
         self.planned_steps.assign(steps)
         self.step.assign(done)
 

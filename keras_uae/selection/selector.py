@@ -303,7 +303,13 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
         if self.target == "classification":
             right = self.classes_[outputs.argmax(axis=1)] == np.asarray(labels)
             return float(np.average(right, weights=weights))
-        errors = (outputs.astype(np.float64) - (X if y is None else y)) ** 2
+        wanted = X if y is None else y
+        if wanted.shape != outputs.shape:  # one column would be compared with each of several
+            raise ValueError(
+                f"`y` of {type(self).__name__}.score must have {outputs.shape[1]} numbers a "
+                f"sample, as that of fit. Received: y with {wanted.shape[1]}."
+            )
+        errors = (outputs.astype(np.float64) - wanted) ** 2
         return -float(np.average(errors.mean(axis=1), weights=weights))
 
     def __sklearn_tags__(self) -> Tags:

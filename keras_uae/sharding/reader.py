@@ -4,6 +4,7 @@ import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -113,8 +114,9 @@ class Shards:
 class ShardedSamples:
     """The examples of all shards as one array, read row by row.
 
-    It has of an array what gathering rows needs: `shape`, `dtype`, `len` and integer indexing.
-    All files are read once at the beginning, so that nobody trains on a damaged one.
+    It has of an array what gathering rows needs: `shape`, `dtype`, `len`, and rows by an integer, a
+    slice, an array of integers or a mask. All files are read once at the beginning, so that nobody
+    trains on a damaged one.
 
     Raises:
         ValueError: A shard is missing, damaged or of another run, by the SHA-256 sums.
@@ -135,18 +137,20 @@ class ShardedSamples:
         self.shape = (manifest.count, *manifest.sample_shape)
         self.dtype = self._arrays[0].dtype
         self.ndim = len(self.shape)
+        self._places = np.arange(manifest.count)
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        rows = np.asarray(rows)
+    def __getitem__(self, index: Any) -> np.ndarray:
+        places = np.asarray(self._places[index])
+        rows = places.reshape(-1)
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         owner = rows // self._size
         for number in np.unique(owner):
             mine = owner == number
             out[mine] = self._arrays[number].rows(rows[mine] - number * self._size)
-        return out
+        return out.reshape(*places.shape, *self.shape[1:])
 
 
 def merge(parts: Sequence[Shards], path: Path) -> int:

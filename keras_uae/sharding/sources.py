@@ -166,7 +166,8 @@ class DataReference:
             source = dataclasses.replace(self, feature=labels)._open(())
         if len(source.shape) != 1 or source.dtype.kind not in "iu":
             raise ValueError(
-                f"`labels` of DataReference must be one integer a sample. Received: "
+                f"`labels` of DataReference must be one integer a sample: save y.argmax(axis=1) of "
+                f"one-hot rows, y[:, 0] of a column, y.astype(int) of whole numbers. Received: "
                 f"labels={labels!r} of shape {source.shape} and dtype {source.dtype}."
             )
         return source

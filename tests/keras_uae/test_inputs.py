@@ -1,6 +1,7 @@
 """Whatever holds the samples: taken as an array, or refused with the way out."""
 
 import re
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -290,6 +291,8 @@ REFUSED = {
     "PyDataset of other shapes": (lambda: Batches(X, X[:, :5]), "samples of equal shape."),
     "PyDataset of other lengths": (lambda: Batches((X, labels()[:3])), "all parts as long"),
     "generator": (lambda: iter(X), "give np.concatenate(list(x)) if it yields batches."),
+    "path": (lambda: Path("x.npy"), "of a file give np.load(x, mmap_mode='r')."),
+    "name of a file": (lambda: "x.npy", "of a file give np.load(x, mmap_mode='r'). .* type str."),
     "ragged list": (lambda: [[1.0], [2.0, 3.0]], "as many numbers in every sample. .* type list ("),
     "ragged tensor": (lambda: tf.ragged.constant([[1.0], [2.0, 3.0]]), "give x.to_tensor()."),
     "sparse matrix": (lambda: scipy.sparse.eye(3), "give x.toarray()."),

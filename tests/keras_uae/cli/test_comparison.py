@@ -22,10 +22,14 @@ def folder(tmp_path_factory):
     model.save(folder / "untrained.keras")
     model.compile("adam", "mse")
     model.save(folder / "model.keras")
+    classifier = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
+    classifier.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    classifier.save(folder / "classifier.keras")
     np.save(folder / "train.npy", X[:36])
     np.save(folder / "test.npy", X[36:])
     np.save(folder / "labels.npy", np.arange(36) % 2)
     np.save(folder / "test_labels.npy", np.arange(24) % 2)
+    np.save(folder / "wide.npy", X.reshape(-1, 2, 4))
     np.save(folder / "outliers.npy", 1 - X[:10])
     return folder
 
@@ -76,6 +80,42 @@ def test_labels_and_outliers_add_metrics(folder):
     assert result.exit_code == 0, result.output
     headings = json.loads(result.stdout)["headings"]
     assert list(headings) == ["reconstruction error", "linear probe", "outlier AUROC"]
+
+
+def test_a_classifier_is_compared_by_its_loss_with_examples_that_leave_their_class(folder):
+    arguments = ["compare", "classifier.keras", "train.npy", "--epochs", 2, "--labels"]
+    arguments += ["labels.npy", "--epsilon", 1, "--seeds", 1, "--budget", 2]
+    result = run(folder, *arguments, "--out", "classes.run", "--json")
+    assert result.exit_code == 0, result.output
+    assert list(json.loads(result.stdout)["headings"]) == ["loss"]
+    adversarial = uae.Comparison.load(folder / "classes.run").settings["rows"]["UAE, ε = 1"]
+    assert "misclassification" in str(adversarial)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["classifier.keras", "train.npy"], "`--labels` must be given"),
+        (["model.keras", "train.npy", "--test-labels", "labels.npy"], "`--test-labels` must be"),
+        (["model.keras", "train.npy", "--test", "train.npy"], "`--test` must hold other samples"),
+        (["model.keras", "train.npy", "--epsilon", "-1"], "`epsilon` of MinMaxAttack"),
+        (["model.keras", "train.npy", "--bounds-of", "feature"], "Did you mean 'features'"),
+    ],
+)
+def test_a_wrong_option_is_usage_and_leaves_nothing(folder, arguments, message):
+    result = run(folder, "compare", *arguments, "--epochs", 1, "--out", "none.run")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (folder / "none.run").exists()
+
+
+def test_report_refuses_a_wrong_option_before_the_work(folder):
+    kept = (folder / "labels.npy").read_bytes()
+    for more in (["--out", "labels.npy"], ["--out", "no.run", "--epsilon", "-1"]):
+        assert run(folder, "report", "model.keras", "test.npy", *more).exit_code == 2
+    assert (folder / "labels.npy").read_bytes() == kept
+    wide = run(folder, "report", "model.keras", "wide.npy", "--out", "no.run")
+    assert "must have the shape that the model takes, (None, 8). Give x.reshape" in wide.stderr
 
 
 def test_a_model_that_was_not_compiled_is_refused(folder):

@@ -288,6 +288,17 @@ def test_other_precisions(dtype):
     assert float(select.temperature) == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "bool"])
+def test_integers_are_mixed_as_the_numbers_that_they_are(dtype):
+    data = (DATA * 3).astype(dtype)
+    mixed = uae.ConcreteSelect(K, seed=3)(data, training=True).numpy()
+    select = uae.ConcreteSelect(K, seed=3)
+    assert_same([mixed], [select(data.astype("float32"), training=True)])
+    assert (np.abs(mixed).max(axis=0) > 0).all()
+    assert select(data).dtype == "float32"
+    assert_same([select(data)], [data[:, select.indices().numpy()]])
+
+
 def test_the_plan_needs_the_number_of_steps():
     data = tf.data.Dataset.from_generator(
         lambda: iter([(DATA, DATA)] * 2),
@@ -322,6 +333,15 @@ def test_a_layer_within_a_nested_model_is_found():
     model.compile("adam", "mse")
     fit(model, 1, [uae.AnnealTemperature(), uae.StopWhenSelected()])
     assert float(inner.get_layer("select").temperature) == np.float32(0.1)
+
+
+def test_a_model_that_its_first_step_builds_is_annealed_too():
+    model = keras.Sequential([uae.ConcreteSelect(K, name="select", seed=1), layers.Dense(D)])
+    model.compile("adam", "mse")
+    fit(model, 3, [uae.AnnealTemperature(), uae.StopWhenSelected()], initial_epoch=1)
+    select = model.get_layer("select")
+    assert int(select.step) == 15
+    assert float(select.temperature) == np.float32(0.1)
 
 
 @pytest.mark.parametrize("callback", [uae.AnnealTemperature, uae.StopWhenSelected])

@@ -229,6 +229,8 @@ def test_regression_selects_what_tells_the_numbers():
     selector = ConcreteFeatureSelector(4, target="regression", **settings).fit(x, y)
     assert selector.get_support(indices=True).tolist() == [2, 5, 11, 13]
     assert -selector.score(x, y) < 0.3 * y.var(axis=0).mean()
+    with pytest.raises(ValueError, match="score must have 4 numbers a sample"):
+        selector.score(x, y[:, 0])
 
 
 @pytest.mark.usefixtures("eager")

@@ -95,6 +95,20 @@ def test_other_labels_are_another_run(folder, tmp_path):
     assert "the labels of shard 2 are not those that were attacked" in changed.output
 
 
+def test_labels_that_nothing_is_compared_with_are_not_verified(folder, tmp_path):
+    out, plain, data = tmp_path / "uaes", tmp_path / "plain", ("--data", folder / "x.npy")
+    assert generate(folder, out).exit_code == 0
+    assert invoke("verify", out, "--labels", folder / "y.npy").exit_code == 2
+    np.save(tmp_path / "more.npy", np.append(labels(), 0))
+    more = invoke("verify", out, *data, "--labels", tmp_path / "more.npy")
+    assert more.exit_code == 3
+    assert f"there are {COUNT + 1} labels, of {COUNT} samples" in more.output
+    without = attack(folder, criterion="misclassification")
+    generate_shards(without, tiny_models.images(COUNT), plain)
+    assert invoke("verify", plain, *data).exit_code == 0
+    assert invoke("verify", plain, *data, "--labels", folder / "y.npy").exit_code == 3
+
+
 def test_no_labels_are_another_run(folder, tmp_path):
     x, out = tiny_models.images(COUNT), tmp_path / "uaes"
     settings = {"batch_size": 2, "shard_size": 4}
@@ -103,6 +117,13 @@ def test_no_labels_are_another_run(folder, tmp_path):
     assert "labels" not in json.loads((out / "manifest.json").read_text())
     with pytest.raises(ValueError, match="without labels there, with here"):
         generate_shards(leaving, x, out, labels(), resume=True, **settings)
+
+
+def test_labels_that_nobody_uses_are_refused_in_a_line(tmp_path):
+    plain, y = uae.MinMaxAttack(tiny_models.dense()), np.arange(COUNT).repeat(100)
+    with pytest.raises(ValueError, match="Reconstruction uses no labels") as refusal:
+        generate_shards(plain, tiny_models.images(len(y)), tmp_path / "uaes", y)
+    assert "\n" not in str(refusal.value)
 
 
 def test_a_manifest_with_labels_is_read_again(folder, tmp_path):
@@ -133,7 +154,7 @@ def test_bad_labels_are_named(folder, tmp_path, y, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"y": np.ones((COUNT, 2), int)}, "must be one integer a sample.*shape"),
+        ({"y": np.ones((COUNT, 2), int)}, r"must be one integer a sample: save y\.argmax.*shape"),
         ({"y": np.ones(COUNT)}, "must be one integer a sample.*dtype float64"),
         ({"a": np.ones(COUNT, int), "b": np.ones(COUNT, int)}, "must have the feature"),
     ],

@@ -237,7 +237,24 @@ def test_inspection(complete, inputs, tmp_path):
     assert sum(values["similarity"]["histogram"]["counts"]) == success.sum()
     height, width, _ = tf.io.decode_png(png.read_bytes()).shape
     assert width == values["pictures"] * height / 2  # the originals above them
+    kept = png.read_bytes()
+    again = "inspect", complete, "--png", png  # without the originals it is another picture
+    assert invoke(*again).exit_code == 2
+    assert png.read_bytes() == kept
+    assert invoke(*again, "--overwrite").exit_code == 0
+    assert png.read_bytes() != kept
     assert "success rate" in invoke("inspect", complete).stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "measure"), [("gaussian", "mutual information"), ("l2", "negative L2 distance")]
+)
+def test_inspection_names_what_was_minimised(inputs, tmp_path, name, measure):
+    assert invoke(*command(inputs, tmp_path / "out", "--similarity", name)).exit_code == 0
+    assert json.loads(invoke("inspect", tmp_path / "out", "--json").stdout)["measure"] == measure
+    lines = [line.strip() for line in invoke("inspect", tmp_path / "out").stdout.splitlines()]
+    assert measure in lines
+    assert any(line.startswith(f"{measure}  ") for line in lines)
 
 
 def test_an_attack_can_be_repeated_from_a_manifest(complete, inputs, tmp_path):
@@ -375,6 +392,21 @@ def test_training_refuses_other_originals_and_missing_shards(complete, copy):
     (copy / "shard-000002.npz").unlink()
     with pytest.raises(ValueError, match="shard 2 of 5 is missing"):
         UAEAugmentation.from_shards(copy, x)
+
+
+def test_rows_of_all_shards_are_those_of_an_array(complete):
+    shards = Shards(complete)
+    samples, every = shards.samples(), range(SHARDS)
+    whole = np.concatenate([shards.open(number)["x"].read() for number in every])
+    mask = np.arange(COUNT) % 3 == 1
+    for rows in (mask, 3, -1, [-1, -COUNT, 2], slice(5, None, 7), np.array([[0, 9], [9, 1]])):
+        np.testing.assert_array_equal(samples[rows], whole[rows])
+    np.testing.assert_array_equal(np.asarray(samples), whole)
+    first = shards.open(0)["x"]
+    np.testing.assert_array_equal(first.rows(mask[:SHARD]), whole[:SHARD][mask[:SHARD]])
+    for wrong in ([COUNT], [0.0], mask[:-1]):
+        with pytest.raises(IndexError):
+            samples[wrong]
 
 
 @pytest.mark.parametrize("place", ["x", "success"])
