@@ -7,6 +7,7 @@ metrics.json and draws the bar.
 
 import contextlib
 import multiprocessing
+import pickle
 import signal
 import threading
 import traceback
@@ -31,6 +32,47 @@ Perform = Callable[[Job[Any], Iterable[Piece]], None]
 _CONTEXT = multiprocessing.get_context("spawn")
 
 
+class _Told(Run):
+    """The records of a run that another process keeps."""
+
+    tell: Tell
+
+    def __init__(self, run: Run):
+        self.directory, self.versions, self.records = run.directory, run.versions, run.records
+
+    def add(self, key: dict[str, Any], **values: Any) -> None:
+        super().add(key, **values)
+        self.tell(("record", (key, values)))
+
+    def save(self) -> None:
+        """The other process does."""
+
+
+class _ToldBar(Progress):
+    """The bar that another process draws."""
+
+    def __init__(self, tell: Tell):
+        self._tell = tell
+
+    def count(self, work: float, label: str) -> None:
+        self._tell(("advance", (work, label)))
+
+    def leave_out(self, work: float) -> None:
+        self._tell(("skip", (work,)))
+
+    def say(self, line: str) -> None:
+        self._tell(("say", (line,)))
+
+
+def can_be_sent(pieces: Sequence[Piece]) -> bool:
+    """Whether another process can import what the pieces do; not if it is defined in a function."""
+    try:
+        pickle.dumps(pieces)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return False
+    return True
+
+
 def perform_side_by_side(job: Job[Any], pieces: Sequence[Piece], perform: Perform) -> None:
     """Do pieces of several seeds, each seed in order, and `config.processes` of them at a time.
 
@@ -42,18 +84,20 @@ def perform_side_by_side(job: Job[Any], pieces: Sequence[Piece], perform: Perfor
     Raises:
         Exception: What a process has raised. The others are stopped, and what they have finished
             is kept.
-        RuntimeError: A process has ended without a word.
+        ChildProcessError: A process has ended without a word.
     """
     seeds = deque(dict.fromkeys(piece.seed for piece in pieces))
     count = min(job.config.processes, len(seeds))
-    given = (job.config, job.data, job.run, job.labels, pieces, perform, cpu_count() // count)
+    run = _Told(job.run)
+    given = (job.config, job.data, run, job.labels, pieces, perform, cpu_count() // count)
     workers: dict[Connection, SpawnProcess] = {}
     try:
         with _deaf():  # an interruption is this process's to pass on
             for _ in range(count):
                 here, there = _CONTEXT.Pipe()
-                workers[here] = _CONTEXT.Process(target=_work, args=(there, *given))
-                workers[here].start()
+                process = _CONTEXT.Process(target=_work, args=(there, *given))
+                process.start()
+                workers[here] = process
                 there.close()  # so that the pipe ends with the process
         while workers:
             for pipe in cast(list[Connection], wait(list(workers))):
@@ -88,8 +132,8 @@ def _hear(
 def _check_ended(process: SpawnProcess) -> None:
     process.join()
     if process.exitcode:
-        raise RuntimeError(
-            f"A process of this job ended with exit code {process.exitcode}, perhaps for want of "
+        raise ChildProcessError(
+            f"a process of this job ended with exit code {process.exitcode}, perhaps for want of "
             f"memory: --processes 1 takes the least. What is finished is kept, and the same "
             f"command goes on."
         )
@@ -129,7 +173,7 @@ def _work(
     pipe: Connection,
     config: Any,
     data: Split,
-    run: Run,
+    run: _Told,
     labels: Mapping[str, str],
     pieces: Sequence[Piece],
     perform: Perform,
@@ -138,7 +182,8 @@ def _work(
     """What a process does: all pieces of a seed, then those of the next one that it is given."""
     signal.signal(signal.SIGTERM, _interrupt)
     tf.config.threading.set_intra_op_parallelism_threads(max(threads, 1))
-    job = Job(config, data, _Told(run, pipe.send), _ToldBar(pipe.send), labels)
+    run.tell = pipe.send
+    job = Job(config, data, run, _ToldBar(pipe.send), labels)
     try:
         while True:
             pipe.send(("free", ()))
@@ -155,34 +200,3 @@ def _work(
 
 def _interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
-
-
-class _Told(Run):
-    """The records of a run that another process keeps."""
-
-    def __init__(self, run: Run, tell: Tell):
-        vars(self).update(vars(run))
-        self._tell = tell
-
-    def add(self, key: dict[str, Any], **values: Any) -> None:
-        super().add(key, **values)
-        self._tell(("record", (key, values)))
-
-    def save(self) -> None:
-        """The other process does."""
-
-
-class _ToldBar(Progress):
-    """The bar that another process draws."""
-
-    def __init__(self, tell: Tell):
-        self._tell = tell
-
-    def count(self, work: float, label: str) -> None:
-        self._tell(("advance", (work, label)))
-
-    def leave_out(self, work: float) -> None:
-        self._tell(("skip", (work,)))
-
-    def say(self, line: str) -> None:
-        self._tell(("say", (line,)))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from experiments.engine.job import Job, Piece
-from experiments.engine.side_by_side import perform_side_by_side
+from experiments.engine.side_by_side import can_be_sent, perform_side_by_side
 
 
 def perform(job: Job, pieces: Iterable[Piece]) -> None:
@@ -16,7 +16,7 @@ def perform(job: Job, pieces: Iterable[Piece]) -> None:
     for of_seeds, group in itertools.groupby(pieces, lambda piece: piece.seed is not None):
         section = list(group)
         left = {piece.seed for piece in section if not piece.is_done(job.run)}
-        if not of_seeds or min(len(left), job.config.processes) < 2:
+        if not of_seeds or min(len(left), job.config.processes) < 2 or not can_be_sent(section):
             left = set()
         in_order(job, [piece for piece in section if piece.seed not in left])
         if left:

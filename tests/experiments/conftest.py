@@ -6,7 +6,16 @@ import keras
 import pytest
 import tensorflow as tf
 
+from experiments.engine import config
 from keras_uae.attacks import base, loop
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_process():
+    """Seeds one after the other: what is patched here is not in other processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config, "cpu_count", lambda: 1)
+        yield
 
 
 class Untraced:
