@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from keras_uae import comparison
 
-# what makes examples of a classifier, as `generate` takes it
-SUPERVISED = {"criterion": "misclassification", "objective": "maximize"}
 Model = Annotated[Path, typer.Argument(help="A .keras file.", metavar="MODEL.keras")]
 Data = Annotated[
     str,
@@ -101,7 +99,7 @@ def compare(
         file_size(model)
         import_library()
         from keras_uae import comparison
-        from keras_uae.comparison.arms import DEFAULT_EPSILONS
+        from keras_uae.comparison.arms import DEFAULT_EPSILONS, SUPERVISED
         from keras_uae.sharding.models import load_compiled
 
         import_modules(modules)

@@ -16,6 +16,8 @@ from keras_uae.results import UAEs
 
 DEFAULT_EPSILONS = (0.02, 0.05, 0.1, 1.0)
 NOISES = ("gaussian", "shuffled")
+# settings of the attack on a classifier: as like its sample as can be, and of another class
+SUPERVISED = {"criterion": "misclassification", "objective": "maximize"}
 _BATCH = 1024
 
 
@@ -195,9 +197,14 @@ ORIGINAL = Row("original", "original")
 DUPLICATES = Row("duplicates", "duplicates")
 
 
-def default_arms() -> tuple[Arm, ...]:
-    """UAEs of the default attack, at several sizes ε."""
-    return tuple(Adversarial(epsilon=epsilon) for epsilon in DEFAULT_EPSILONS)
+def default_arms(y: np.ndarray | None = None) -> tuple[Arm, ...]:
+    """UAEs of the default attack at several sizes ε; with classes `y`, those that leave theirs."""
+    classes = y is not None and y.dtype.kind in "iu" and y.size == len(y)
+    settings: dict[str, Any] = SUPERVISED if classes else {}
+    return tuple(
+        Adversarial(epsilon=epsilon, name=f"UAE, ε = {epsilon:g}", **settings)
+        for epsilon in DEFAULT_EPSILONS
+    )
 
 
 def rows_of(arms: Arm | Sequence[Arm]) -> dict[str, Row]:

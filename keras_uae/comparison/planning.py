@@ -83,7 +83,9 @@ def compare(
         batch_size: Integer, samples of a training step. Defaults to `32`.
         seeds: Integer, how many, or the seeds themselves. Defaults to `5`.
         arms: Additions: `Adversarial`, `Augmented` and `comparison.Given`. Defaults to `None`: UAEs
-            of the default attack with ε = 0.02, 0.05, 0.1 and 1.
+            of the default attack with ε = 0.02, 0.05, 0.1 and 1; where `y` are classes, integers
+            `(n,)`, those that are given another one (`criterion="misclassification"`,
+            `objective="maximize"`).
         metrics: `Metric`, function of (model, x_test, y_test), of which less is better, a list or a
             dictionary of these by name. Defaults to `None`: the reconstruction error; with labels
             the loss.
@@ -122,7 +124,7 @@ def compare(
     data = data_of(x, x_test, y, y_test)
     training = training_of(epochs, batch_size, target, budget, fit)
     chosen = seeds_of(seeds)
-    rows = rows_of(default_arms() if arms is None else arms)
+    rows = rows_of(default_arms(data.y) if arms is None else arms)
     bounds = check_any_bounds(OWNER, "bounds", bounds)
     verbose = 1 if verbose == "auto" else int(check_boolean(OWNER, "verbose", bool(verbose)))
     fresh = FreshModels(build_or_model, data.x, compiled=fit is None)

@@ -14,7 +14,8 @@ from keras import layers
 
 import keras_uae as uae
 from keras_uae import comparison
-from keras_uae.comparison.arms import rows_of
+from keras_uae.comparison import arms as arms_module
+from keras_uae.comparison.arms import default_arms, rows_of
 from keras_uae.comparison.identity import sums_of
 from keras_uae.comparison.progress import Progress
 
@@ -416,15 +417,27 @@ def test_arms_of_every_kind():
     assert len(found.records) == 7
 
 
+def classifier():
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(2)])
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+def test_the_default_addition_of_a_classifier_leaves_its_class(monkeypatch):
+    monkeypatch.setattr(arms_module, "DEFAULT_EPSILONS", (1.0,))
+    y, y_test = ((each[:, 0] > 0.5).astype("int64") for each in (X, X_TEST))
+    found = compare(classifier, y=y, y_test=y_test, arms=None, seeds=1)
+    row = found.settings["rows"]["UAE, ε = 1"]
+    assert row["settings"]["criterion"] == "misclassification"
+    rate = next(each for each in found.records if each["row"] == "UAE, ε = 1")["success"]
+    assert rate > 0.5
+    others = [arm for of in (None, X, y / 2) for arm in default_arms(of)]
+    assert [getattr(arm, "settings", None) for arm in others] == [{"epsilon": 1.0}] * 3
+
+
 @pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
 def test_labels_reach_a_supervised_attack_and_the_metrics(shape):
     y = (X[:, 0] > 0.5).astype("int64").reshape(shape)
-
-    def classifier():
-        model = keras.Sequential([keras.Input((8,)), layers.Dense(2)])
-        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        return model
-
     arm = uae.Adversarial(uae.PGDAttack, criterion=uae.Misclassification(), epsilon=0.3, steps=2)
     accuracy = uae.Metric(
         lambda model, x, y: np.mean(np.argmax(model(x), -1).reshape(shape) == y),
