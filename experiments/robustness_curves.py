@@ -113,6 +113,7 @@ def summarize(records: Records) -> dict[str, Any]:
     return {
         "accuracy": {n: spreads(records, "training", n, "accuracy")["accuracy"] for n in rows},
         "uae_asr": spreads(records, "attack", "uae", "asr")["asr"],
+        "collapsed": statistics.collapsed(records),
         "curves": curves,
         "differences": differences,
     }
@@ -142,6 +143,11 @@ def sentences(config: Any, summary: dict[str, Any]) -> list[str]:
         methods = summary["curves"].get(row, {})
         if row in config.parts and METHODS.keys() <= methods.keys():
             lines.append(f"**{ROWS[row]}**: {_methods(methods)}")
+    for row, seeds in summary.get("collapsed", {}).items():
+        lines.append(
+            f"**{ROWS[row]}**: with seed {', '.join(map(str, seeds))} the training has collapsed "
+            "to one class for all images, which no attack can change: it has no success rates."
+        )
     rate = "" if config.preset == "paper" else ", with Adam at 1e-3 in place of 1e-4"
     if "madry" in config.rows:
         lines.append(f"Adversarial training is not the published classifier, but ours{rate}.")

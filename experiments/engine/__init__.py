@@ -11,9 +11,10 @@ ends in `main = EXPERIMENT.main`; docs/contributing.md has one that runs. Its pa
     figures    pictures of the report (report.py, plots.py)
 
 `work.py` skips the pieces whose record is there: a job may stop at any time and goes on with the
-same command. `job.model(name)` and `job.uaes(name)` are what an earlier piece of the same seed has
-kept, from memory or from their file. The time left is that of the sum of `Piece.work`, in samples
-of a training step or of an iteration of an attack. A run is a directory (`records.py`):
+same command. Several seeds go side by side, each in a process (side_by_side.py). `job.model(name)`
+and `job.uaes(name)` are what an earlier piece of the same seed has kept, from memory or from their
+file. The time left is that of the sum of `Piece.work`, in samples of a training step or of an
+iteration of an attack. A run is a directory (`records.py`):
 config.json, metrics.json with the records and their summary, report.md, figures, and a folder for
 each seed.
 """

@@ -84,7 +84,9 @@ class Attacked(NamedTuple):
 def train(
     job: Job[Any], recipe: ClassifierRecipe, added: Any, *, epochs: int, weight: int = 1
 ) -> dict[str, Any]:
-    """The classifier of the piece, trained on the originals and `added`, is kept; its accuracy.
+    """The classifier of the piece, trained on the originals and `added`, is kept.
+
+    Its figures are the accuracy, and how many classes it gives to the test images at all.
 
     What is added has the labels of the originals.
     """
@@ -92,7 +94,8 @@ def train(
     data = uae.UAEAugmentation(x, added, y, batch_size=job.config.batch_size, seed=job.seed)
 
     def measure(trained: Trained) -> dict[str, Any]:
-        return {"accuracy": float(np.mean(classes(trained.model, x_test) == y_test))}
+        given = classes(trained.model, x_test)
+        return {"accuracy": float(np.mean(given == y_test)), "classes": len(np.unique(given))}
 
     return training.train_and_keep(job, recipe, data, epochs=epochs, measure=measure, weight=weight)
 

@@ -141,11 +141,24 @@ def paired(
     return [(one, other) for one, other in pairs if one is not None and other is not None]
 
 
-def rates(records: Records, *keys: str) -> dict[Any, dict[float, dict[int, float]]]:
-    """Success rates over ε by ε and seed: a curve for each value, or values, of `keys`."""
-    curves: dict[Any, dict[float, dict[int, float]]] = {}
+def collapsed(records: Records) -> dict[str, list[int]]:
+    """Seeds whose classifier gives one class to all test images, by row."""
+    found: dict[str, list[int]] = {}
     for each in records:
-        if "epsilon" in each and "asr" in each:
+        if each["stage"] == "training" and each.get("classes") == 1:
+            found.setdefault(each["name"], []).append(each["seed"])
+    return found
+
+
+def rates(records: Records, *keys: str) -> dict[Any, dict[float, dict[int, float]]]:
+    """Success rates over ε by ε and seed: a curve for each value, or values, of `keys`.
+
+    Those of a classifier that has `collapsed` are left out: nothing leaves its class.
+    """
+    curves: dict[Any, dict[float, dict[int, float]]] = {}
+    out = {(row, seed) for row, seeds in collapsed(records).items() for seed in seeds}
+    for each in records:
+        if "epsilon" in each and "asr" in each and (each.get("row"), each["seed"]) not in out:
             found = curves.setdefault(itemgetter(*keys)(each), {})
             found.setdefault(each["epsilon"], {})[each["seed"]] = each["asr"]
     return curves

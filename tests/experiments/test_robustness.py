@@ -9,6 +9,8 @@ import pytest
 import keras_uae as uae
 from experiments.engine import training
 from experiments.engine.classifiers import classes
+from experiments.report.lines import robustness
+from experiments.report.runs import FoundRun
 from experiments.robustness import Config, main
 from experiments.robustness_curves import sentences, summarize, tables
 from keras_uae.attacks.base import Attack
@@ -139,6 +141,25 @@ def test_duplicates_decide_whether_uaes_help(duplicates, verdict):
     assert "consistently lower than without for each ε: so it is here" in text
     (sheet,) = tables(config, summary)
     assert sheet.columns["ε = 0.1"] == ["50.0% ± 0.0%", sheet.columns["ε = 0.1"][1], "25.0% ± 5.0%"]
+
+
+def test_a_classifier_that_gives_one_class_to_all_is_not_called_robust():
+    rates = {"madry": [[0.1, 0.5], [0.2, 0.6]], "madry-duplicate": [[0.1, 0.5], [0.2, 0.6]]}
+    rates["madry-uae"] = [[0.0, 0.0], [0.1, 0.4]]
+    found = made_up(rates)
+    for row in rates:
+        for seed in (0, 1):
+            key = {"stage": "training", "seed": seed, "name": row, "seconds": 1.0}
+            one = (row, seed) == ("madry-uae", 0)
+            found.append({**key, "accuracy": 0.1 if one else 0.9, "classes": 1 if one else 10})
+    config, summary = Config(parts=("adversarial",)), summarize(found)
+    points = summary["differences"]["madry"]["madry-duplicate"]
+    assert [each["difference"]["mean"] for each in points] == pytest.approx([-0.1, -0.2])
+    text = "\n".join(sentences(config, summary))
+    assert "**Adversarial, UAEs**: with seed 0 the training has collapsed to one class" in text
+    run = FoundRun("made-up", Path(), config.as_json(), {}, 1.0, None, found)
+    lines = list(robustness(run, "madry"))
+    assert [each.gains for each in lines] == [pytest.approx([0.1]), pytest.approx([0.2])]
 
 
 def test_presets_follow_the_data_set_and_the_epochs():
