@@ -48,10 +48,10 @@ def answer(
         return NOTHING
     if not len(gains) or control is None:
         return UNDECIDED
-    if not np.any(gains) and control["mean"] == 0:
-        return SATURATED
     if control["outcome"] == "none":  # too few seeds
         return UNDECIDED
+    if not np.any(gains) and control["mean"] == 0:
+        return SATURATED
     if np.mean(gains) <= 0:
         return NOT
     return REPRODUCES if control["outcome"] == "better" else WITHOUT
