@@ -1,8 +1,6 @@
 """Seeds in processes of their own: the records of one process, whatever stops them in between."""
 
 import dataclasses
-import os
-import signal
 import time
 from types import SimpleNamespace
 
@@ -35,8 +33,7 @@ def second(job):
     if job.seed == 0 and trouble.exists():
         if trouble.read_text() == "error":
             raise OSError("no paper left")
-        os.kill(os.getppid(), signal.SIGINT)
-        time.sleep(60)
+        time.sleep(600)  # until it is stopped
     return {"number": 2 * job.run.find(stage="drawing", seed=job.seed, name="first")["number"]}
 
 
@@ -54,6 +51,18 @@ TOY = Experiment(
 )
 
 
+def interrupting(trouble, hear=side_by_side._hear):
+    """Ctrl-C while the second piece of seed 0 is being done."""
+
+    def heard(job, pipe, seeds, name, content):
+        hear(job, pipe, seeds, name, content)
+        done = name == "record" and content[0] == {"stage": "drawing", "seed": 0, "name": "first"}
+        if done and trouble.exists() and trouble.read_text() == "interruption":
+            raise KeyboardInterrupt
+
+    return heard
+
+
 def kept(output):
     return [
         {key: value for key, value in each.items() if key != "seconds"}
@@ -61,14 +70,15 @@ def kept(output):
     ]
 
 
-def test_processes_leave_the_records_of_one(tmp_path, capsys):
+def test_processes_leave_the_records_of_one(tmp_path, capsys, monkeypatch):
     one, several = (tmp_path / name / "run" for name in ("one", "several"))
     run_undisturbed(TOY.main, [*SEEDS, "--processes", "1", "--output", str(one)])
     flags = [*SEEDS, "--processes", "2", "--output", str(several)]
     several.parent.mkdir()
+    monkeypatch.setattr(side_by_side, "_hear", interrupting(several.parent / "trouble"))
     for trouble, code, message in (
-        ("error", 1, "error: no paper left\n"),
         ("interruption", 130, "interrupted: what is finished is kept"),
+        ("error", 1, "error: no paper left\n"),
     ):
         (several.parent / "trouble").write_text(trouble)
         capsys.readouterr()
