@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NoReturn, Self, TypeVar, get_args, get_type_hints
 
+import tensorflow as tf
 import tyro
 from joblib import cpu_count
 from tyro.constructors import PrimitiveConstructorSpec
@@ -100,9 +101,9 @@ class ExperimentConfig:
     """Take the first so many training samples. Default: all."""
     epochs: int = 10
     """Epochs of the original model."""
-    processes: int = dataclasses.field(default_factory=lambda: cpu_count())
+    processes: int = dataclasses.field(default_factory=lambda: _processes())
     """Seeds at the same time, each in a process with its share of the cores and memory of its own.
-    Default: as many as there are cores."""
+    Default: as many as there are cores; with a GPU, which a process takes for itself, one."""
     quiet: bool = False
     """Print nothing but the final table."""
 
@@ -147,6 +148,10 @@ class ExperimentConfig:
     def as_json(self) -> dict[str, Any]:
         """The settings by name, as JSON would give them back."""
         return json.loads(json.dumps(dataclasses.asdict(self), default=str))
+
+
+def _processes() -> int:
+    return 1 if tf.config.list_physical_devices("GPU") else cpu_count()
 
 
 def size(value: int | None) -> int:
