@@ -2,7 +2,6 @@
 
 import math
 import warnings
-from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 import keras
@@ -189,9 +188,7 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
         check_choice(cls.__name__, "preset", preset, PRESETS)
         return cls(n_features_to_select, **{**PRESETS[preset], **settings})
 
-    def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, *, callbacks: Sequence[Any] = ()
-    ) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, callbacks: Any = ()) -> Self:
         """Train the network and select.
 
         Args:
@@ -200,7 +197,7 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
                 "reconstruction".
             sample_weight: Numbers ≥ 0 `(n,)`, by which the errors of the samples count; only their
                 ratios matter. Defaults to `None`: all alike.
-            callbacks: Keras callbacks of each try. Defaults to none.
+            callbacks: Keras callbacks of each try, or one. Defaults to none.
 
         Returns:
             The selector itself.
@@ -234,7 +231,8 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
                 favour(network.get_layer("select"), chosen)
             stop = StopWhenSelected(self.threshold, stop=self.early_stopping)
             data = Batches(X, y, batch_size, int(seeds.integers(2**31)), weights=weights)
-            history = self._train(network, data, epochs, [AnnealTemperature(), stop, *callbacks])
+            watching = [AnnealTemperature(), stop, *keras.tree.flatten(callbacks)]
+            history = self._train(network, data, epochs, watching)
             self.history_.append(history)
             self._say(
                 f"Try {number}: {len(history['loss'])} of {epochs} epochs, loss "
@@ -311,6 +309,9 @@ class ConcreteFeatureSelector(SelectorMixin, BaseEstimator):
             )
         errors = (outputs.astype(np.float64) - wanted) ** 2
         return -float(np.average(errors.mean(axis=1), weights=weights))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "indices_")  # a `fit` that failed has left what it read of the data
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -235,7 +235,9 @@ def open_directory(
     if changes:
         raise OtherRunError(_refusal(directory, "another run", changes))
     if not resume:
-        raise OtherRunError(f"{str(directory)!r} holds this run already: go on with --resume.")
+        raise OtherRunError(
+            f"{str(directory)!r} holds this run already: go on with resume=True (--resume)."
+        )
     current = manifest.environments[-1]
     changes = stored.environment_differences(current)
     if changes and not any_environment:
@@ -296,7 +298,7 @@ def make_missing(
             error.errno,
             f"{os.strerror(error.errno or 0)}: {str(directory)!r} has {free_bytes(directory)} "
             f"bytes left, and a shard takes {shard_bytes(manifest, 0)}. All so far are complete. "
-            f"Make space, then go on with --resume",
+            f"Make space, then go on with resume=True (--resume)",
         ) from error
     done = sum(state == DONE for state in states.values())
     damaged = sum(state not in (DONE, MISSING) for state in states.values())
@@ -319,7 +321,7 @@ def _check_still_there(directory: Path, manifest: Manifest, numbers: range) -> N
     if gone:
         raise DirectoryChangedError(
             f"{str(directory)!r} was changed during the run: shard {gone[0]} was deleted. "
-            f"Go on with --resume."
+            f"Go on with resume=True (--resume)."
         )
 
 

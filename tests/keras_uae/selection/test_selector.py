@@ -359,7 +359,8 @@ def test_the_learning_rate_follows_its_schedule_and_callbacks_are_called(schedul
             rates.append(float(self.model.optimizer.learning_rate))
 
     x, _ = informative(40)
-    quick(2, epochs=4, learning_rate=0.01, schedule=schedule).fit(x, callbacks=[Watch()])
+    watch = Watch() if schedule == "cosine" else [Watch()]
+    quick(2, epochs=4, learning_rate=0.01, schedule=schedule).fit(x, callbacks=watch)
     falling = 0.01 * (1 + np.cos(np.pi * np.arange(1, 5) / 4)) / 2
     expected = falling if schedule == "cosine" else np.full(4, 0.01)
     np.testing.assert_allclose(rates, expected, atol=1e-8)
@@ -443,6 +444,11 @@ def test_bad_data_are_refused(selected):
         selector.inverse_transform(x)
     with pytest.raises(NotFittedError):
         quick().get_support()
+    failed, stop = quick(), keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        failed.fit(x, callbacks=stop)
+    with pytest.raises(NotFittedError):
+        failed.transform(x)
 
 
 # labels in a column, weights, frames, half precision
