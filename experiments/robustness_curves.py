@@ -143,7 +143,7 @@ def sentences(config: Any, summary: dict[str, Any]) -> list[str]:
         methods = summary["curves"].get(row, {})
         if row in config.parts and METHODS.keys() <= methods.keys():
             lines.append(f"**{ROWS[row]}**: {_methods(methods)}")
-    for row, seeds in summary.get("collapsed", {}).items():
+    for row, seeds in summary["collapsed"].items():
         lines.append(
             f"**{ROWS[row]}**: with seed {', '.join(map(str, seeds))} the training has collapsed "
             "to one class for all images, which no attack can change: it has no success rates."

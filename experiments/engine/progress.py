@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 import keras
-from rich import progress as rich
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -14,6 +13,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as Bar
 
 
 class Progress:
@@ -70,7 +70,7 @@ class JobProgress(Progress):
     """A bar, and a line for everything that is finished; nothing at all where it is `quiet`."""
 
     def __init__(self, total: int, console: Console, quiet: bool = False):
-        self._bar = rich.Progress(
+        self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             TaskProgressColumn(),

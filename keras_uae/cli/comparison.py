@@ -99,7 +99,7 @@ def compare(
         file_size(model)
         import_library()
         from keras_uae import comparison
-        from keras_uae.comparison.arms import DEFAULT_EPSILONS, SUPERVISED
+        from keras_uae.comparison.arms import default_arms
         from keras_uae.sharding.models import load_compiled
 
         import_modules(modules)
@@ -127,11 +127,7 @@ def compare(
             if outliers is not None:
                 metrics.append(comparison.outlier_auroc(read(outliers, None)[0]))
         limits = bounds_of or bounds or (0.0, 1.0)
-        supervised: dict[str, Any] = {} if autoencoder else SUPERVISED
-        arms = [
-            comparison.Adversarial(epsilon=each, name=f"UAE, ε = {each:g}", **supervised)
-            for each in epsilon or DEFAULT_EPSILONS
-        ]
+        arms = default_arms(None if autoencoder else y, epsilon)
         with options():
             for arm in arms:
                 arm.attack(network, limits)

@@ -197,13 +197,15 @@ ORIGINAL = Row("original", "original")
 DUPLICATES = Row("duplicates", "duplicates")
 
 
-def default_arms(y: np.ndarray | None = None) -> tuple[Arm, ...]:
+def default_arms(
+    y: np.ndarray | None = None, epsilons: Sequence[float] | None = None
+) -> tuple[Adversarial, ...]:
     """UAEs of the default attack at several sizes ε; with classes `y`, those that leave theirs."""
     classes = y is not None and y.dtype.kind in "iu" and y.size == len(y)
     settings: dict[str, Any] = SUPERVISED if classes else {}
     return tuple(
         Adversarial(epsilon=epsilon, name=f"UAE, ε = {epsilon:g}", **settings)
-        for epsilon in DEFAULT_EPSILONS
+        for epsilon in epsilons or DEFAULT_EPSILONS
     )
 
 
