@@ -28,7 +28,7 @@ from experiments.engine.classifiers import ClassifierConfig
 from experiments.engine.config import Choice, Epsilons, size
 from experiments.engine.experiment import Experiment, Figure, Job, Piece
 from experiments.robustness_curves import PARTS, attacked, classifier, family, point
-from keras_uae._checks import Number
+from keras_uae._checks import Integer, Number
 from keras_uae.attacks.base import Attack
 from models import ClassifierRecipe, get_recipe
 
@@ -62,6 +62,8 @@ class Config(ClassifierConfig):
     """Epochs of the robust trainings: as many as `epochs`, unless set."""
     robust_steps: int = 10
     """Iterations for each sample of a robust training."""
+    robust_warm_up: Annotated[int, Integer(0)] = 200
+    """Training steps over which ε of a robust training grows to its value."""
     robust_epsilon: Annotated[float, Number(0)] = TRAINING_EPSILONS["digits"]
     """ε of the robust trainings."""
 
@@ -78,6 +80,7 @@ class Config(ClassifierConfig):
             mine["epsilons"] = (0.05, 0.1, 0.2, 0.4)
         elif preset == "paper":
             mine |= {"autoencoder_epochs": get_recipe("conv").epochs, "robust_steps": 40}
+            mine["robust_warm_up"] = 0
         return dataclasses.replace(config, **{**mine, **settings})
 
     def complete(self, data: Split) -> Self:
@@ -111,6 +114,8 @@ class Config(ClassifierConfig):
         # a robust training takes about a third more steps than it takes to cross the ball
         ball: dict[str, Any] = {"epsilon": self.robust_epsilon, "steps": self.robust_steps}
         ball["step_size"] = 4 / 3 * self.robust_epsilon / self.robust_steps
+        # without it, two of three trainings with UAEs ended with one class for all images
+        ball["warm_up"] = self.robust_warm_up
 
         def build(shape: Sequence[int], *, seed: int) -> keras.Model:
             return kind(plain.build(shape, seed=seed), **ball, seed=seed)
@@ -191,7 +196,7 @@ def attack(job: Job[Config], *, row: str, method: str, epsilon: float) -> dict[s
 def published(config: Config) -> dict[str, Any]:
     """The paper's settings."""
     paper = Config.for_preset("paper", config.dataset, model=config.model)
-    names = ("epochs", "robust_epochs", "robust_steps", "attack_size")
+    names = ("epochs", "robust_epochs", "robust_steps", "robust_warm_up", "attack_size")
     counts = {"train_size": COUNTS[config.dataset][0]} if config.dataset in COUNTS else {}
     return {**counts, **{name: getattr(paper, name) for name in names}}
 

@@ -22,7 +22,9 @@ class RobustTraining(keras.Model):
     A subclass gives where the search starts and what it climbs, and what to do with its outcome.
     """
 
-    plain: ClassVar[tuple[str, ...]] = ("epsilon", "step_size", "steps", "bounds", "seed")
+    plain: ClassVar[tuple[str, ...]] = (
+        *("epsilon", "step_size", "steps", "warm_up", "bounds", "seed"),
+    )
 
     def __init__(
         self,
@@ -31,6 +33,7 @@ class RobustTraining(keras.Model):
         epsilon: float = 0.3,
         step_size: float = 0.01,
         steps: int = 40,
+        warm_up: int = 0,
         bounds: tuple[float, float] = (0.0, 1.0),
         seed: int = 0,
         **kwargs: Any,
@@ -41,6 +44,7 @@ class RobustTraining(keras.Model):
         self.epsilon = check_number(owner, "epsilon", epsilon, 0)
         self.step_size = check_number(owner, "step_size", step_size, 0)
         self.steps = check_integer(owner, "steps", steps, 1)
+        self.warm_up = check_integer(owner, "warm_up", warm_up, 0)
         self.bounds = check_bounds(owner, "bounds", bounds)
         self.seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
         self.supports_jit = False  # the loop is slower with XLA, and its draws are others
@@ -50,7 +54,7 @@ class RobustTraining(keras.Model):
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.classifier(inputs, training=training)
 
-    def perturb(self, x: Any, y: Any = None, *, seed: Any = 0) -> tf.Tensor:
+    def perturb(self, x: Any, y: Any = None, *, seed: Any = 0, share: Any = 1.0) -> tf.Tensor:
         """The inputs that a training step would use for `x`: the last iterates of the search.
 
         The classifier is called with `training=False`, and nothing of it changes.
@@ -59,13 +63,18 @@ class RobustTraining(keras.Model):
             x: Tensor `(batch, ...)` inside `bounds`.
             y: Integer labels `(batch,)`; `TRADES` does without.
             seed: Integer or integer scalar, fixes the random start. Defaults to `0`.
+            share: Float in [0, 1], by which ε and α are multiplied. Defaults to `1`.
         """
         x = tf.cast(x, self.variable_dtype)
         y = None if y is None else _check_labels(type(self).__name__, y)
-        return self._compiled(x, y, tf.cast(seed, tf.int64))
+        return self._compiled(x, y, tf.cast(seed, tf.int64), tf.cast(share, x.dtype))
+
+    def perturb_step(self, x: Any, y: Any = None) -> tf.Tensor:
+        """`perturb` of the current training step."""
+        return self.perturb(x, y, seed=self.step_seed(), share=self.step_share())
 
     def start(self, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Where the search from `x` starts, before it is clipped."""
+        """δ₀, with which the search from `x` starts at x + δ₀, clipped."""
         raise NotImplementedError
 
     def objective(self, x: tf.Tensor, y: tf.Tensor | None) -> Objective:
@@ -83,20 +92,29 @@ class RobustTraining(keras.Model):
         """
         return self.seed * 2**32 + tf.cast(self.optimizer.iterations, tf.int64)
 
+    def step_share(self) -> tf.Tensor:
+        """The part of ε that the current training step searches, 1 after `warm_up` steps."""
+        step = tf.cast(self.optimizer.iterations + 1, self.variable_dtype)
+        return tf.minimum(step / max(self.warm_up, 1), 1)
+
     def _normalize(self, logits: tf.Tensor) -> tf.Tensor:
         return tf.nn.log_softmax(tf.cast(logits, self.variable_dtype))
 
-    def _isolated(self, x: tf.Tensor, y: tf.Tensor | None, seed: tf.Tensor) -> tf.Tensor:
+    def _isolated(
+        self, x: tf.Tensor, y: tf.Tensor | None, seed: tf.Tensor, share: tf.Tensor
+    ) -> tf.Tensor:
         """The search, with no effect on the classifier nor on a gradient tape around it."""
         with keras.StatelessScope():
-            z = self._search(x, y, seed)
+            z = self._search(x, y, seed, share)
         # stopped in here, or the tape would make the loop keep all of its intermediates
         return tf.stop_gradient(z)
 
-    def _search(self, x: tf.Tensor, y: tf.Tensor | None, seed: tf.Tensor) -> tf.Tensor:
+    def _search(
+        self, x: tf.Tensor, y: tf.Tensor | None, seed: tf.Tensor, share: tf.Tensor
+    ) -> tf.Tensor:
         """Ascend by the sign of the gradient, and stay in the ball and the data space."""
         space = DataSpace(*self.bounds, unit=1.0)  # ε is in the units of the data
-        low, high = geometry.feasible_box(x, self.epsilon, space)
+        low, high = geometry.feasible_box(x, share * self.epsilon, space)
         objective = self.objective(x, y)
 
         def iterate(t: tf.Tensor, z: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
@@ -104,10 +122,10 @@ class RobustTraining(keras.Model):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(z)
                 value = objective(z)
-            step = self.step_size * tf.sign(tape.gradient(value, z))
+            step = share * self.step_size * tf.sign(tape.gradient(value, z))
             return tf.clip_by_value(z + step, low, high), {}
 
-        start = tf.clip_by_value(self.start(x, seed), low, high)
+        start = tf.clip_by_value(x + share * self.start(x, seed), low, high)
         z, _ = repeat(iterate, start, self.steps, (), x.dtype)
         return z
 
@@ -146,6 +164,8 @@ class AdversarialTraining(RobustTraining):
             `0.3`.
         step_size: Float α ≥ 0, by how much a step changes each value. Defaults to `0.01`.
         steps: Integer T ≥ 1. Defaults to `40`.
+        warm_up: Integer, training steps over which ε and α grow evenly to their values. A training
+            that starts with a large ε can end with one class for all inputs. Defaults to `0`.
         bounds: Pair of floats, lowest and highest value of the data. Defaults to `(0, 1)`.
         seed: Integer, fixes the random starts of all training steps. Defaults to `0`.
 
@@ -162,7 +182,7 @@ class AdversarialTraining(RobustTraining):
 
     def start(self, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         index = tf.range(tf.shape(x)[0], dtype=tf.int64)
-        return x + geometry.initial_delta(x, index, self.epsilon, seed)
+        return geometry.initial_delta(x, index, self.epsilon, seed)
 
     def objective(self, x: tf.Tensor, y: tf.Tensor | None) -> Objective:
         del x
@@ -178,7 +198,7 @@ class AdversarialTraining(RobustTraining):
 
     def train_step(self, data: Any) -> Any:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        z = self.perturb(x, y, seed=self.step_seed())
+        z = self.perturb_step(x, y)
         return super().train_step((z, y, sample_weight))
 
 
@@ -200,7 +220,7 @@ class TRADES(RobustTraining):
     Args:
         classifier: Built `keras.Model` that gives logits. It is what is trained.
         beta: Float β ≥ 0, weight of the divergence. Defaults to `6.0`.
-        epsilon, step_size, steps, bounds, seed: As of `AdversarialTraining`.
+        epsilon, step_size, steps, warm_up, bounds, seed: As of `AdversarialTraining`.
 
     Reference:
         [Zhang et al., 2019](https://arxiv.org/abs/1901.08573).
@@ -214,7 +234,7 @@ class TRADES(RobustTraining):
 
     def start(self, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         key = draws.stream(seed, draws.DELTA)
-        return x + 0.001 * draws.normal(key, tf.shape(x), x.dtype)
+        return 0.001 * draws.normal(key, tf.shape(x), x.dtype)
 
     def objective(self, x: tf.Tensor, y: tf.Tensor | None) -> Objective:
         del y
@@ -232,7 +252,7 @@ class TRADES(RobustTraining):
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
         if not training:
             return loss
-        z = self.perturb(x, seed=self.step_seed())
+        z = self.perturb_step(x)
         natural, perturbed = self._normalize(y_pred), self.log_probabilities(z, training=True)
         divergence = _divergence(natural, perturbed)
         if sample_weight is not None:

@@ -99,6 +99,7 @@ def test_robust_trainings_cross_the_ball_in_their_steps():
         assert isinstance(model, kind)
         assert (model.epsilon, model.steps) == (0.3, 8)
         assert model.step_size == pytest.approx(0.05)
+        assert model.warm_up == config.robust_warm_up > 0
     model = config.recipe_of("standard-uae").build((8, 8, 1), seed=3)
     assert config.attack("standard-uae", "pgd", model, 0.3).step_size == 0.01
     assert config.attack("madry", "pgd", model, 0.3).step_size is None
@@ -167,4 +168,5 @@ def test_presets_follow_the_data_set_and_the_epochs():
     assert Config.for_preset(epochs=3).robust_epochs == 3
     assert Config.for_preset(epochs=3, robust_epochs=2).robust_epochs == 2
     assert Config.for_preset(dataset="cifar10").robust_epsilon == 8 / 255
-    assert Config.for_preset("paper", "mnist").robust_steps == 40
+    paper = Config.for_preset("paper", "mnist")
+    assert (paper.robust_steps, paper.robust_warm_up) == (40, 0)

@@ -104,6 +104,24 @@ def test_perturbed_inputs_are_worse_and_within_reach(kind, digits):
 
 
 @every_kind
+def test_the_ball_grows_over_the_warm_up(kind, linear, data):
+    x, y = data
+    whole = compiled(kind(linear, epsilon=0.2, step_size=0.03, steps=9))
+    assert float(whole.step_share()) == 1
+    model = compiled(kind(linear, epsilon=0.2, step_size=0.03, steps=9, warm_up=4))
+    for share in (0.25, 0.5, 0.75, 1, 1):
+        assert float(model.step_share()) == share
+        expected = whole.perturb(x, y, seed=model.step_seed(), share=share)
+        assert np.abs(expected - x).max() <= share * 0.2 + 1e-6
+        np.testing.assert_array_equal(model.perturb_step(x, y), expected)
+        model.train_on_batch(x, y)
+    half = kind(linear, epsilon=0.1, step_size=0.015, steps=9)
+    if kind is AdversarialTraining:  # TRADES starts from noise that does not know ε
+        found = whole.perturb(x, y, seed=7, share=0.5)
+        np.testing.assert_allclose(found, half.perturb(x, y, seed=7), atol=1e-6)
+
+
+@every_kind
 def test_starts_depend_on_the_seed_alone(kind, linear, data):
     model = kind(linear, epsilon=0.2, step_size=0.0, steps=1)
     one, again, other = (model.perturb(*data, seed=seed).numpy() for seed in (1, 1, 2))
