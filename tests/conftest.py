@@ -20,6 +20,15 @@ gc.collect()
 gc.freeze()
 
 
+# The longest are begun first, or one worker would be left with one of them at the end
+LONGEST = ("test_zoo.py", "test_docs.py", "test_compare.py", "test_selector.py", "test_base.py")
+LONGEST += ("test_contrastive.py", "test_benchmark.py", "test_ablation.py", "test_side_by_side.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     keras.utils.set_random_seed(0)

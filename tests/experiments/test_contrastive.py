@@ -141,6 +141,7 @@ def test_finished_run_is_shown_again_and_not_repeated(finished, monkeypatch, cap
     assert all(label in printed for label in LABELS.values())
 
 
+@pytest.mark.slow
 def test_run_that_is_stopped_amid_a_training_goes_on_to_the_same_numbers(
     finished, tmp_path, monkeypatch
 ):

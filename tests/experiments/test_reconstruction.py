@@ -125,6 +125,7 @@ def test_other_settings_are_refused_and_nothing_is_touched(finished, capsys):
     assert "epsilon 1.0 there, 0.5 here" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_interrupted_run_goes_on_to_the_same_numbers(finished, tmp_path, monkeypatch, capsys):
     output = tmp_path / "interrupted"
     args = [*SMALL, "--seeds", "0", "--output", str(output)]

@@ -99,6 +99,7 @@ def test_noise_goes_on_after_a_load(digits, tmp_path):
     np.testing.assert_array_equal(model(x, training=True), loaded(x, training=True))
 
 
+@pytest.mark.slow
 def test_denoising_training_restores_noisy_digits(digits):
     x, x_test = digits.x_train, digits.x_test[:200]
     recipe = get_recipe("denoising")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models import RECIPES, DiceLoss, get_recipe
+from tests.marks import slow
 from tests.trainings import eager
 
 
@@ -97,7 +98,9 @@ def test_saved_models_load_with_identical_outputs(name, digits, tmp_path):
 
 
 # 0.48 ± 0.01 and 0.44 ± 0.03 of its error over 20 seeds
-@pytest.mark.parametrize(("name", "batch_size", "epochs"), [("dense", 100, 40), ("conv", 32, 12)])
+@pytest.mark.parametrize(
+    ("name", "batch_size", "epochs"), [("dense", 100, 40), slow("conv", 32, 12)]
+)
 def test_training_beats_the_mean_image(name, batch_size, epochs, digits):
     x, x_test = digits.x_train, digits.x_test
     recipe = get_recipe(name)

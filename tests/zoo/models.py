@@ -411,6 +411,7 @@ class Kind(NamedTuple):
     noise: str = ""  # of the model: "seeded" or "unseeded"
     refusal: str = ""  # to save the attack; none where it can be saved
     fits: bool = True  # whether `fit(x, x)` trains it
+    slow: bool = False  # tested by hand: a quicker kind is much like it
 
     def attacked(self, count: int) -> Samples:
         """Samples that the model was not trained on."""
@@ -439,16 +440,16 @@ KINDS: dict[str, Kind] = {
     "rescaling": Kind(rescaling, bytes_of_images, settings={"bounds": (0, 255)}),
     "normalization": Kind(normalization),
     "batch_normalization": Kind(batch_normalization),
-    "spectral_normalization": Kind(spectral_normalization),
-    "transposed": Kind(transposed),
+    "spectral_normalization": Kind(spectral_normalization, slow=True),
+    "transposed": Kind(transposed, slow=True),
     "single_map": Kind(single_map, similarity=Gaussian),
     "time_distributed": Kind(time_distributed, clips),
-    "convolutional_lstm": Kind(convolutional_lstm, clips),
-    "nested": Kind(nested),
+    "convolutional_lstm": Kind(convolutional_lstm, clips, slow=True),
+    "nested": Kind(nested, slow=True),
     "subclassed": Kind(subclassed),
     "tf_function": Kind(tf_function, refusal=UNCONFIGURED.format("Compiled")),
     "u_net": Kind(u_net),
-    "vae_mean": Kind(vae_mean, refusal=CALLABLE, fits=False),
+    "vae_mean": Kind(vae_mean, refusal=CALLABLE, fits=False, slow=True),
     # 97 % of 256 samples, and PGD, which has no similarity to lessen, as many; one of 24 is 4 %
     "vae_sampled": Kind(vae_sampled, least=0.9, noise="seeded", refusal=CALLABLE, fits=False),
     "mc_dropout": Kind(mc_dropout, noise="seeded"),
@@ -468,9 +469,9 @@ KINDS: dict[str, Kind] = {
         {"bounds": "features", "frozen_features": list(range(FEATURES, FEATURES + CODES))},
     ),
     "lstm": Kind(lstm, series, Gaussian),
-    "insensitive_lstm": Kind(functools.partial(lstm, 8), series, Gaussian),
+    "insensitive_lstm": Kind(functools.partial(lstm, 8), series, Gaussian, slow=True),
     "masked_gru": Kind(masked_gru, padded_series, Gaussian),
-    "causal": Kind(causal, series),
+    "causal": Kind(causal, series, slow=True),
     # 96 % of 256 samples, and PGD all: where it is sure, what is most similar keeps its class
     "classifier": Kind(
         classifier,

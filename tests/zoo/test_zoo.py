@@ -3,6 +3,7 @@
 import functools
 import json
 import warnings
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -14,6 +15,7 @@ from keras import layers, ops
 import keras_uae as uae
 from keras_uae.sharding import Shards
 from tests.keras_uae.sharding.shard_runs import invoke
+from tests.marks import slow
 from tests.zoo import models
 from tests.zoo.models import (
     IMAGE,
@@ -29,10 +31,15 @@ from tests.zoo.models import (
 
 COUNT, DRAWS = 24, 50
 ALONE = 2  # the sample that is attacked by itself, too
-NOISY = [name for name, kind in KINDS.items() if kind.noise]
-FITTED = [name for name, kind in KINDS.items() if kind.fits]
 
-every_kind = pytest.mark.parametrize("name", KINDS)
+
+def of_kinds(wanted: Callable[[Kind], Any] = lambda _: True) -> pytest.MarkDecorator:
+    """A test of every kind that is wanted."""
+    names = [name for name, kind in KINDS.items() if wanted(kind)]
+    return pytest.mark.parametrize("name", [slow(n) if KINDS[n].slow else n for n in names])
+
+
+every_kind = of_kinds()
 
 
 class Run(NamedTuple):
@@ -82,7 +89,7 @@ def test_most_samples_have_an_example(name):
     assert not found.frozen.any()
 
 
-@pytest.mark.parametrize("name", [name for name in KINDS if name not in NOISY])
+@of_kinds(lambda kind: not kind.noise)
 def test_success_holds_outside_of_the_attack(name):
     kind, model, _, x, found, _, warned = run(name)
     f = kind.f(kind.predict(model), x, with_examples(x, found))
@@ -93,7 +100,7 @@ def test_success_holds_outside_of_the_attack(name):
     assert masked == [True] * (name == "masked_gru")  # its loss leaves the padding out
 
 
-@pytest.mark.parametrize("name", NOISY)
+@of_kinds(lambda kind: kind.noise)
 def test_success_holds_on_average_where_the_model_draws(name):
     """The attack judges by 16 draws, of which no number makes all of the borderline ones right."""
     kind, model, _, x, found, _, warned = run(name)
@@ -151,7 +158,7 @@ def test_examples_stay_where_the_data_lie(name):
         np.testing.assert_array_equal(found.x[:, frozen], x[:, frozen])
 
 
-@pytest.mark.parametrize("name", [name for name in KINDS if name not in NOISY])
+@of_kinds(lambda kind: not kind.noise)
 def test_a_sample_alone_gives_the_same(name):
     """Of `exact` batches, which are filled up: with the same operations on the same shapes."""
     *_, found, alone, _ = run(name)
@@ -174,7 +181,7 @@ def test_units_do_not_matter():
 # training on it
 
 
-@pytest.mark.parametrize("name", FITTED)
+@of_kinds(lambda kind: kind.fits)
 def test_a_compiled_model_trains_on_the_examples(name):
     kind, model, _, x, found, *_ = run(name)
     weights = model.get_weights()
@@ -204,7 +211,7 @@ def test_it_trains_on_a_tf_dataset_and_on_examples_of_the_moment(name):
 # keeping it
 
 
-@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if not kind.refusal])
+@of_kinds(lambda kind: not kind.refusal)
 def test_an_attack_and_its_model_survive_json(name, tmp_path):
     kind, model, attack, x, *_ = run(name)
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(attack)))
@@ -220,7 +227,7 @@ def test_an_attack_and_its_model_survive_json(name, tmp_path):
             np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.refusal])
+@of_kinds(lambda kind: kind.refusal)
 def test_an_attack_that_cannot_be_saved_says_why_in_one_line(name):
     kind, _, attack, *_ = run(name)
     with pytest.raises((ValueError, NotImplementedError), match=kind.refusal) as caught:
@@ -240,7 +247,7 @@ def test_a_model_around_the_attack_is_saved(name, tmp_path):
     assert (result != x[: kind.batch]).any()
 
 
-@pytest.mark.parametrize("name", ["without_input", "normalization", "lstm", "fixed_batch"])
+@pytest.mark.parametrize("name", ["without_input", "normalization", slow("lstm"), "fixed_batch"])
 def test_the_command_line_finds_the_same(name, tmp_path):
     kind, model, _, x, found, *_ = run(name)
     path, data, out = (tmp_path / each for each in ("model.keras", "x.npy", "uaes"))
@@ -348,7 +355,7 @@ def noisy_with_batch():
 
 @pytest.mark.parametrize(
     ("build", "attack"),
-    [(noisy_with_inputs, uae.PGDAttack), (noisy_with_batch, uae.MinMaxAttack)],
+    [(noisy_with_inputs, uae.PGDAttack), slow(noisy_with_batch, uae.MinMaxAttack)],
 )
 def test_noise_is_averaged_where_a_batch_cannot_be_made_longer(build, attack):
     model = build()

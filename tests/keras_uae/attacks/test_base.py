@@ -19,6 +19,7 @@ from keras_uae.results import ROW_FIELDS
 from keras_uae.similarity import L2, MINE, SIMILARITIES, Convolution, Gaussian
 from tests import tiny_models
 from tests.keras_uae.similarity.test_transport import exact_distance
+from tests.marks import slow
 
 COUNT, BATCH, STEPS, SEED = 7, 4, 5, 5
 ROUNDING = 1e-9  # of float64, through a whole attack
@@ -279,7 +280,7 @@ def test_a_revived_attack_finds_the_same(name):
     assert_same_bits(generate(clone, x), found)
 
 
-@pytest.mark.parametrize("name", ["gaussian", "warm_start", "model_nested"])
+@pytest.mark.parametrize("name", ["gaussian", slow("warm_start"), "model_nested"])
 def test_the_batch_size_does_not_matter(name):
     _, attack, x, found, *_ = run(name)
     clone = MinMaxAttack.from_config(attack.get_config())

@@ -10,6 +10,7 @@ from keras import layers
 
 import keras_uae as uae
 from tests import tiny_models
+from tests.marks import slow
 from tests.tiny_models import SHAPE
 
 
@@ -151,7 +152,7 @@ def test_labels_that_the_attack_cannot_take_are_refused_before_the_training():
         uae.RefreshUAEs(data, attack)
 
 
-@pytest.mark.parametrize("similarity", ["conv", "bivariate", "gaussian"])
+@pytest.mark.parametrize("similarity", ["conv", slow("bivariate"), slow("gaussian")])
 def test_a_pipeline_whose_batch_size_is_unknown(similarity):
     """And two batch sizes in one trace."""
     x = tiny_models.images(20)

@@ -10,6 +10,7 @@ import keras_uae as uae
 from keras_uae.criteria.base import evaluated_model
 from tests import tiny_models
 from tests.keras_uae.attacks.test_functions import autoencoder, f, samples
+from tests.marks import slow
 
 
 class Sampled(layers.Layer):
@@ -23,7 +24,7 @@ class Sampled(layers.Layer):
         return x + keras.random.normal(keras.ops.shape(x), stddev=0.05, seed=self.generator)
 
 
-@pytest.mark.parametrize("alone", [True, False], ids=["alone", "beside that of the model"])
+@pytest.mark.parametrize("alone", [True, slow(False)], ids=["alone", "beside that of the model"])
 def test_noise_of_the_criterion_is_judged_on_fresh_draws(alone):
     encode, noise, decode, x = layers.Dense(8), Sampled(), layers.Dense(4), samples(64)
     other = layers.Identity() if alone else Sampled()
@@ -106,9 +107,16 @@ def with_int8(model):
         layer.quantize("int8")
 
 
-@pytest.mark.parametrize("direct", [False, True], ids=["generate", "call"])
 @pytest.mark.parametrize(
-    "change", [with_lora, with_another_layer, with_another_activation, with_int8]
+    ("change", "direct"),
+    [
+        (with_another_activation, False),
+        (with_another_activation, True),
+        (with_lora, False),
+        (with_int8, False),
+        slow(with_another_layer, False),
+        *(slow(change, True) for change in (with_lora, with_another_layer, with_int8)),
+    ],
 )
 def test_a_model_that_was_changed_is_attacked_as_it_is_now(change, direct):
     model, x = autoencoder(), samples(32)

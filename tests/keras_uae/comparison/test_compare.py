@@ -18,6 +18,7 @@ from keras_uae.comparison import arms as arms_module
 from keras_uae.comparison.arms import default_arms, rows_of
 from keras_uae.comparison.identity import sums_of
 from keras_uae.comparison.progress import Progress
+from tests.marks import slow
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(size=(48, 8)).astype("float32")
@@ -113,7 +114,7 @@ def test_a_clone_and_a_function_that_builds_agree_in_what_they_do(found):
         assert each["last"] == pytest.approx(records(found[0])[key]["last"], rel=1e-4)
 
 
-@pytest.mark.parametrize("count", [1, 3, 6])
+@pytest.mark.parametrize("count", [slow(1), 3, slow(6)])
 def test_resumed_is_uninterrupted(found, tmp_path, monkeypatch, count):
     done = []
     add = comparison.run.Run.add

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 import keras_uae as uae
 from keras_uae.cli.app import app
+from tests.marks import slow
 
 RNG = np.random.default_rng(0)
 
@@ -20,7 +21,9 @@ def autoencoder(shape):
     return model
 
 
-@pytest.mark.parametrize("shape", [(6,), (6, 1), (1, 6), (6, 5), (6, 5, 1), (6, 5, 3), (2, 3, 2)])
+@pytest.mark.parametrize(
+    "shape", [(6,), (6, 1), slow((1, 6)), slow((6, 5)), slow((6, 5, 1)), (6, 5, 3), (2, 3, 2)]
+)
 def test_blind_spots_of_samples_of_any_shape_have_a_page(shape, tmp_path):
     x = RNG.uniform(size=(8, *shape)).astype("float32")
     report = uae.blind_spots(autoencoder(shape), x, steps=3, verbose=0)

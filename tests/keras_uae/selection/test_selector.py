@@ -22,6 +22,7 @@ import keras_uae as uae
 from keras_uae.selection import ConcreteFeatureSelector
 from keras_uae.selection.linear import greedy_linear_selection
 from keras_uae.selection.training import assign_columns
+from tests.marks import slow
 
 unsettled = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -150,6 +151,7 @@ def test_another_process_sees_the_same_features(selected, tmp_path):
     program = """
 import pickle, keras, numpy as np
 import keras_uae
+from tests.marks import slow
 x = np.load("x.npy")
 selector = pickle.load(open("selector.pickle", "rb"))
 model = keras.models.load_model("model.keras")
@@ -180,7 +182,7 @@ def test_its_network_can_be_attacked(selected):
         np.testing.assert_array_equal(variable, value)
 
 
-@pytest.mark.parametrize("gradient_estimator", ["gumbel_softmax", "straight_through"])
+@pytest.mark.parametrize("gradient_estimator", [slow("gumbel_softmax"), "straight_through"])
 def test_digits_are_restored_better_than_from_random_pixels(digits, gradient_estimator):
     x, x_test = (part.reshape(len(part), 64) for part in (digits.x_train, digits.x_test))
     selector = ConcreteFeatureSelector(

@@ -9,6 +9,7 @@ import pytest
 import keras_uae as uae
 from keras_uae.similarity import L2, MINE, Convolution, Gaussian, RandomSampling
 from tests import tiny_models
+from tests.marks import slow
 
 
 def pairs(rho, count=3, size=24):
@@ -76,7 +77,7 @@ def through_few_maps(count, channels=1):
     return keras.Model(inputs, keras.layers.Conv2DTranspose(channels, 3)(maps))
 
 
-@pytest.mark.parametrize("count", [8, 16, 33])
+@pytest.mark.parametrize("count", [slow(8), 16, slow(33)])
 def test_no_more_is_claimed_than_the_pairs_that_judge_can_tell(count):
     """It was 10⁶ nats and more."""
     x = np.random.default_rng(0).uniform(size=(12, 8, 8, 1)).astype("float32")
