@@ -1,8 +1,8 @@
 """How well classifiers withstand perturbations: Figures 6 to 9, and 10 (a) with its control.
 
-For every seed, classifiers are trained on the images alone, with as many duplicates, and with UAEs
-of a convolutional autoencoder, by standard and by adversarial training, or by TRADES, and attacked
-over ε: see `PARTS` of robustness_curves.py.
+For every seed, classifiers are trained on the images alone, with as many duplicates, with UAEs of
+a convolutional autoencoder, and with noise as large as these, by standard and by adversarial
+training, or by TRADES, and attacked over ε: see `PARTS` of robustness_curves.py.
 
     python -m experiments.robustness
     python -m experiments.robustness --dataset mnist --parts trades --weights trades.npz
@@ -11,7 +11,7 @@ over ε: see `PARTS` of robustness_curves.py.
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -30,6 +30,7 @@ from experiments.engine.experiment import Experiment, Figure, Job, Piece
 from experiments.robustness_curves import PARTS, attacked, classifier, family, point
 from keras_uae._checks import Integer, Number
 from keras_uae.attacks.base import Attack
+from keras_uae.comparison import noise_like
 from models import ClassifierRecipe, get_recipe
 
 GREY_EPSILONS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0)
@@ -181,9 +182,14 @@ def find(job: Job[Config]) -> dict[str, Any]:
 def train(job: Job[Config]) -> dict[str, Any]:
     """The classifier of a row, trained on the images and what it adds to them."""
     config, row = job.config, job.name
-    added: Any = job.data.x_train if row.endswith("-duplicate") else []
-    added = job.uaes("uae") if row.endswith("-uae") else added
-    return classifiers.train(job, config.recipe_of(row), added, **config.effort(row))
+    x = job.data.x_train
+    added: dict[str, Callable[[], Any]] = {
+        "duplicate": lambda: x,
+        "noise": lambda: noise_like(x, job.uaes("uae").x, "gaussian", job.seed),
+        "uae": lambda: job.uaes("uae"),
+    }
+    images = added.get(row.rpartition("-")[2], list)()
+    return classifiers.train(job, config.recipe_of(row), images, **config.effort(row))
 
 
 def attack(job: Job[Config], *, row: str, method: str, epsilon: float) -> dict[str, Any]:
@@ -211,7 +217,8 @@ EXPERIMENT = Experiment(
     legend="Success rate of the attack (ASR) for each ε on test images that the classifier gets "
     "right, mean ± std over the seeds; low is robust. Accuracy: on all test images, unperturbed. "
     "The duplicate control is trained on as many images in as many steps as the row with UAEs: "
-    "what the UAEs themselves bring is the difference between these two.",
+    "what the UAEs themselves bring is the difference between these two. Noise: Gaussian, with the "
+    "L2 norm of the UAE of each image.",
     title=lambda config: f"Robustness of classifiers: {config.dataset}, {config.model} classifier",
     introduction=lambda config: (
         f"Classifiers are trained on {config.train_size} images and attacked on "

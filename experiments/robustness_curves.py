@@ -18,15 +18,17 @@ from experiments.engine.tables import Sheet
 ROWS = {
     "standard": "Standard",
     "standard-duplicate": "Standard, duplicates",
+    "standard-noise": "Standard, noise",
     "standard-uae": "Standard, UAEs",
     "madry": "Adversarial training",
     "madry-duplicate": "Adversarial, duplicates",
+    "madry-noise": "Adversarial, noise",
     "madry-uae": "Adversarial, UAEs",
     "trades": "TRADES",
 }
 METHODS = {"pgd": "PGD", "minmax": "MinMax"}
 # What is trained and attacked in a part, the row and the method.
-ADDITIONS = ("", "-duplicate", "-uae")
+ADDITIONS = ("", "-duplicate", "-noise", "-uae")
 PARTS = {
     "standard": [(f"standard{each}", "pgd") for each in ADDITIONS],
     "adversarial": [(f"madry{each}", "pgd") for each in ADDITIONS],
@@ -40,7 +42,7 @@ CLAIMS = {
     "madry": ("lower than or comparable to that without", COMPARABLE),
 }
 GRID_SIZE = 10  # images of a grid, one of each class
-COLORS = {"duplicate": GREEN, "uae": BLUE, "pgd": ORANGE, "minmax": BLUE}
+COLORS = {"duplicate": GREEN, "noise": ORANGE, "uae": BLUE, "pgd": ORANGE, "minmax": BLUE}
 
 
 def family(row: str) -> str:
@@ -93,7 +95,7 @@ def summarize(records: Records) -> dict[str, Any]:
     """Test accuracies by row, "curves" of success rates by row and method, spreads over the seeds.
 
     "differences" are, for the rows with UAEs, `curve_differences` from the row without additions
-    and from the duplicate control.
+    from the duplicate control, and from noise of the size of the UAEs.
     """
     rates = statistics.rates(records, "row", "method")
     curves: dict[str, dict[str, Any]] = {}
@@ -104,7 +106,7 @@ def summarize(records: Records) -> dict[str, Any]:
             reference: statistics.curve_differences(
                 rates[row, "pgd"], rates.get((reference, "pgd"), {})
             )
-            for reference in (family(row), f"{family(row)}-duplicate")
+            for reference in (f"{family(row)}{added}" for added in ADDITIONS[:-1])
         }
         for row in curves
         if row.endswith("-uae")
@@ -157,12 +159,14 @@ def sentences(config: Any, summary: dict[str, Any]) -> list[str]:
 
 
 def _augmentation(kind: str, reference: str, points: Sequence[Mapping[str, Any]]) -> str:
-    """UAEs next to nothing, or to the duplicates, which decide."""
+    """UAEs next to nothing, to the duplicates, which decide, or to noise of their size."""
     if reference == kind:
         claim, limit = CLAIMS[kind]
         holds = all(known_mean(each["difference"]) < limit for each in points)
         found = "so it is here" if holds else "here it is not at every ε"
         verdict = f"The paper finds it {claim}: {found}."
+    elif reference.endswith("-noise"):
+        verdict = verdicts.on_help(points, "the direction of the perturbation")
     else:
         verdict = verdicts.on_help(points)
     names = f"**{ROWS[f'{kind}-uae']}** against *{ROWS[reference]}*"

@@ -21,8 +21,10 @@ gc.freeze()
 
 
 # The longest are begun first, or one worker would be left with one of them at the end
-LONGEST = ("test_zoo.py", "test_docs.py", "test_compare.py", "test_selector.py", "test_base.py")
-LONGEST += ("test_contrastive.py", "test_benchmark.py", "test_ablation.py", "test_side_by_side.py")
+LONGEST = {
+    *("test_zoo.py", "test_docs.py", "test_compare.py", "test_selector.py", "test_base.py"),
+    *("test_contrastive.py", "test_benchmark.py", "test_ablation.py", "test_side_by_side.py"),
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -86,10 +86,14 @@ def on_rates(points: Sequence[Mapping[str, Any]]) -> str:
     return f"the ASR of PGD is {words} on average, lower at {lower} of {len(gaps)} ε."
 
 
-def on_help(points: Sequence[Mapping[str, Any]]) -> str:
-    """Whether perturbations help: `points` are differences to the duplicate control."""
+def on_help(points: Sequence[Mapping[str, Any]], what: str = "the perturbation itself") -> str:
+    """Whether `what` helps: `points` are differences to a control that has all but that."""
     gaps = [known_mean(point["difference"]) for point in points]
-    always = sum(point["lower"] == point["difference"]["count"] for point in points)
-    if sum(gaps) < 0 and always > len(points) / 2:
-        return "So the perturbation itself helps."
-    return "So what it brings is nothing, or no larger than what the seeds make."
+    always = [point for point in points if point["lower"] == point["difference"]["count"]]
+    if sum(gaps) < 0 and len(always) > len(points) / 2:
+        return f"So {what} helps."
+    nothing = "what it brings is nothing, or no larger than what the seeds make."
+    if not always:
+        return f"So {nothing}"
+    where = ", ".join(f"{point['epsilon']:.3g}" for point in always)
+    return f"It is lower in all seeds at ε = {where}; elsewhere {nothing}"

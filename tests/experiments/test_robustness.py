@@ -51,6 +51,7 @@ def test_additions_are_as_many_in_as_many_steps(finished, digits):
         "autoencoder": 200,
         "standard": 200,
         "standard-duplicate": 400,
+        "standard-noise": 400,
         "standard-uae": 400,
         "trades": 200,
     }
