@@ -46,13 +46,23 @@ def as_model(model: Any) -> keras.Model:
     return model if isinstance(model, keras.Layer) else CallableModel(model)
 
 
-def check_one_input(owner: str, model: Any) -> None:
-    """Raise ValueError if a model takes several inputs."""
-    inputs = getattr(model, "input_shape", None)
-    if isinstance(inputs, (list, dict)) and len(inputs) > 1:
+ATTACK_ONE = (
+    "attack one of several by MinMaxAttack(model, attacked=…), and train it on batches of its "
+    "examples and the other inputs"
+)
+EVALUATE_ONE = (
+    "evaluate it as a function of one of several, lambda x: model({'image': x, …}), with the "
+    "others of all samples as tensors and batch_size=len(x)"
+)
+
+
+def check_one_input(owner: str, model: Any, way: str = ATTACK_ONE) -> None:
+    """Raise ValueError, which says the `way` out, if a model takes several inputs."""
+    held = isinstance(model, HeldInputs)  # there is nothing to hold outside of an attack
+    inputs = getattr(model.model if held else model, "input_shape", None)
+    if held or (isinstance(inputs, (list, dict)) and len(inputs) > 1):
         raise ValueError(
-            f"`model` of {owner} must have one input; attack one of several by MinMaxAttack(model, "
-            f"attacked=…), and train it on batches of its examples and the other inputs. "
+            f"`model` of {owner} must have one input; {way}. "
             f"Received: model {model.name!r} with inputs of shape {inputs}."
         )
 

@@ -10,6 +10,7 @@ from keras import layers
 
 from keras_uae._checks import check_bounds, check_integer, check_samples
 from keras_uae._inputs import check_representable
+from keras_uae._model_layers import EVALUATE_ONE, check_one_input
 from keras_uae.evaluation.distances import KernelDistance, frechet_distance, kernel_distance
 
 
@@ -81,6 +82,7 @@ def extract_features(
         >>> extract_features(penultimate(classifier), x).shape  # (n, d)
     """
     owner = "extract_features"
+    check_one_input(owner, extractor, EVALUATE_ONE)
     bounds = getattr(extractor, "bounds", (-np.inf, np.inf))
     x = check_samples(owner, x, bounds=bounds, name=name)
     check_representable(owner, x, name=name)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_uae._checks import check_integer, check_samples
 from keras_uae._inputs import check_representable
-from keras_uae._model_layers import as_model
+from keras_uae._model_layers import EVALUATE_ONE, as_model, check_one_input
 from keras_uae.criteria import Criterion, check_criterion
 from keras_uae.criteria.reconstruction import doubts_of
 
@@ -29,6 +29,7 @@ def reconstruction_error(model: keras.Model, x: Any, *, batch_size: int = 256) -
 
         >>> uae.reconstruction_error(autoencoder, x_test)
     """
+    check_one_input("reconstruction_error", model, EVALUATE_ONE)
     x = check_samples("reconstruction_error", x, bounds=(-np.inf, np.inf))
     check_representable("reconstruction_error", x, name="x")
     model, total = as_model(model), 0.0
@@ -63,6 +64,7 @@ def criterion_values(criterion: Criterion, x: Any, z: Any, *, batch_size: int = 
 
         >>> uae.criterion_values(uae.Reconstruction(autoencoder), x, found.x)
     """
+    check_one_input("criterion_values", getattr(criterion, "model", None), EVALUATE_ONE)
     x = check_samples("criterion_values", x, bounds=(-np.inf, np.inf))
     z = check_samples("criterion_values", z, bounds=(-np.inf, np.inf), name="z")
     for name, samples in {"x": x, "z": z}.items():

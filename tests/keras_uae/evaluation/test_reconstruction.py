@@ -174,3 +174,29 @@ def test_bad_input_is_named(x):
         success_rate(model.output, x, x)
     with pytest.raises(ValueError, match=r"one value a sample.*shape \(7, 7\) for a batch of 7"):
         success_rate(lambda x, z: x[:, 0, 0, 0] - z[:, 0, 0], x, x)  # broadcast by mistake
+
+
+def test_a_model_of_several_inputs_is_evaluated_as_a_function_of_one(x):
+    image = keras.Input(tiny_models.SHAPE, name="image")
+    shift = keras.Input((1, 1, 1), name="shift")
+    model = keras.Model({"image": image, "shift": shift}, image + shift)
+    attack = MinMaxAttack(model, attacked="image", steps=1)
+    others = np.linspace(0.1, 0.7, COUNT, dtype=np.float32).reshape(-1, 1, 1, 1)
+    for evaluate in (
+        lambda: reconstruction_error(model, x),
+        lambda: reconstruction_error(model, {"image": x, "shift": others}),
+        lambda: criterion_values(Reconstruction(model), x, x),
+        lambda: criterion_values(attack.criterion, x, x),
+        lambda: extract_features(model, x),
+    ):
+        with pytest.raises(ValueError, match=r"must have one input; .*model\({'image': x, "):
+            evaluate()
+
+    def function(x):
+        return model({"image": x, "shift": tf.constant(others)})
+
+    error = reconstruction_error(function, x, batch_size=COUNT)
+    assert error == pytest.approx(np.mean(others**2), rel=1e-5)
+    values = criterion_values(Reconstruction(function), x, x + others, batch_size=COUNT)
+    size = np.sqrt(x[0].size) * others.ravel()
+    np.testing.assert_allclose(values, 2 * size - size, rtol=1e-4)
