@@ -14,6 +14,7 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, Self
 
 import keras
@@ -147,16 +148,9 @@ def pieces(config: Config) -> Iterator[Piece]:
 
 def attack(job: Job[Config]) -> dict[str, Any]:
     """UAEs of the first network."""
-    x, config = flat(attacked(job)), job.config
-
-    def make() -> uae.MinMaxAttack:
-        # one of its own: the selector's settings decide what the network is made of
-        own = job.run.read(job.path("original.keras"), keras.models.load_model)
-        return config.attack(own, **ATTACKS[job.name])
-
+    x, make = flat(attacked(job)), partial(job.config.attack, **ATTACKS[job.name])
     attack = attacking.attack_on(job, job.model("original"), job.name, make)
-    found = attacking.find_uaes(job, attack, x)
-    return attacking.found_figures(x, found)
+    return attacking.found_figures(x, attacking.find_uaes(job, attack, x))
 
 
 def selector(config: Config, seed: int) -> ConcreteFeatureSelector:

@@ -11,6 +11,7 @@ Compare the reconstruction errors on the test images, with a control of equal bu
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -189,11 +190,7 @@ def find(job: Job[Config]) -> dict[str, Any]:
 
 def attack_of(job: Job[Config], row: Row, seed: int) -> uae.MinMaxAttack:
     """The attack of a row on the model of its base."""
-    config, shape = job.config, job.data.x_train.shape[1:]
-
-    def make() -> uae.MinMaxAttack:
-        return config.attack(config.untrained(shape), **ATTACKS[row.adds])
-
+    make = partial(job.config.attack, **ATTACKS[row.adds])
     return attacking.attack_on(job, job.model(row.base, seed), row.adds, make)
 
 

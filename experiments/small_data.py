@@ -15,6 +15,7 @@ Of many settings one seems good by chance: choose on some seeds, confirm on othe
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -188,11 +189,7 @@ def additions(
         return [x]
     paths = example_paths(job, row, place)
     if row.kind == "uae":
-        config = job.config
-
-        def make() -> uae.MinMaxAttack:
-            return config.attack(row.setting, config.recipe.build(x.shape[1:]))
-
+        make = partial(job.config.attack, row.setting)
         attack = attack_on(job, model or job.model("original"), row.setting, make)
         return [
             find_uaes(

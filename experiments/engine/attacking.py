@@ -95,12 +95,18 @@ def uae_label(similarity: str) -> str:
     return "MINE-UAE" if similarity in MINE else f"UAE ({similarity})"
 
 
-def attack_on(job: Job, model: keras.Model, name: Hashable, make: Callable[[], Made]) -> Made:
-    """The attack of that name, which `make` makes of an untrained model, on the weights of `model`.
+def attack_on(
+    job: Job, model: keras.Model, name: Hashable, make: Callable[[keras.Model], Made]
+) -> Made:
+    """The attack of that name, which `make` makes of a model, on one with the weights of `model`.
 
     It is made once for all seeds, and so traced once.
     """
-    attack = job.once(("attack", name), make, for_all=True)
+
+    def on_a_copy() -> Made:
+        return make(keras.models.clone_model(model))
+
+    attack = job.once(("attack", name), on_a_copy, for_all=True)
     attack.model.set_weights(model.get_weights())
     return attack
 
