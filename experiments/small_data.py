@@ -23,14 +23,13 @@ import keras
 import numpy as np
 
 import keras_uae as uae
-from experiments import small_data_tables as shown
+from experiments import small_data_rows as shown
 from experiments.data import COUNTS, Split, load
 from experiments.engine import training
 from experiments.engine.attacking import attack_figures, attack_on, attack_work, find_uaes
 from experiments.engine.config import Choice, ExperimentConfig, size
 from experiments.engine.experiment import Experiment, Figure, Job, Piece
-from experiments.small_data_rows import DUPLICATE, SETTINGS, Row
-from experiments.small_data_tables import TARGETS
+from experiments.small_data_rows import DUPLICATE, SETTINGS, TARGETS, Row
 from keras_uae.comparison import linear_probe, noise_like
 from keras_uae.comparison.noise import KINDS
 from keras_uae.comparison.training import Trained
