@@ -169,7 +169,7 @@ def time_methods(job: Job[Config]) -> dict[str, Any]:
         job.progress.advance(0, f"timing · {methods[index].name}")
 
     figures = {}
-    for row in compare(methods, round_robin(methods, config.rounds, tick), "mine"):
+    for row in compare(round_robin(methods, config.rounds, tick), "mine"):
         seconds = row["warm_up_seconds"] + sum(row["seconds"])
         figures[row["name"]] = {**row["summary"], "seconds": seconds}
     for name in reversed(figures):
