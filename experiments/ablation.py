@@ -10,6 +10,7 @@ ablation_rows.py.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Self
 
 import keras
@@ -132,11 +133,7 @@ def retrain(job: Job[Config]) -> dict[str, Any]:
 
 def attack_of(job: Job[Config], name: str) -> Attack:
     """The attack of a row."""
-    config, shape = job.config, job.data.x_train.shape[1:]
-
-    def make() -> Attack:
-        return config.attack(config.variants[name], get_recipe("conv").build(shape))
-
+    make = partial(job.config.attack, job.config.variants[name])
     return attack_on(job, job.model("original"), name, make)
 
 
@@ -172,7 +169,7 @@ def time_methods(job: Job[Config]) -> dict[str, Any]:
         job.progress.advance(0, f"timing · {methods[index].name}")
 
     figures = {}
-    for row in compare(methods, round_robin(methods, config.rounds, tick), "mine"):
+    for row in compare(round_robin(methods, config.rounds, tick), "mine"):
         seconds = row["warm_up_seconds"] + sum(row["seconds"])
         figures[row["name"]] = {**row["summary"], "seconds": seconds}
     for name in reversed(figures):

@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 import keras_uae as uae
 from experiments import paper
 from experiments.engine import plots
-from experiments.engine.attacking import SAMPLING_WORK
+from experiments.engine.attacking import attack_work
 from experiments.engine.job import Job
 from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, PURPLE, RED
 from experiments.engine.summary import Records, errors, judge, mean, names, spreads
@@ -39,7 +39,6 @@ SIMILARITIES = {
     "gaussian": "Gaussian, closed form",
 }
 DEFAULT = ("mine", "minmax", "alpha_0.01-beta_0.1", "start_0.2-decaying", "kappa_0")
-PROJECTIONS = 500  # K of the unit in which the work of sampling is counted
 AUGMENTATIONS = {"ga": "Gaussian noise", "flip_or_rotation": "Flip and rotation"}
 PRINTED = ("sensitivity", "similarity", "penalty")  # parts that the paper has a table of
 FIGURES = ("asr", "l2", "mi_again", "mi_self", "pairs", "better", "seconds")
@@ -116,7 +115,7 @@ def _margin(kappa: float) -> Variant:
 
 def _projections(count: int) -> Variant:
     settings = {"similarity": MINE(features=BivariateSampling(samples=count))}
-    work = max(1, SAMPLING_WORK["bivariate"] * count // PROJECTIONS)
+    work = attack_work("bivariate", 1, count)
     return Variant(f"random_{count}", f"MINE, K = {count}", settings, work=work)
 
 

@@ -26,7 +26,7 @@ from experiments.engine.autoencoders import AutoencoderConfig, train_original
 from experiments.engine.config import Choice, Epsilons, Seeds, size
 from experiments.engine.experiment import Experiment, Figure, Job, Piece
 from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, RED
-from experiments.engine.summary import Records, by_seed, mean, spread
+from experiments.engine.summary import Records, by_seed, mean, names, spread
 from experiments.engine.tables import Column, Sheet, sheet, written
 from keras_uae._checks import Integer
 from keras_uae.attacks.geometry import STEP_RULES
@@ -147,11 +147,11 @@ def late_slope(curve: dict[str, Any]) -> float | None:
 
 def labels(config: Config) -> dict[str, str]:
     """Names in the files → in tables, in the figure and on the bar."""
-    names = {"original": "Autoencoder"}
+    called = {"original": "Autoencoder"}
     for name, (alpha, steps) in config.runs.items():
         fixed = name.startswith("alpha")
-        names[name] = f"α = {alpha:.3g}" if fixed else f"α = {alpha:.2g}, T = {steps}"
-    return names
+        called[name] = f"α = {alpha:.3g}" if fixed else f"α = {alpha:.2g}, T = {steps}"
+    return called
 
 
 def summarize(records: Records) -> dict[str, Any]:
@@ -161,10 +161,9 @@ def summarize(records: Records) -> dict[str, Any]:
     first one, "slope" the exponent with which the least so far falls in the second half of the
     curve. "horizons" is the exponent with which "least" falls with T where α = 1/√T.
     """
-    names = dict.fromkeys(row["name"] for row in records if row["stage"] == "attack")
     rows: dict[str, dict[str, Any]] = {}
     lasts: dict[int, float] = {}
-    for name in names:
+    for name in names(records, "attack"):
         found = [row for row in by_seed(records, "attack", name).values() if "curve" in row]
         if not found:
             continue

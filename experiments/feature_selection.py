@@ -14,6 +14,7 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, Self
 
 import keras
@@ -21,12 +22,11 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 import keras_uae as uae
-from experiments import feature_selection_figures as drawing
 from experiments import feature_selection_rows as rows
 from experiments import paper
 from experiments.data import PROTOCOLS, TABULAR, Split, load, names
 from experiments.engine import attacking, training
-from experiments.engine.attacking import AttackConfig, attacked
+from experiments.engine.attacking import PROJECTIONS, SAMPLINGS, AttackConfig, attacked
 from experiments.engine.config import Choice, size
 from experiments.engine.experiment import Experiment, Figure, Job, Piece
 from experiments.feature_selection_rows import ATTACKS, FIXED, NETWORKS, ROWS, SEEDED
@@ -41,8 +41,6 @@ FEATURES = {"digits": 16, "mice_protein": 10}  # the paper's M, of all others 50
 EPOCHS = {"default": 100, "published": 800}  # of `ConcreteFeatureSelector`, by its preset
 # more samples than these are attacked by MINE only where the paper's settings are wanted
 MINE_SAMPLES = 2_000
-PROJECTIONS = 500  # of the paper, section 6.2
-SAMPLINGS = {"random": similarities.RandomSampling, "bivariate": similarities.BivariateSampling}
 FORESTS = (0, 1, 2)  # their seeds, the same for every selection
 # Three forests and a look at all neighbours, in training samples of a network for each sample
 JUDGING_WORK = 10
@@ -130,8 +128,7 @@ def pieces(config: Config) -> Iterator[Piece]:
     """Networks and what their features are worth; no seed where that is the same for all."""
     count, added = size(config.train_size), size(config.attack_size)
     judging = count * JUDGING_WORK
-    whole = attacking.attack_work(config.similarity, config.steps)
-    one = max(config.steps, whole * config.projections // PROJECTIONS)
+    one = attacking.attack_work(config.similarity, config.steps, config.projections)
     for name in FIXED:
         yield Piece("features", None, name, judging, judge)
     for seed in config.seeds:
@@ -147,16 +144,9 @@ def pieces(config: Config) -> Iterator[Piece]:
 
 def attack(job: Job[Config]) -> dict[str, Any]:
     """UAEs of the first network."""
-    x, config = flat(attacked(job)), job.config
-
-    def make() -> uae.MinMaxAttack:
-        # one of its own: the selector's settings decide what the network is made of
-        own = job.run.read(job.path("original.keras"), keras.models.load_model)
-        return config.attack(own, **ATTACKS[job.name])
-
+    x, make = flat(attacked(job)), partial(job.config.attack, **ATTACKS[job.name])
     attack = attacking.attack_on(job, job.model("original"), job.name, make)
-    found = attacking.find_uaes(job, attack, x)
-    return attacking.found_figures(x, found)
+    return attacking.found_figures(x, attacking.find_uaes(job, attack, x))
 
 
 def selector(config: Config, seed: int) -> ConcreteFeatureSelector:
@@ -259,9 +249,9 @@ EXPERIMENT = Experiment(
     verdicts=rows.sentences,
     figures={
         "scores": Figure(
-            "Test error and accuracy of every row, a dot for each seed", drawing.scores
+            "Test error and accuracy of every row, a dot for each seed", rows.draw_scores
         ),
-        "features": Figure("The selected features", drawing.features),
+        "features": Figure("The selected features", rows.draw_features),
     },
     published=published,
 )

@@ -11,7 +11,7 @@ Compare the reconstruction errors on the test images, with a control of equal bu
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Annotated, Any, Self
 
 import keras
@@ -26,8 +26,17 @@ from experiments.engine import attacking, training
 from experiments.engine.attacking import AttackConfig, attacked, find_uaes, found_figures
 from experiments.engine.config import Choice, size
 from experiments.engine.experiment import Experiment, Figure, Job, Piece
-from experiments.engine.summary import by_seed
-from experiments.reconstruction_rows import ATTACKS, GROUPS, NOISE, ROWS, Row, chain, drawn
+from experiments.reconstruction_rows import (
+    ATTACKS,
+    GROUPS,
+    NOISE,
+    ROWS,
+    Row,
+    chain,
+    drawn,
+    followed,
+    shown_seed,
+)
 from models import RECIPES, Recipe
 
 # What the paper trains in place of the recipes of MNIST
@@ -189,11 +198,7 @@ def find(job: Job[Config]) -> dict[str, Any]:
 
 def attack_of(job: Job[Config], row: Row, seed: int) -> uae.MinMaxAttack:
     """The attack of a row on the model of its base."""
-    config, shape = job.config, job.data.x_train.shape[1:]
-
-    def make() -> uae.MinMaxAttack:
-        return config.attack(config.untrained(shape), **ATTACKS[row.adds])
-
+    make = partial(job.config.attack, **ATTACKS[row.adds])
     return attacking.attack_on(job, job.model(row.base, seed), row.adds, make)
 
 
@@ -230,39 +235,12 @@ def train(job: Job[Config]) -> dict[str, Any]:
     return {**training.errors(trained, job.data), **training.budget(trained)}
 
 
-def followed(config: Config) -> str:
-    """The row whose attack the report shows."""
-    return next(name for name in config.row_names if ROWS[name].attacks)
-
-
-def shown_seed(job: Job[Config]) -> int | None:
-    """The first seed whose attacked model has not diverged."""
-    trained = by_seed(job.run.records, "training", ROWS[followed(job.config)].base)
-    return next((s for s in job.config.seeds if trained[s]["test_error"] is not None), None)
-
-
 def follow(job: Job[Config]) -> None:
     """The attack on some images, iteration by iteration."""
     seed, x = shown_seed(job), attacked(job)[:TRACE_SIZE]
     if seed is not None:
         attack = attack_of(job, ROWS[job.name], seed)
         find_uaes(job, attack, x, path=job.path("trace.npz", seed), seed=seed, trace=True)
-
-
-def examples_figure(job: Job[Config], path: Path) -> None:
-    """UAEs of the first seed that has any."""
-    seed, name = shown_seed(job), followed(job.config)
-    if seed is not None:
-        found, model = job.uaes(name, seed), job.model(ROWS[name].base, seed)
-        drawing.examples(path, model, attacked(job), job.data.y_train[: len(found)], found)
-
-
-def trace_figure(job: Job[Config], path: Path) -> None:
-    """The attack that `follow` has followed."""
-    seed = shown_seed(job)
-    if seed is not None:
-        found = job.run.read(job.path("trace.npz", seed), uae.UAEs.load)
-        drawing.trace(path, found, job.config.similarity)
 
 
 def published(config: Config) -> dict[str, Any]:
@@ -297,15 +275,12 @@ EXPERIMENT = Experiment(
     ),
     verdicts=rows.sentences,
     figures={
-        "errors": Figure(
-            "Test error of every augmentation, a dot for each seed",
-            lambda job, path: drawing.errors(path, job.run.records, job.labels, job.config.printed),
-        ),
+        "errors": Figure("Test error of every augmentation, a dot for each seed", drawing.errors),
         "examples": Figure(
             "Originals, their UAEs, what the model makes of these, and the perturbation",
-            examples_figure,
+            drawing.examples,
         ),
-        "trace": Figure("The attack, iteration by iteration", trace_figure),
+        "trace": Figure("The attack, iteration by iteration", drawing.trace),
     },
     published=published,
 )

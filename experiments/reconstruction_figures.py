@@ -1,30 +1,32 @@
 """The figures of a reconstruction run."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 import keras_uae as uae
 from experiments.engine import plots
 from experiments.engine.attacking import MINE
+from experiments.engine.job import Job
 from experiments.engine.plots import BLUE, GREEN, GREY, LIGHT_GREEN, ORANGE, RED
 from experiments.engine.summary import by_seed, gains_over
-from experiments.reconstruction_rows import ROWS
+from experiments.reconstruction_rows import ROWS, followed, shown_seed
 
 # by what a row adds; what is left is conventional augmentation
 COLORS = {"mine": BLUE, "l2": ORANGE, "ga_0.01": GREEN, "ga_0.001": LIGHT_GREEN}
 
 
-def examples(
-    path: Path, model: keras.Model, x: np.ndarray, classes: np.ndarray, found: uae.UAEs
-) -> None:
+def examples(job: Job[Any], path: Path) -> None:
     """Originals, their UAEs, what the model makes of these, and the perturbation."""
+    seed, name = shown_seed(job), followed(job.config)
+    if seed is None:
+        return
+    found, model = job.uaes(name, seed), job.model(ROWS[name].base, seed)
+    classes = job.data.y_train[: len(found)]
     rows = _choose(classes, found.success, count=8)
-    x, z = x[rows], found.x[rows]
+    x, z = job.data.x_train[rows], found.x[rows]
     scale = float(np.abs(z - x).max()) or 1.0
     grey = {"cmap": "gray", "vmin": 0, "vmax": 1}
     lines: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
@@ -54,8 +56,12 @@ def examples(
             figure.colorbar(shown, ax=grid[-1, :], fraction=0.02, pad=0.01, **marks)
 
 
-def trace(path: Path, traced: uae.UAEs, similarity: str) -> None:
+def trace(job: Job[Any], path: Path) -> None:
     """The attack iteration by iteration: median and the band that holds 80 % of the images."""
+    seed, similarity = shown_seed(job), job.config.similarity
+    if seed is None:
+        return
+    traced = job.run.read(job.path("trace.npz", seed), uae.UAEs.load)
     information = similarity in (*MINE, "gaussian")
     panels = {
         "similarity": "mutual information (nats)" if information else f"similarity: {similarity}",
@@ -87,10 +93,9 @@ def trace(path: Path, traced: uae.UAEs, similarity: str) -> None:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)
 
 
-def errors(
-    path: Path, records: list[dict[str, Any]], labels: Mapping[str, str], printed: Mapping[str, Any]
-) -> None:
+def errors(job: Job[Any], path: Path) -> None:
     """Test errors with those of the paper, and the gain over the control, seed by seed."""
+    records, labels, printed = job.run.records, job.labels, job.config.printed
     values = {name: _errors(records, name) for name in labels}
     names = [n for n in labels if values[n] and ROWS[n].adds not in ("", "duplicate")]
     crowded = len(names) > 4

@@ -15,6 +15,7 @@ import tensorflow as tf
 import keras_uae as uae
 from experiments.engine import attacking, verdicts
 from experiments.engine import summary as statistics
+from experiments.engine.job import Job
 from experiments.engine.summary import Records, Summary, by_seed
 from experiments.engine.tables import OUTCOME, SECONDS, Column, Sheet, beside, sheet
 from keras_uae.attacks.presets import PRESETS
@@ -100,6 +101,17 @@ GROUPS = {
 def chain(name: str) -> list[str]:
     """The rows that add something to the originals, up to and with `name`."""
     return [] if name == "original" else [*chain(ROWS[name].base), name]
+
+
+def followed(config: Any) -> str:
+    """The row whose attack the report shows."""
+    return next(name for name in config.row_names if ROWS[name].attacks)
+
+
+def shown_seed(job: Job[Any]) -> int | None:
+    """The first seed whose attacked model has not diverged."""
+    trained = by_seed(job.run.records, "training", ROWS[followed(job.config)].base)
+    return next((s for s in job.config.seeds if trained[s]["test_error"] is not None), None)
 
 
 # Supplement 6.12: horizontal and vertical flips, and 10°, taken as the largest angle either way

@@ -15,6 +15,7 @@ Of many settings one seems good by chance: choose on some seeds, confirm on othe
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -22,14 +23,13 @@ import keras
 import numpy as np
 
 import keras_uae as uae
-from experiments import small_data_tables as shown
+from experiments import small_data_rows as shown
 from experiments.data import COUNTS, Split, load
 from experiments.engine import training
 from experiments.engine.attacking import attack_figures, attack_on, attack_work, find_uaes
 from experiments.engine.config import Choice, ExperimentConfig, size
 from experiments.engine.experiment import Experiment, Figure, Job, Piece
-from experiments.small_data_rows import DUPLICATE, SETTINGS, Row
-from experiments.small_data_tables import TARGETS
+from experiments.small_data_rows import DUPLICATE, SETTINGS, TARGETS, Row
 from keras_uae.comparison import linear_probe, noise_like
 from keras_uae.comparison.noise import KINDS
 from keras_uae.comparison.training import Trained
@@ -188,11 +188,7 @@ def additions(
         return [x]
     paths = example_paths(job, row, place)
     if row.kind == "uae":
-        config = job.config
-
-        def make() -> uae.MinMaxAttack:
-            return config.attack(row.setting, config.recipe.build(x.shape[1:]))
-
+        make = partial(job.config.attack, row.setting)
         attack = attack_on(job, model or job.model("original"), row.setting, make)
         return [
             find_uaes(

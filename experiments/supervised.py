@@ -21,23 +21,20 @@ import keras_uae as uae
 from experiments import supervised_rows as rows
 from experiments.data import Split
 from experiments.engine import classifiers
-from experiments.engine.attacking import SAMPLING_WORK, find_uaes, found_figures
+from experiments.engine.attacking import SAMPLINGS, attack_work, find_uaes, found_figures
 from experiments.engine.classifiers import ClassifierConfig, one_of_each
 from experiments.engine.config import Choice, Epsilons, Seeds, size
-from experiments.engine.experiment import Experiment, Job, Piece
+from experiments.engine.experiment import Experiment, Figure, Job, Piece
 from experiments.engine.information import information, mutual_information
-from experiments.supervised_figures import FIGURE_EPSILONS, FIGURES, images_of
-from experiments.supervised_rows import METHODS, comparison, distances, grid_row, random_row
+from experiments.supervised_rows import FIGURE_EPSILONS, METHODS, grid_row, images_of, random_row
 from keras_uae._checks import Integer
 from keras_uae.attacks import geometry
 from keras_uae.attacks.base import Attack
-from keras_uae.similarity import MINE, BivariateSampling, Convolution, RandomSampling
+from keras_uae.similarity import MINE, Convolution
 
 Make = Callable[..., Attack]
 Figures = dict[str, Any]
 CONV = MINE(features=Convolution())
-SAMPLINGS = {"random": RandomSampling, "bivariate": BivariateSampling}
-PROJECTIONS = 500  # K of the unit in which the work of sampling is counted
 EPSILONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of Figure 3
 PUBLISHED = (50, 96, 100, 200, 300, 400, 500, 600, 700, 800)  # K of Tables 2 and 8
 PRESETS: dict[str, dict[str, Any]] = {
@@ -128,9 +125,9 @@ class Config(ClassifierConfig):
         steps, kind = self.sampling_steps, self.sampling
         rows: dict[str, tuple[int, Make]] = {"conv": (steps, partial(self.minmax, steps=steps))}
         for count in self.projections:
-            work = max(1, steps * SAMPLING_WORK[kind] * count // PROJECTIONS)
             random = MINE(features=SAMPLINGS[kind](samples=count))
-            rows[random_row(count)] = work, partial(self.minmax, steps=steps, similarity=random)
+            make = partial(self.minmax, steps=steps, similarity=random)
+            rows[random_row(count)] = attack_work(kind, steps, count), make
         return rows
 
     @property
@@ -157,7 +154,7 @@ def pieces(config: Config) -> Iterator[Piece]:
             run = partial(search, make=make, trace=True)
             yield Piece("attack", seed, name, images * config.steps, run, mark="asr")
         yield Piece("comparison", seed, "minmax", 0, compare)
-        yield Piece("attack", seed, "clean", 0, lambda job: distances(job, images_of(job).x))
+        yield Piece("attack", seed, "clean", 0, lambda job: rows.distances(job, images_of(job).x))
         for name, (work, make) in config.samplings.items():
             run = partial(search, make=make, far=True)
             yield Piece("attack", seed, name, images * work, run, mark="asr")
@@ -178,7 +175,7 @@ def search(job: Job[Config], *, make: Make, trace: bool = False, far: bool = Fal
     x, y = images_of(job)
     found = find_uaes(job, attack, x, y, trace=trace)
     informed = information(attack.model, attack.similarity, x)(found)
-    away = distances(job, found.x[found.success]) if far else {}
+    away = rows.distances(job, found.x[found.success]) if far else {}
     return {**found_figures(x, found), **informed, **away}
 
 
@@ -187,7 +184,7 @@ def compare(job: Job[Config]) -> dict[str, Any]:
     model, x = job.model("classifier"), images_of(job).x
     minmax, penalty = (job.uaes(name) for name in METHODS)
     again = [mutual_information(model, CONV, x, each.x) for each in (minmax, penalty)]
-    return comparison(minmax, penalty, *again)
+    return rows.comparison(minmax, penalty, *again)
 
 
 def fill(job: Job[Config], *, make: Make, epsilon: float) -> dict[str, Any]:
@@ -221,7 +218,17 @@ EXPERIMENT = Experiment(
         "their originals as can be."
     ),
     verdicts=rows.sentences,
-    figures=FIGURES,
+    figures={
+        "iterations": Figure(
+            "Best mutual information so far by iteration (Figure 2)", rows.draw_iterations
+        ),
+        "grid": Figure(
+            "Examples over ε, with their classes, failures crossed out (Figure 3)", rows.draw_grid
+        ),
+        "samplings": Figure(
+            "Examples from feature maps and random projections (1 and 4)", rows.draw_samplings
+        ),
+    },
     published=lambda config: {
         **PRESETS["paper"],
         **{"attack_size": 1000, "step_rule": "raw", "initial_radius": 0.0, "epsilons": EPSILONS},

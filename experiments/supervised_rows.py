@@ -1,6 +1,7 @@
-"""The rows of a supervised run: what is recorded, tabulated and said of them."""
+"""The rows of a supervised run: what is recorded, tabulated, said and drawn of them."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -8,7 +9,10 @@ import numpy as np
 
 import keras_uae as uae
 from experiments import paper
+from experiments.engine import plots
+from experiments.engine.classifiers import Attacked, attacked, one_of_each, panel
 from experiments.engine.job import Job
+from experiments.engine.plots import BLUE, ORANGE
 from experiments.engine.summary import Records, by_seed, mean, names, spread, spreads
 from experiments.engine.tables import Column, Sheet, beside, sheet
 from keras_uae import evaluation
@@ -19,6 +23,8 @@ PAIRED = ("both", "ratio", "higher", "ratio_again", "higher_again", "best_early"
 REFERENCE_SIZE = 1000  # training images from which distances are measured
 CHECKPOINTS = 20  # points of Figure 2 that are kept in the records
 CLEAR = 0.05  # difference of two figures that is called one
+COLORS = {"minmax": BLUE, "penalty": ORANGE}
+FIGURE_EPSILONS = (1.0, 0.03)  # of Figures 1 and 4
 
 
 def random_row(projections: int) -> str:
@@ -47,6 +53,12 @@ def labels(config: Any) -> dict[str, str]:
             for epsilon in epsilons
         },
     }
+
+
+def images_of(job: Job[Any], seed: int | None = None) -> Attacked:
+    """The images that are attacked."""
+    model, count = job.model("classifier", seed), job.config.attack_size
+    return job.once("attacked", lambda: attacked(job.data, model, count), seed)
 
 
 def comparison(
@@ -218,3 +230,54 @@ def _samplings(config: Any, rows: dict[str, Any]) -> list[str]:
                 f"{claim}."
             )
     return lines
+
+
+def draw_iterations(job: Job[Any], path: Path) -> None:
+    """Figure 2: the best mutual information so far, mean ± std over the images with an example."""
+    with plots.canvas(path, (10.5, 4.2), 1, 2) as (_, (left, right)):
+        for name, color in COLORS.items():
+            best = best_so_far(job.uaes(name, job.config.seeds[0]))
+            there = ~np.isnan(best)
+            shown, steps = there.any(axis=0), np.arange(1, best.shape[1] + 1)
+            right.plot(steps, 100 * there.mean(axis=0), color=color, lw=2)
+            known = [column[~np.isnan(column)] for column in best[:, shown].T]
+            if known:
+                points = [{"mean": each.mean(), "std": each.std()} for each in known]
+                plots.band(left, steps[shown], points, job.labels[name], color, "-")
+        left.set_title("best mutual information so far (nats), mean ± std")
+        right.set_title("images with an example so far (%)")
+        right.set_ylim(0, 105)
+        for axes in (left, right):
+            axes.set_xlabel("iteration")
+            axes.grid(axis="y")
+        plots.legend(left, "best")
+
+
+def draw_grid(job: Job[Any], path: Path) -> None:
+    """Figure 3: PGD and MinMax over ε."""
+    panels = {
+        text: {f"ε = {each:g}": grid_row(method, each) for each in job.config.epsilons}
+        for text, method in (("PGD", "pgd"), ("MinMax", "minmax"))
+    }
+    _draw_grids(job, path, panels)
+
+
+def draw_samplings(job: Job[Any], path: Path) -> None:
+    """Figures 1 and 4: feature maps and random projections."""
+    lines = {
+        f"{text}\nε = {epsilon:g}": grid_row(method, epsilon)
+        for epsilon in FIGURE_EPSILONS
+        for text, method in (("convolution", "minmax"), ("random", "random"))
+    }
+    _draw_grids(job, path, {"": lines})
+
+
+def _draw_grids(job: Job[Any], path: Path, panels: dict[str, dict[str, str]]) -> None:
+    """Panels by title: the rows by the words before them."""
+    seed, images = job.config.seeds[0], images_of(job, job.config.seeds[0])
+    model, x = job.model("classifier", seed), images.x[one_of_each(images, job.config.grid_size)]
+    drawn = [
+        panel(title, model, x, {text: job.uaes(name, seed) for text, name in lines.items()})
+        for title, lines in panels.items()
+    ]
+    plots.image_grids(path, drawn)

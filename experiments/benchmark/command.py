@@ -18,6 +18,7 @@ from experiments.benchmark.cases import MODELS, PRESETS, Scale
 from experiments.benchmark.sections import SECTIONS, WORK
 from experiments.benchmark.tables import LEGEND, print_sheets
 from experiments.engine.config import Choice, check_settings
+from experiments.engine.exits import DONE, INTERRUPTED, REFUSED, fail
 from experiments.engine.progress import JobProgress
 from experiments.engine.records import versions, write_json
 
@@ -63,12 +64,11 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run the benchmark as the command line says; returns the exit code."""
     flags = (tyro.conf.FlagCreatePairsOff,)
     config = tyro.cli(Config, args=args, prog="python -m experiments.benchmark", config=flags)
-    errors = Console(stderr=True, highlight=False)
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         scale = config.scale()
     except ValueError as error:
-        errors.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        return 2
+        return fail(errors, error, REFUSED)
     # not at rest? the ratios stand it better than the times
     load = {"before": psutil.getloadavg()}
     content: dict[str, Any] = {
@@ -81,7 +81,7 @@ def main(args: Sequence[str] | None = None) -> int:
         "devices": [device.device_type for device in tf.config.list_logical_devices()],
         "load_average": load,
     }
-    code = 0
+    code = DONE
     try:
         with JobProgress(len(config.sections) * WORK, errors, config.quiet) as progress:
             for name in config.sections:
@@ -89,7 +89,7 @@ def main(args: Sequence[str] | None = None) -> int:
                     content[name] = SECTIONS[name].measure(scale, progress)
     except KeyboardInterrupt:
         errors.print("interrupted: what follows are the sections that are finished")
-        code = 130
+        code = INTERRUPTED
     load["after"] = psutil.getloadavg()
     report(config, content)
     return code

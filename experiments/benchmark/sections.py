@@ -1,5 +1,6 @@
 """The sections of the benchmark: what each measures, ready for JSON, and the tables of it."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -85,7 +86,7 @@ def measure(
     return [
         {
             **{"model": case.model, "batch": case.batch, "auto": case.auto},
-            "methods": compare(case.methods, [next(timings) for _ in case.methods], REFERENCE),
+            "methods": compare(itertools.islice(timings, len(case.methods)), REFERENCE),
         }
         for case in cases
     ]

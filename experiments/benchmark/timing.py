@@ -8,7 +8,7 @@ those of the clock: both are taken.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
@@ -78,6 +78,8 @@ class Method(NamedTuple):
 class Timing:
     """What the calls of a method took, one entry a round; memory in bytes."""
 
+    name: str
+    samples: int
     warm_up_seconds: float  # of the first call, which compiles and is not counted
     seconds: list[float] = field(default_factory=list)
     processor_seconds: list[float] = field(default_factory=list)
@@ -99,7 +101,9 @@ def round_robin(
         _, seconds, memory = timed(methods[index].run)
         return seconds, time.process_time() - begin, memory
 
-    timings = [Timing(call(index)[0]) for index in range(len(methods))]
+    timings = [
+        Timing(method.name, method.samples, call(index)[0]) for index, method in enumerate(methods)
+    ]
     for index in turns(len(methods), rounds):
         seconds, processor, memory = call(index)
         timings[index].seconds.append(seconds)
@@ -124,17 +128,12 @@ def timed(run: Callable[[], Any]) -> tuple[Any, float, PeakMemory]:
     return result, seconds, memory
 
 
-def compare(
-    methods: Sequence[Method], timings: Sequence[Timing], reference: str
-) -> list[dict[str, Any]]:
+def compare(timings: Iterable[Timing], reference: str) -> list[dict[str, Any]]:
     """Every repetition of every method, and its time as a multiple of `reference` in that round."""
-    rows = []
-    for method, timing in zip(methods, timings, strict=True):
-        ms = [1000 * seconds / method.samples for seconds in timing.seconds]
-        row = {"name": method.name, "samples": method.samples, **vars(timing)}
-        rows.append({**row, "ms_per_sample": ms})
+    rows: list[dict[str, Any]] = [dict(vars(timing)) for timing in timings]
     base = next(row for row in rows if row["name"] == reference)
     for row in rows:
+        row["ms_per_sample"] = [1000 * seconds / row["samples"] for seconds in row["seconds"]]
         row["ratio"] = ratios(row, base, "seconds")
         row["processor_ratio"] = ratios(row, base, "processor_seconds")
         keys = ("ms_per_sample", "ratio", "processor_ratio")

@@ -30,7 +30,10 @@ MINE = (
         if isinstance(make(similarities.Pixels()), similarities.MINE)
     ),
 )
-# An iteration of MINE on random projections, in training samples: hundreds of pairs of its own
+# what MINE on random projections draws them by
+SAMPLINGS = {"random": similarities.RandomSampling, "bivariate": similarities.BivariateSampling}
+PROJECTIONS = 500  # K of the paper, section 6.2
+# An iteration of MINE on as many, in training samples: hundreds of pairs of its own
 SAMPLING_WORK = {"random": 100, "bivariate": 40}
 # the attack that the paper's numbers were made with, in place of the settings of a run
 PUBLISHED: dict[str, Any] = {**PRESETS["published_code"], "epsilon": 1.0}
@@ -85,9 +88,10 @@ class AttackConfig(ExperimentConfig):
         return uae.MinMaxAttack.from_preset(self.attack_preset, model, **{**chosen, **settings})
 
 
-def attack_work(similarity: str, steps: int) -> int:
+def attack_work(similarity: str, steps: int, projections: int = PROJECTIONS) -> int:
     """What attacking one sample takes, in the unit of `Piece.work`, and roughly."""
-    return steps * SAMPLING_WORK.get(similarity, 1)
+    work = steps * SAMPLING_WORK.get(similarity, 1)
+    return max(steps, work * projections // PROJECTIONS)
 
 
 def uae_label(similarity: str) -> str:
@@ -95,12 +99,18 @@ def uae_label(similarity: str) -> str:
     return "MINE-UAE" if similarity in MINE else f"UAE ({similarity})"
 
 
-def attack_on(job: Job, model: keras.Model, name: Hashable, make: Callable[[], Made]) -> Made:
-    """The attack of that name, which `make` makes of an untrained model, on the weights of `model`.
+def attack_on(
+    job: Job, model: keras.Model, name: Hashable, make: Callable[[keras.Model], Made]
+) -> Made:
+    """The attack of that name, which `make` makes of a model, on one with the weights of `model`.
 
     It is made once for all seeds, and so traced once.
     """
-    attack = job.once(("attack", name), make, for_all=True)
+
+    def on_a_copy() -> Made:
+        return make(keras.models.clone_model(model))
+
+    attack = job.once(("attack", name), on_a_copy, for_all=True)
     attack.model.set_weights(model.get_weights())
     return attack
 

@@ -19,7 +19,7 @@ from experiments.engine.tables import (
 from experiments.report import rows as reading
 from experiments.report.restored import data
 from experiments.report.runs import FoundRun
-from experiments.small_data_tables import HEADINGS, TARGETS
+from experiments.small_data_rows import HEADINGS, TARGETS
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ import pytest
 from rich.console import Console
 from sklearn.decomposition import PCA
 
-from experiments import feature_selection_figures as figures
 from experiments import paper
 from experiments.data import Split
 from experiments.engine import plots
@@ -19,6 +18,8 @@ from experiments.engine.verdicts import departures
 from experiments.feature_selection import EXPERIMENT, Config, main, pieces, published, selector
 from experiments.feature_selection_rows import (
     ROWS,
+    draw_features,
+    draw_scores,
     greatest_loadings,
     greatest_variance,
     labels,
@@ -285,7 +286,7 @@ def made_job(x: np.ndarray, made=None, **settings) -> SimpleNamespace:
 def test_figures_are_drawn(tmp_path):
     images = np.random.default_rng(0).random((5, 2, 2, 3))
     for name, x in (("pixels", images), ("frequencies", images.reshape(5, 12))):
-        for figure in (figures.scores, figures.features):
+        for figure in (draw_scores, draw_features):
             figure(made_job(x), tmp_path / "figure.png")
             assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG"), name
             (tmp_path / "figure.png").unlink()
@@ -305,7 +306,7 @@ def test_pixels_are_those_of_the_seed_or_of_all_seeds(drawn, tmp_path):
         if row["stage"] == "features":
             row["features"] = [0] if row["seed"] is None else [row["seed"]]
     job = made_job(np.zeros((5, 2, 2, 1)), made, seeds=(1, 0))
-    figures.features(job, tmp_path)
+    draw_features(job, tmp_path)
     corners = {
         axes.get_title(): [patch.get_xy() for patch in axes.patches]
         for axes in drawn[0].axes
@@ -322,6 +323,6 @@ def test_frequencies_are_shares_of_the_seeds(drawn, tmp_path):
         "features"
     ] = [0]
     job = made_job(np.zeros((5, 12)), made)
-    figures.features(job, tmp_path)
+    draw_features(job, tmp_path)
     heights = [bar.get_height() for bar in drawn[0].axes[list(ROWS).index("mine")].patches]
     assert [heights[place] for place in (0, 1, 5, 11)] == [1, 0, 0.5, 0.5]

@@ -1,6 +1,7 @@
 """Summary, tables, sentences and figures of a reconstruction run, from made-up records."""
 
 import io
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from rich.console import Console
 import keras_uae as uae
 from experiments import paper
 from experiments import reconstruction_figures as figures
+from experiments.data import Split
 from experiments.engine.summary import spread
 from experiments.engine.tables import Sheet, print_sheet, show
 from experiments.engine.verdicts import departures, difference
@@ -182,6 +184,12 @@ def test_differences_in_words(gain, text):
     assert difference(gain) == text
 
 
+def finished(errors=ERRORS, printed=()) -> SimpleNamespace:
+    """What a figure reads of a job."""
+    run, settings = SimpleNamespace(records=records(errors)), SimpleNamespace(printed=printed)
+    return SimpleNamespace(run=run, labels=LABELS, config=settings)
+
+
 def test_diverged_trainings_are_reported_and_not_averaged(tmp_path):
     errors = {**ERRORS, "mine": (None, 0.0027), "l2": (None, None)}
     cells = columns(errors)
@@ -191,9 +199,9 @@ def test_diverged_trainings_are_reported_and_not_averaged(tmp_path):
     text = "\n".join(sentences(config(), summarize(records(errors))))
     assert "1 of the trainings diverged and is left out of the mean" in text
     assert "**L2-UAE**: every training diverged" in text
-    figures.errors(tmp_path / "errors.png", records(errors), LABELS, {})
+    figures.errors(finished(errors), tmp_path / "errors.png")
     nothing = {name: (None, None) for name in ERRORS}
-    figures.errors(tmp_path / "nothing.png", records(nothing), LABELS, {})
+    figures.errors(finished(nothing), tmp_path / "nothing.png")
     assert sentences(config(), summarize(records(nothing)))
 
 
@@ -216,8 +224,12 @@ def test_figures_of_the_attack_can_be_drawn(channels, successes, tmp_path):
     x = np.random.default_rng(0).random((20, 6, 6, channels), np.float32)
     found = some_uaes(x, np.arange(20) < successes)
     model = RECIPES["dense"].build((6, 6, channels))
-    figures.examples(tmp_path / "examples.png", model, x, np.arange(20) % 10, found)
-    figures.trace(tmp_path / "trace.png", found, "auto")
+    job = finished()
+    job.config, job.data = Config(), Split(x, np.arange(20) % 10, x, np.arange(20) % 10)
+    job.uaes, job.model, job.path = lambda *_: found, lambda *_: model, lambda *_: None
+    job.run.read = lambda *_: found
+    figures.examples(job, tmp_path / "examples.png")
+    figures.trace(job, tmp_path / "trace.png")
     for name in ("examples", "trace"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
@@ -231,6 +243,6 @@ def test_examples_show_successes_of_different_classes_first():
 
 def test_paper_errors_are_drawn(tmp_path):
     printed = paper.reconstruction("mnist", "conv")
-    figures.errors(tmp_path / "errors.png", records(), LABELS, printed)
+    figures.errors(finished(printed=printed), tmp_path / "errors.png")
     assert (tmp_path / "errors.png").stat().st_size > 10_000
     assert keras.utils.img_to_array(keras.utils.load_img(tmp_path / "errors.png")).std() > 1

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 import keras_uae as uae
-from experiments import small_data, small_data_rows, small_data_tables
+from experiments import small_data, small_data_rows
 from experiments.small_data import Config, main, round_steps
-from experiments.small_data_rows import Row
-from experiments.small_data_tables import summarize, verdicts
+from experiments.small_data_rows import Row, summarize, verdicts
 from keras_uae.comparison.noise import KINDS
 from keras_uae.comparison.training import Trainer
 from models import get_recipe
@@ -34,7 +33,7 @@ def finished(tmp_path_factory) -> Path:
 
 def one_kind(patch: pytest.MonkeyPatch) -> None:
     """There is one kind of noise, which is like the others to all but `noise_like`."""
-    for module in (small_data, small_data_rows, small_data_tables):
+    for module in (small_data, small_data_rows):
         patch.setattr(module, "KINDS", {"shuffled": KINDS["shuffled"]})
 
 

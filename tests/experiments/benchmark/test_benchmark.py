@@ -165,13 +165,12 @@ def test_peak_memory_sees_what_is_gone_again():
 
 
 def test_comparison_of_numbers_made_up():
-    methods = [Method("PGD", 10, int), Method("other", 5, int)]
     empty = {"memory_before": [1, 1, 1], "memory_peak": [2, 2, 2]}
     timings = [
-        Timing(9.0, [1.0, 2.0, 4.0], [2.0, 2.0, 2.0], **empty),
-        Timing(9.0, [1.0, 1.5, 8.0], [2.0, 3.0, 4.0], **empty),
+        Timing("PGD", 10, 9.0, [1.0, 2.0, 4.0], [2.0, 2.0, 2.0], **empty),
+        Timing("other", 5, 9.0, [1.0, 1.5, 8.0], [2.0, 3.0, 4.0], **empty),
     ]
-    base, other = compare(methods, timings, "PGD")
+    base, other = compare(timings, "PGD")
     assert base["ms_per_sample"] == [100, 200, 400]
     assert base["ratio"] == [1, 1, 1]
     assert other["ms_per_sample"] == [200, 300, 1600]

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from experiments.benchmark import published, selector
+from experiments import selector_benchmark as selector
+from experiments.benchmark import published
 from experiments.data import load
 
 
