@@ -54,10 +54,12 @@ class _ToldBar(Progress):
     def __init__(self, tell: Tell):
         self._tell = tell
 
-    def count(self, work: float, label: str) -> None:
+    def advance(self, work: float, label: str) -> None:
+        super().advance(work, label)
         self._tell(("advance", (work, label)))
 
-    def leave_out(self, work: float) -> None:
+    def skip(self, work: float) -> None:
+        super().skip(work)
         self._tell(("skip", (work,)))
 
     def say(self, line: str) -> None:
@@ -180,7 +182,7 @@ def _work(
     threads: int,
 ) -> None:
     """What a process does: all pieces of a seed, then those of the next one that it is given."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a KeyboardInterrupt
     tf.config.threading.set_intra_op_parallelism_threads(max(threads, 1))
     run.tell = pipe.send
     job = Job(config, data, run, _ToldBar(pipe.send), labels)
@@ -196,7 +198,3 @@ def _work(
     except Exception as error:
         error.add_note(traceback.format_exc())
         pipe.send(("error", (error,)))
-
-
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
