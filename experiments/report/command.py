@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from experiments.engine.exits import DONE, FAILED, REFUSED, fail
+from experiments.engine.experiment import DONE, FAILED, REFUSED, fail
 from experiments.report import pages
 from experiments.report.page import render
 from experiments.report.runs import find
