@@ -9,7 +9,6 @@ from experiments.engine.summary import CONTROLS, by_seed, deciding, gains_over, 
 from experiments.engine.summary import rates as by_epsilon
 from experiments.reconstruction_rows import ROWS
 from experiments.report.answers import Line
-from experiments.report.restored import data, labels
 from experiments.report.runs import FoundRun
 
 ACCURACY: dict[str, Any] = {"measure": "more accuracy (points)", "ratio": False}
@@ -25,14 +24,14 @@ def reconstruction(run: FoundRun, rows: Iterable[str]) -> Iterator[Line]:
     for name in (each for each in rows if each in names(run.records, "training")):
         theirs = printed.get(name, {}).get("gain_original")
         gains = _errors(run, name, ROWS[name].base, ROWS[name].control)
-        yield _line(run, labels(run)[name], gains, theirs, model)
+        yield _line(run, run.labels[name], gains, theirs, model)
 
 
 def selection(run: FoundRun) -> Iterator[Line]:
     """Test errors of feature selectors, and how well trees classify by their features."""
     printed = paper.feature_selection(run.settings["dataset"])
     for name in (each for each in ("published", "mine") if each in names(run.records, "training")):
-        theirs, label = printed.get(name, {}), labels(run)[name]
+        theirs, label = printed.get(name, {}), run.labels[name]
         errors = _errors(run, name, "original", "duplicate")
         yield _line(run, label, errors, theirs.get("gain_original"))
         more = theirs["accuracy"] - printed["original"]["accuracy"] if theirs else None
@@ -41,7 +40,7 @@ def selection(run: FoundRun) -> Iterator[Line]:
 
 def contrastive(run: FoundRun) -> Iterator[Line]:
     """Accuracy of a linear classifier on the features, and the contrastive loss."""
-    theirs, label = paper.contrastive(run.settings["dataset"]).get("mine", {}), labels(run)["mine"]
+    theirs, label = paper.contrastive(run.settings["dataset"]).get("mine", {}), run.labels["mine"]
     accuracies = _accuracies(run, "training", "mine")
     yield _line(run, label, accuracies, theirs.get("accuracy_gain"), **ACCURACY)
     losses = [gains_over(run.records, "mine", each, "test_loss") for each in CONTROLS]
@@ -63,7 +62,7 @@ def methods(run: FoundRun) -> Iterator[Line]:
 
 def similarities(run: FoundRun) -> Iterator[Line]:
     """Test errors after retraining on UAEs by MINE, next to those by other similarities."""
-    printed, called = paper.printed("similarity", _key(run)), labels(run)
+    printed, called = paper.printed("similarity", _key(run)), run.labels
     trained = names(run.records, "training")
     for name in (each for each in SIMILARITIES if {"mine", each} <= {*trained}):
         errors, theirs = _errors(run, "mine", name, "duplicate"), printed.get(name)
@@ -92,7 +91,7 @@ def _line(
         "version": run.versions.get("keras_uae", ""),
         **more,
     }
-    return Line(data(run, model), added=added, gains=gains[0], over=gains[1], paper=theirs, **found)
+    return Line(run.data(model), added=added, gains=gains[0], over=gains[1], paper=theirs, **found)
 
 
 def _errors(run: FoundRun, name: str, original: str, control: str) -> Gains:
