@@ -49,7 +49,7 @@ def contrastive(run: FoundRun) -> Iterator[Line]:
 
 def methods(run: FoundRun) -> Iterator[Line]:
     """Mutual information by MinMax and by the penalty method; new estimates are the control."""
-    theirs = {name: row["mi"] for name, row in paper.printed("methods", _key(run)).items()}
+    theirs = {name: row["mi"] for name, row in _printed(run, "methods").items()}
     compared = by_seed(run.records, "comparison", "minmax").values()
     ratios = [
         [each[figure] - 1 for each in compared if each[figure] is not None]
@@ -62,7 +62,7 @@ def methods(run: FoundRun) -> Iterator[Line]:
 
 def similarities(run: FoundRun) -> Iterator[Line]:
     """Test errors after retraining on UAEs by MINE, next to those by other similarities."""
-    printed, called = paper.printed("similarity", _key(run)), run.labels
+    printed, called = _printed(run, "similarity"), run.labels
     trained = names(run.records, "training")
     for name in (each for each in SIMILARITIES if {"mine", each} <= {*trained}):
         errors, theirs = _errors(run, "mine", name, "duplicate"), printed.get(name)
@@ -74,7 +74,7 @@ def robustness(run: FoundRun, kind: str) -> Iterator[Line]:
     """Success rates of PGD on classifiers trained with UAEs, ε by ε."""
     rates = by_epsilon(run.records, "row", "method")
     curves = [rates.get((f"{kind}{each}", "pgd"), {}) for each in ("-uae", "", "-duplicate")]
-    return _lower(run, curves, paper.printed("robustness", _key(run)).get(kind, {}))
+    return _lower(run, curves, _printed(run, "robustness").get(kind, {}))
 
 
 def contrastive_robustness(run: FoundRun) -> Iterator[Line]:
@@ -120,6 +120,6 @@ def _lower(
         yield _line(run, added, gains, printed.get(f"{epsilon:.3g}"), model, **measure)
 
 
-def _key(run: FoundRun) -> str:
-    """The data set as `paper.json` calls it."""
-    return run.settings["dataset"].removesuffix("_first5k")
+def _printed(run: FoundRun, table: str) -> paper.Rows:
+    """What the paper prints of the data set, of which a run may have but a part."""
+    return paper.printed(table, run.settings["dataset"].removesuffix("_first5k"))
