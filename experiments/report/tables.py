@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
 from typing import Any
 
 from experiments import convergence, paper
@@ -52,12 +51,9 @@ def small_data(run: FoundRun) -> Rows:
 
 def robustness(run: FoundRun) -> Rows:
     """Accuracy and success rates of PGD by ε."""
-    summary = run.summary
+    summary, labels = run.summary, run.labels
     return {
-        row: (
-            run.labels[row],
-            {"accuracy": summary["accuracy"].get(row), **_rates(curves["pgd"])},
-        )
+        row: (labels[row], {"accuracy": summary["accuracy"].get(row), **_rates(curves["pgd"])})
         for row, curves in summary["curves"].items()
         if "pgd" in curves
     }
@@ -108,8 +104,8 @@ def block(table: Table, runs: Sequence[FoundRun]) -> str:
         found = table.read(run)
         kept = [found[name] for name in table.rows or found if name in found]
         if table.called:
-            first = chain([table.called(run)], repeat(""))
-            kept = [(next(first), {**row, "label": label}) for label, row in kept]
+            kept = [("", {**row, "label": label}) for label, row in kept]
+            kept[:1] = [(table.called(run), row) for _, row in kept[:1]]
         shown += kept
     if not shown:
         return f"Not run: {', '.join(table.runs)}."
