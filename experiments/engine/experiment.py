@@ -14,8 +14,8 @@ from experiments.engine.job import Job, Piece
 from experiments.engine.progress import JobProgress
 from experiments.engine.records import Records, RefusedRunError, Run
 from experiments.engine.report import Figure, write_report
+from experiments.engine.side_by_side import perform
 from experiments.engine.tables import Sheet, show
-from experiments.engine.work import perform
 from keras_uae import __version__
 from keras_uae._files import is_no_space
 
