@@ -101,7 +101,9 @@ def find(directory: Path) -> tuple[list[FoundRun], list[DamagedRun]]:
 def read(directory: Path, name: str) -> FoundRun:
     """The run in a directory; a `ValueError` names a file that is damaged."""
     config = _json(directory / "config.json")
-    settings, versions = (_mapping(config, key, "config.json") for key in ("config", "versions"))
+    for key in ("config", "versions"):
+        if not isinstance(config.get(key), dict):
+            raise ValueError(f"config.json is not that of a run: it has no {key}")
     records: Any = []
     if (directory / "metrics.json").exists():
         records = _json(directory / "metrics.json").get("records")
@@ -111,13 +113,7 @@ def read(directory: Path, name: str) -> FoundRun:
         raise ValueError("metrics.json has no records of finished work") from None
     report = directory / "report.md"
     text = _text(report) if report.exists() else None
-    return FoundRun(name, directory, settings, versions, seconds, text, records)
-
-
-def _mapping(content: dict[str, Any], key: str, file: str) -> dict[str, Any]:
-    if not isinstance(content.get(key), dict):
-        raise ValueError(f"{file} is not that of a run: it has no {key}")
-    return content[key]
+    return FoundRun(name, directory, config["config"], config["versions"], seconds, text, records)
 
 
 def _json(path: Path) -> dict[str, Any]:
