@@ -144,7 +144,7 @@ def attack(job: Job[Config]) -> dict[str, Any]:
     """
     x, model = attacked(job), job.model("original")
     found = find_uaes(job, attack_of(job, job.name), x)
-    figures = {**found_figures(x, found), **information(model, MINE(), x)(found)}
+    figures = {**found_figures(x, found), **information(model, MINE(), x, found)}
     rows = found.success
     if rows.any():
         change = uae.criterion_values(uae.Reconstruction(model), x[rows], found.x[rows])

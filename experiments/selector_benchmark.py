@@ -28,7 +28,7 @@ from experiments.benchmark.tables import print_sheets
 from experiments.benchmark.timing import Ticks, quartiles, timed, turns
 from experiments.data import Split, load, names
 from experiments.engine.config import Choice, check_settings
-from experiments.engine.exits import DONE, INTERRUPTED, REFUSED, fail
+from experiments.engine.experiment import DONE, INTERRUPTED, REFUSED, fail
 from experiments.engine.records import versions, write_json
 from experiments.engine.tables import Column, Sheet, sheet
 from keras_uae._checks import Integer, check_integer

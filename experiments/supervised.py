@@ -174,7 +174,7 @@ def search(job: Job[Config], *, make: Make, trace: bool = False, far: bool = Fal
     attack: Any = make(job.model("classifier"))
     x, y = images_of(job)
     found = find_uaes(job, attack, x, y, trace=trace)
-    informed = information(attack.model, attack.similarity, x)(found)
+    informed = information(attack.model, attack.similarity, x, found)
     away = rows.distances(job, found.x[found.success]) if far else {}
     return {**found_figures(x, found), **informed, **away}
 

@@ -18,7 +18,7 @@ from experiments.benchmark.cases import MODELS, PRESETS, Scale
 from experiments.benchmark.sections import SECTIONS, WORK
 from experiments.benchmark.tables import LEGEND, print_sheets
 from experiments.engine.config import Choice, check_settings
-from experiments.engine.exits import DONE, INTERRUPTED, REFUSED, fail
+from experiments.engine.experiment import DONE, INTERRUPTED, REFUSED, fail
 from experiments.engine.progress import JobProgress
 from experiments.engine.records import versions, write_json
 

@@ -111,6 +111,4 @@ def read_prepared(name: str, folder: Path) -> Raw:
         builder = builders[0]
         download(builder, name, str(folder), sources[0].urls[0])
     key = next(iter(builder.info.features))
-    xs, ys = zip(*(read_columns(builder, part, key) for part in builder.info.splits), strict=True)
-    train = len(xs[0]) if len(xs) > 1 else 0
-    return Raw(np.concatenate(xs), np.concatenate(ys).astype(np.int64), train)
+    return Raw.joined(read_columns(builder, part, key) for part in builder.info.splits)

@@ -33,31 +33,31 @@ OBJECTS, VIEWS, SIDE = 20, 72, 20
 
 def read_letters(paths: Sequence[Path]) -> Raw:
     """ISOLET as published: speakers 1 to 120 to train on, 30 others to test on."""
-    xs, ys = [], []
+    parts = []
     for path in paths:
         table, lines = read_table(path, LETTERS + 1)
-        xs.append(table[:, :-1])
-        ys.append(class_indices(path, table[:, -1], 26, lines))
-    return Raw(np.concatenate(xs).astype(np.float32), np.concatenate(ys), len(xs[0]))
+        parts.append((table[:, :-1], class_indices(path, table[:, -1], 26, lines)))
+    return Raw.joined(parts)
 
 
 def read_fifth(paths: Sequence[Path]) -> Raw:
     """The 1560 samples that the feature selection repository of ASU has made one file of."""
     x, y = read_matlab(paths[0], LETTERS)
-    return Raw(x.astype(np.float32), class_indices(paths[0], y, 26), 0)
+    return Raw.joined([(x, class_indices(paths[0], y, 26))])
 
 
 def read_activity(paths: Sequence[Path]) -> Raw:
     """Features and labels of the training and the test part."""
-    xs, ys = [], []
+    parts = []
     for x_path, y_path in zip(paths[::2], paths[1::2], strict=True):
-        xs.append(read_table(x_path, ACTIVITY)[0])
+        x, _ = read_table(x_path, ACTIVITY)
         labels, lines = read_table(y_path, 1)
-        ys.append(class_indices(y_path, labels[:, 0], len(ACTIVITIES), lines))
-        if len(xs[-1]) != len(ys[-1]):
-            received = f"{len(xs[-1])}, and {len(ys[-1])} in the other"
+        y = class_indices(y_path, labels[:, 0], len(ACTIVITIES), lines)
+        if len(x) != len(y):
+            received = f"{len(x)}, and {len(y)} in the other"
             raise unfit(x_path, f"hold as many samples as {y_path.name}", received)
-    return Raw(np.concatenate(xs).astype(np.float32), np.concatenate(ys), len(xs[0]))
+        parts.append((x, y))
+    return Raw.joined(parts)
 
 
 def read_mice(paths: Sequence[Path]) -> Raw:

@@ -1,9 +1,9 @@
 """What the files of a data set hold, before anything is filled in, scaled or split."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -17,6 +17,13 @@ class Raw(NamedTuple):
     """Labels `(n,)`, int64, from 0 on."""
     train: int
     """Samples of the official training part, which come first; 0 if there is no official split."""
+
+    @classmethod
+    def joined(cls, parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> Self:
+        """Samples and labels of the official parts, training first, or of the only part."""
+        xs, ys = zip(*parts, strict=True)
+        x, y = np.concatenate(xs), np.concatenate(ys)
+        return cls(x.astype(np.float32), y.astype(np.int64), len(xs[0]) if len(xs) > 1 else 0)
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,11 @@ def find_uaes(
     is done by the time of a Ctrl-C is in the file.
     """
     path = job.path(f"{job.name}_uae.npz") if path is None else path
-    parts = [_earlier(job, path, attack)] if path.exists() else []
+    parts = []
+    if path.exists():
+        earlier = job.run.read(path, uae.UAEs.load)
+        # early files do not say what was minimised
+        parts = [dataclasses.replace(earlier, measure=attack.measure)]
     done = sum(map(len, parts))
     work = job.piece.work // len(x) if work is None else work
     job.progress.skip(done * work)
@@ -170,12 +174,6 @@ def find_uaes(
         if parts:
             save()
     return uae.UAEs.concatenate(parts)
-
-
-def _earlier(job: Job[Any], path: Path, attack: Attack) -> uae.UAEs:
-    """What a session has found; early files do not say what was minimised."""
-    found = job.run.read(path, uae.UAEs.load)
-    return found if found.measure else dataclasses.replace(found, measure=attack.measure)
 
 
 def attack_figures(x: np.ndarray, z: np.ndarray, success: np.ndarray) -> dict[str, Any]:

@@ -101,7 +101,9 @@ class ExperimentConfig:
     """Take the first so many training samples. Default: all."""
     epochs: int = 10
     """Epochs of the original model."""
-    processes: int = dataclasses.field(default_factory=lambda: _processes())
+    processes: int = dataclasses.field(
+        default_factory=lambda: 1 if tf.config.list_physical_devices("GPU") else cpu_count()
+    )
     """Seeds at the same time, each in a process with its share of the cores and memory of its own.
     Default: as many as there are cores; with a GPU, which a process takes for itself, one."""
     quiet: bool = False
@@ -148,10 +150,6 @@ class ExperimentConfig:
     def as_json(self) -> dict[str, Any]:
         """The settings by name, as JSON would give them back."""
         return json.loads(json.dumps(dataclasses.asdict(self), default=str))
-
-
-def _processes() -> int:
-    return 1 if tf.config.list_physical_devices("GPU") else cpu_count()
 
 
 def size(value: int | None) -> int:

@@ -10,14 +10,17 @@ from typing import Any
 from rich.console import Console
 
 from experiments.engine.config import ExperimentConfig, parse
-from experiments.engine.exits import DONE, FAILED, INTERRUPTED, REFUSED, fail
 from experiments.engine.job import Job, Piece
 from experiments.engine.progress import JobProgress
 from experiments.engine.records import Records, RefusedRunError, Run
 from experiments.engine.report import Figure, write_report
+from experiments.engine.side_by_side import perform
 from experiments.engine.tables import Sheet, show
-from experiments.engine.work import perform
 from keras_uae import __version__
+from keras_uae._files import is_no_space
+
+# how an experiment ends: the exit codes are those of `keras-uae`
+DONE, FAILED, REFUSED, DISK_FULL, INTERRUPTED = 0, 1, 2, 5, 130
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Experiment:
     published: Callable[[Any], Mapping[str, Any]] = lambda config: {}
 
     def main(self, args: Sequence[str] | None = None) -> int:
-        """Run it as the command line says; returns the exit code, see exits.py.
+        """Run it as the command line says; returns the exit code.
 
         Flags that do not parse exit with code 2 at once.
         """
@@ -101,3 +104,11 @@ class Experiment:
         settings = {"experiment": self.name, **config.as_json()}
         directory = self.located(config).output or Path()
         return Run(directory, settings, self.summarize, incidental=config.incidental)
+
+
+def fail(errors: Console, error: Exception, code: int) -> int:
+    """Say in a line what went wrong; returns the exit code, that of a full disk if it is one."""
+    full = isinstance(error, OSError) and is_no_space(error)
+    way_out = ": make space, and the same command goes on" * full
+    errors.print(f"error: {error}{way_out}", style="red", markup=False)
+    return DISK_FULL if full else code

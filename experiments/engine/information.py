@@ -1,6 +1,5 @@
 """Mutual information of pairs of samples, estimated the same way whoever made the pairs."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -14,24 +13,20 @@ from keras_uae.similarity.base import MUTUAL_INFORMATION
 
 BATCH_SIZE = 100
 
-Measure = Callable[[uae.UAEs], dict[str, Any]]
 
-
-def information(model: keras.Model, mine: Similarity, x: np.ndarray) -> Measure:
+def information(
+    model: keras.Model, mine: Similarity, x: np.ndarray, found: uae.UAEs
+) -> dict[str, Any]:
     """What MINE says of examples: the attack's own estimates, and new ones, of x itself too."""
-
-    def measure(found: uae.UAEs) -> dict[str, Any]:
-        figures: dict[str, Any] = {"pairs": pairs(model, mine, x), "images": len(x)}
-        rows = found.success
-        if rows.any():
-            for name, z in (("mi_again", found.x), ("mi_self", x)):
-                estimates = mutual_information(model, mine, x[rows], z[rows])
-                figures[name] = float(estimates.mean())
-            if found.measure == MUTUAL_INFORMATION:  # not of an attack on a distance
-                figures["mi"] = float(found.similarity[rows].mean())
-        return figures
-
-    return measure
+    figures: dict[str, Any] = {"pairs": pairs(model, mine, x), "images": len(x)}
+    rows = found.success
+    if rows.any():
+        for name, z in (("mi_again", found.x), ("mi_self", x)):
+            estimates = mutual_information(model, mine, x[rows], z[rows])
+            figures[name] = float(estimates.mean())
+        if found.measure == MUTUAL_INFORMATION:  # not of an attack on a distance
+            figures["mi"] = float(found.similarity[rows].mean())
+    return figures
 
 
 def mutual_information(

@@ -1,7 +1,7 @@
 """A piece of work, and the run that it belongs to while it is under way."""
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -49,21 +49,17 @@ class Piece:
         return self.mark in (run.find(**self.key) or {})
 
 
+@dataclass(eq=False)
 class Job(Generic[Config]):
     """A run under way: its settings, its data, its files, and the `piece` that is being done."""
 
-    def __init__(
-        self,
-        config: Config,
-        data: Split,
-        run: Run,
-        progress: Progress,
-        labels: Mapping[str, str],
-    ):
-        self.config, self.data, self.run, self.progress = config, data, run, progress
-        self.labels = labels
-        self.piece = Piece("report", None, "report", 0, lambda job: None)
-        self._kept: dict[tuple[Hashable, Hashable], Any] = {}
+    config: Config
+    data: Split
+    run: Run
+    progress: Progress
+    labels: Mapping[str, str]
+    piece: Piece = Piece("report", None, "report", 0, lambda job: None)
+    _kept: dict[tuple[Hashable, Hashable], Any] = field(default_factory=dict, init=False)
 
     def begin(self, piece: Piece) -> None:
         """`piece` is the one that is being done; what is in memory of an earlier seed is let go."""

@@ -20,7 +20,7 @@ class Progress:
     """How far a job is.
 
     Work is counted in samples: one sample in one training step or one iteration of the attack,
-    which take about as long. That is good enough for the time left.
+    which take about as long. That is good enough for the time left. A subclass shows it.
     """
 
     _left = 0.0  # work of the stage
@@ -36,12 +36,10 @@ class Progress:
     def advance(self, work: float, label: str) -> None:
         """Count work that is done, and say where the job stands."""
         self._left -= work
-        self.count(work, label)
 
     def skip(self, work: float) -> None:
         """Take work out of the job: an earlier session has done it."""
         self._left -= work
-        self.leave_out(work)
 
     def callback(self, label: str, samples: int) -> keras.callbacks.Callback:
         """A callback for `fit` that counts every epoch of `samples` samples."""
@@ -55,14 +53,6 @@ class Progress:
 
     def say(self, line: str) -> None:
         """Tell what is finished."""
-        raise NotImplementedError
-
-    def count(self, work: float, label: str) -> None:
-        """`advance`, where it is shown."""
-        raise NotImplementedError
-
-    def leave_out(self, work: float) -> None:
-        """`skip`, where it is shown."""
         raise NotImplementedError
 
 
@@ -98,10 +88,12 @@ class JobProgress(Progress):
         task = self._bar.tasks[0]
         return task.completed / (task.total or 1)
 
-    def count(self, work: float, label: str) -> None:
+    def advance(self, work: float, label: str) -> None:
+        super().advance(work, label)
         self._bar.update(self._task, advance=work, description=label)
 
-    def leave_out(self, work: float) -> None:
+    def skip(self, work: float) -> None:
+        super().skip(work)
         self._bar.update(self._task, total=(self._bar.tasks[0].total or 0) - work)
 
     def say(self, line: str) -> None:

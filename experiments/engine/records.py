@@ -3,12 +3,11 @@
 import json
 import sys
 from collections.abc import Callable, Collection, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from keras_uae import __version__
 from keras_uae._files import TEMPORARY, atomic_write
+from keras_uae.comparison import run as comparisons
 
 Records = list[dict[str, Any]]
 Value = TypeVar("Value")
@@ -139,8 +138,7 @@ class Run:
 
 def versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
-    packages = {name: version(name) for name in ("tensorflow", "keras", "numpy")}
-    return {"keras_uae": __version__, **packages, "python": sys.version.split()[0]}
+    return {**comparisons.versions(), "python": sys.version.split()[0]}
 
 
 def read_json(path: Path) -> dict[str, Any]:

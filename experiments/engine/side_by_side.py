@@ -6,6 +6,7 @@ metrics.json and draws the bar.
 """
 
 import contextlib
+import itertools
 import multiprocessing
 import pickle
 import signal
@@ -24,9 +25,9 @@ from experiments.data import Split
 from experiments.engine.job import Job, Piece
 from experiments.engine.progress import Progress
 from experiments.engine.records import Run
+from experiments.engine.work import in_order
 
 Tell = Callable[[tuple[str, tuple[Any, ...]]], None]  # the name of a message, and what it says
-Perform = Callable[[Job[Any], Iterable[Piece]], None]
 
 # TensorFlow hangs in a process that was forked after it has begun to work
 _CONTEXT = multiprocessing.get_context("spawn")
@@ -54,17 +55,31 @@ class _ToldBar(Progress):
     def __init__(self, tell: Tell):
         self._tell = tell
 
-    def count(self, work: float, label: str) -> None:
+    def advance(self, work: float, label: str) -> None:
+        super().advance(work, label)
         self._tell(("advance", (work, label)))
 
-    def leave_out(self, work: float) -> None:
+    def skip(self, work: float) -> None:
+        super().skip(work)
         self._tell(("skip", (work,)))
 
     def say(self, line: str) -> None:
         self._tell(("say", (line,)))
 
 
-def can_be_sent(pieces: Sequence[Piece]) -> bool:
+def perform(job: Job[Any], pieces: Iterable[Piece]) -> None:
+    """Do what is not done yet and record what it came to, seeds side by side."""
+    for of_seeds, group in itertools.groupby(pieces, lambda piece: piece.seed is not None):
+        section = list(group)
+        left = {piece.seed for piece in section if not piece.is_done(job.run)}
+        if not of_seeds or min(len(left), job.config.processes) < 2 or not _can_be_sent(section):
+            left = set()
+        in_order(job, [piece for piece in section if piece.seed not in left])
+        if left:
+            _side_by_side(job, [each for each in section if each.seed in left])
+
+
+def _can_be_sent(pieces: Sequence[Piece]) -> bool:
     """Whether another process can import what the pieces do; not if it is defined in a function."""
     try:
         pickle.dumps(pieces)
@@ -73,13 +88,12 @@ def can_be_sent(pieces: Sequence[Piece]) -> bool:
     return True
 
 
-def perform_side_by_side(job: Job[Any], pieces: Sequence[Piece], perform: Perform) -> None:
+def _side_by_side(job: Job[Any], pieces: Sequence[Piece]) -> None:
     """Do pieces of several seeds, each seed in order, and `config.processes` of them at a time.
 
     Args:
         job: The job, whose records and bar hear of everything.
         pieces: What is to be done; functions that another process can import.
-        perform: Does some of them, one after the other.
 
     Raises:
         Exception: What a process has raised. The others are stopped, and what they have finished
@@ -89,7 +103,7 @@ def perform_side_by_side(job: Job[Any], pieces: Sequence[Piece], perform: Perfor
     seeds = deque(dict.fromkeys(piece.seed for piece in pieces))
     count = min(job.config.processes, len(seeds))
     run = _Told(job.run)
-    given = (job.config, job.data, run, job.labels, pieces, perform, cpu_count() // count)
+    given = (job.config, job.data, run, job.labels, pieces, cpu_count() // count)
     workers: dict[Connection, SpawnProcess] = {}
     try:
         with _deaf():  # an interruption is this process's to pass on
@@ -176,11 +190,10 @@ def _work(
     run: _Told,
     labels: Mapping[str, str],
     pieces: Sequence[Piece],
-    perform: Perform,
     threads: int,
 ) -> None:
     """What a process does: all pieces of a seed, then those of the next one that it is given."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a KeyboardInterrupt
     tf.config.threading.set_intra_op_parallelism_threads(max(threads, 1))
     run.tell = pipe.send
     job = Job(config, data, run, _ToldBar(pipe.send), labels)
@@ -190,13 +203,9 @@ def _work(
             seed = pipe.recv()
             if seed is None:
                 return
-            perform(job, [piece for piece in pieces if piece.seed == seed])
+            in_order(job, [piece for piece in pieces if piece.seed == seed])
     except (KeyboardInterrupt, EOFError, BrokenPipeError):
         pass  # told to stop, or nobody is left to tell
     except Exception as error:
         error.add_note(traceback.format_exc())
         pipe.send(("error", (error,)))
-
-
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt

@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from experiments.engine.records import Records
 from keras_uae.comparison import statistics as comparisons
 
 CONTROLS = ("original", "duplicate")  # nothing to compare with the duplicate control
 
 Key = TypeVar("Key", bound=Hashable)
-Records = list[dict[str, Any]]
 Summary = dict[str, dict[str, Any]]
 
 
@@ -60,7 +60,7 @@ def errors(
     records: Records,
     name: str,
     *,
-    original: str | None = "original",
+    original: str = "original",
     duplicate: str | None = "duplicate",
 ) -> dict[str, Any]:
     """The reconstruction errors of a row, and how they compare with its controls.
@@ -70,7 +70,7 @@ def errors(
     compares with; `diverged` counts the seeds without a finite error.
     """
     rows = by_seed(records, "training", name).values()
-    gains = [] if name == "original" else gains_over(records, name, original or "")
+    gains = [] if name == "original" else gains_over(records, name, original)
     return {
         **spreads(records, "training", name, "test_error", "averaged_error", "train_error"),
         "gain_original": spread(gains),

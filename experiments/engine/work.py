@@ -1,30 +1,16 @@
-"""Do the pieces of a job that no earlier session has done."""
+"""Do the pieces of a job that no earlier session has done, one after the other."""
 
 import contextlib
-import itertools
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from experiments.engine.job import Job, Piece
-from experiments.engine.side_by_side import can_be_sent, perform_side_by_side
-
-
-def perform(job: Job, pieces: Iterable[Piece]) -> None:
-    """Do what is not done yet and record what it came to, seeds side by side."""
-    for of_seeds, group in itertools.groupby(pieces, lambda piece: piece.seed is not None):
-        section = list(group)
-        left = {piece.seed for piece in section if not piece.is_done(job.run)}
-        if not of_seeds or min(len(left), job.config.processes) < 2 or not can_be_sent(section):
-            left = set()
-        in_order(job, [piece for piece in section if piece.seed not in left])
-        if left:
-            perform_side_by_side(job, [each for each in section if each.seed in left], in_order)
 
 
 def in_order(job: Job, pieces: Iterable[Piece]) -> None:
-    """`perform` in this process, one piece after the other."""
+    """Do what is not done yet and record what it came to."""
     with _no_tracing_warnings():
         for piece in pieces:
             if piece.is_done(job.run):

@@ -46,9 +46,7 @@ def answer(
     """
     if paper is not None and paper <= 0:
         return NOTHING
-    if not len(gains) or control is None:
-        return UNDECIDED
-    if control["outcome"] == "none":  # too few seeds
+    if not len(gains) or control is None or control["outcome"] == "none":  # too few seeds
         return UNDECIDED
     if not np.any(gains) and control["mean"] == 0:
         return SATURATED

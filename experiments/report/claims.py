@@ -8,8 +8,7 @@ from experiments.engine.tables import markdown
 from experiments.reconstruction_rows import ROWS
 from experiments.report import answers, lines
 from experiments.report.answers import Line
-from experiments.report.restored import DATA
-from experiments.report.runs import FoundRun
+from experiments.report.runs import DATA, FoundRun
 
 Reader = Callable[[FoundRun], Iterable[Line]]
 
@@ -90,14 +89,9 @@ CLAIMS = {
             )
         },
         {
-            **{
-                f"MNIST, {model}": f"{_RECONSTRUCTION} mnist --model {model} --preset paper"
-                for model in ("sparse", "dense", "conv", "adversarial")
-            },
-            **{
-                f"SVHN, {model}": f"{_RECONSTRUCTION} svhn_cropped --model {model} --preset paper"
-                for model in ("sparse", "dense", "conv", "adversarial")
-            },
+            f"{DATA[key]}, {model}": f"{_RECONSTRUCTION} {key} --model {model} --preset paper"
+            for key in ("mnist", "svhn_cropped")
+            for model in ("sparse", "dense", "conv", "adversarial")
         },
     ),
     "table-5": Claim(
@@ -146,9 +140,9 @@ CLAIMS = {
         "+4.5% … +14.2% (MNIST)",
         {"ablation": lines.similarities},
         {
-            f"{name}, conv": f"python -m experiments.ablation --dataset {key} --train-size 5000 "
-            "--attack-size 5000 --parts similarity --retrain"
-            for key, name in (("mnist", "MNIST"), ("svhn_cropped", "SVHN"))
+            f"{DATA[key]}, conv": f"python -m experiments.ablation --dataset {key} "
+            "--train-size 5000 --attack-size 5000 --parts similarity --retrain"
+            for key in ("mnist", "svhn_cropped")
         },
         against="vs that similarity",
         control="MINE vs duplicates",

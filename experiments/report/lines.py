@@ -9,7 +9,6 @@ from experiments.engine.summary import CONTROLS, by_seed, deciding, gains_over, 
 from experiments.engine.summary import rates as by_epsilon
 from experiments.reconstruction_rows import ROWS
 from experiments.report.answers import Line
-from experiments.report.restored import data, labels
 from experiments.report.runs import FoundRun
 
 ACCURACY: dict[str, Any] = {"measure": "more accuracy (points)", "ratio": False}
@@ -25,14 +24,14 @@ def reconstruction(run: FoundRun, rows: Iterable[str]) -> Iterator[Line]:
     for name in (each for each in rows if each in names(run.records, "training")):
         theirs = printed.get(name, {}).get("gain_original")
         gains = _errors(run, name, ROWS[name].base, ROWS[name].control)
-        yield _line(run, labels(run)[name], gains, theirs, model)
+        yield _line(run, run.labels[name], gains, theirs, model)
 
 
 def selection(run: FoundRun) -> Iterator[Line]:
     """Test errors of feature selectors, and how well trees classify by their features."""
     printed = paper.feature_selection(run.settings["dataset"])
     for name in (each for each in ("published", "mine") if each in names(run.records, "training")):
-        theirs, label = printed.get(name, {}), labels(run)[name]
+        theirs, label = printed.get(name, {}), run.labels[name]
         errors = _errors(run, name, "original", "duplicate")
         yield _line(run, label, errors, theirs.get("gain_original"))
         more = theirs["accuracy"] - printed["original"]["accuracy"] if theirs else None
@@ -41,7 +40,7 @@ def selection(run: FoundRun) -> Iterator[Line]:
 
 def contrastive(run: FoundRun) -> Iterator[Line]:
     """Accuracy of a linear classifier on the features, and the contrastive loss."""
-    theirs, label = paper.contrastive(run.settings["dataset"]).get("mine", {}), labels(run)["mine"]
+    theirs, label = paper.contrastive(run.settings["dataset"]).get("mine", {}), run.labels["mine"]
     accuracies = _accuracies(run, "training", "mine")
     yield _line(run, label, accuracies, theirs.get("accuracy_gain"), **ACCURACY)
     losses = [gains_over(run.records, "mine", each, "test_loss") for each in CONTROLS]
@@ -50,7 +49,7 @@ def contrastive(run: FoundRun) -> Iterator[Line]:
 
 def methods(run: FoundRun) -> Iterator[Line]:
     """Mutual information by MinMax and by the penalty method; new estimates are the control."""
-    theirs = {name: row["mi"] for name, row in paper.printed("methods", _key(run)).items()}
+    theirs = {name: row["mi"] for name, row in _printed(run, "methods").items()}
     compared = by_seed(run.records, "comparison", "minmax").values()
     ratios = [
         [each[figure] - 1 for each in compared if each[figure] is not None]
@@ -63,7 +62,7 @@ def methods(run: FoundRun) -> Iterator[Line]:
 
 def similarities(run: FoundRun) -> Iterator[Line]:
     """Test errors after retraining on UAEs by MINE, next to those by other similarities."""
-    printed, called = paper.printed("similarity", _key(run)), labels(run)
+    printed, called = _printed(run, "similarity"), run.labels
     trained = names(run.records, "training")
     for name in (each for each in SIMILARITIES if {"mine", each} <= {*trained}):
         errors, theirs = _errors(run, "mine", name, "duplicate"), printed.get(name)
@@ -75,7 +74,7 @@ def robustness(run: FoundRun, kind: str) -> Iterator[Line]:
     """Success rates of PGD on classifiers trained with UAEs, ε by ε."""
     rates = by_epsilon(run.records, "row", "method")
     curves = [rates.get((f"{kind}{each}", "pgd"), {}) for each in ("-uae", "", "-duplicate")]
-    return _lower(run, curves, paper.printed("robustness", _key(run)).get(kind, {}))
+    return _lower(run, curves, _printed(run, "robustness").get(kind, {}))
 
 
 def contrastive_robustness(run: FoundRun) -> Iterator[Line]:
@@ -92,7 +91,7 @@ def _line(
         "version": run.versions.get("keras_uae", ""),
         **more,
     }
-    return Line(data(run, model), added=added, gains=gains[0], over=gains[1], paper=theirs, **found)
+    return Line(run.data(model), added=added, gains=gains[0], over=gains[1], paper=theirs, **found)
 
 
 def _errors(run: FoundRun, name: str, original: str, control: str) -> Gains:
@@ -121,6 +120,6 @@ def _lower(
         yield _line(run, added, gains, printed.get(f"{epsilon:.3g}"), model, **measure)
 
 
-def _key(run: FoundRun) -> str:
-    """The data set as `paper.json` calls it."""
-    return run.settings["dataset"].removesuffix("_first5k")
+def _printed(run: FoundRun, table: str) -> paper.Rows:
+    """What the paper prints of the data set, of which a run may have but a part."""
+    return paper.printed(table, run.settings["dataset"].removesuffix("_first5k"))

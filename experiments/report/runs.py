@@ -1,12 +1,36 @@
 """The runs below a directory: what their files hold, or why they cannot be read."""
 
+import importlib
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from experiments.engine.experiment import Experiment
+
+DATA = {
+    "mnist": "MNIST",
+    "fashion_mnist": "Fashion-MNIST",
+    "svhn_cropped": "SVHN",
+    "cifar10": "CIFAR-10",
+    "cifar10_first5k": "CIFAR-10",
+    "tiny_imagenet200": "Tiny-ImageNet",
+    "digits": "digits",
+    "isolet": "Isolet",
+    "coil20": "COIL-20",
+    "mice_protein": "Mice",
+    "activity": "Activity",
+}
+# how UAEs of the run's own settings are called, by the preset of its attack
+PRESETS = {
+    "paper": ", letter of Algorithm 1",
+    "published_code": ", published code",
+    "augmentation": ", ε = 0.02",
+}
+
 
 class FoundRun(NamedTuple):
-    """A run and what is known of it."""
+    """A run and what is known of it; its properties are those of the present program."""
 
     name: str  # its place below the directory
     directory: Path
@@ -15,6 +39,36 @@ class FoundRun(NamedTuple):
     seconds: float  # that its finished pieces of work took
     report: str | None  # in markdown; `None` while the run is not finished
     records: list[dict[str, Any]]
+
+    @property
+    def experiment(self) -> Experiment:
+        """What it is a run of."""
+        return importlib.import_module(f"experiments.{self.settings['experiment']}").EXPERIMENT
+
+    @property
+    def config(self) -> Any:
+        """Its settings; those that its version did not have are the defaults."""
+        kind: Any = self.experiment.config
+        known = {field.name for field in fields(kind)} & self.settings.keys()
+        values = {name: self.settings[name] for name in known}
+        return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    @property
+    def summary(self) -> Any:
+        """What its records come to."""
+        return self.experiment.summarize(self.records)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """How its rows are called, also by the preset of its attack."""
+        found = dict(self.experiment.labels(self.config))
+        preset = PRESETS.get(self.settings.get("attack_preset", "default"), "")
+        return {name: f"{each}{preset}" if name == "mine" else each for name, each in found.items()}
+
+    def data(self, model: str = "") -> str:
+        """Its data, and the model that it trains on them."""
+        dataset = self.settings["dataset"]
+        return ", ".join(filter(None, [DATA.get(dataset, dataset), model]))
 
 
 class DamagedRun(NamedTuple):
@@ -47,7 +101,9 @@ def find(directory: Path) -> tuple[list[FoundRun], list[DamagedRun]]:
 def read(directory: Path, name: str) -> FoundRun:
     """The run in a directory; a `ValueError` names a file that is damaged."""
     config = _json(directory / "config.json")
-    settings, versions = (_mapping(config, key, "config.json") for key in ("config", "versions"))
+    for key in ("config", "versions"):
+        if not isinstance(config.get(key), dict):
+            raise ValueError(f"config.json is not that of a run: it has no {key}")
     records: Any = []
     if (directory / "metrics.json").exists():
         records = _json(directory / "metrics.json").get("records")
@@ -57,13 +113,7 @@ def read(directory: Path, name: str) -> FoundRun:
         raise ValueError("metrics.json has no records of finished work") from None
     report = directory / "report.md"
     text = _text(report) if report.exists() else None
-    return FoundRun(name, directory, settings, versions, seconds, text, records)
-
-
-def _mapping(content: dict[str, Any], key: str, file: str) -> dict[str, Any]:
-    if not isinstance(content.get(key), dict):
-        raise ValueError(f"{file} is not that of a run: it has no {key}")
-    return content[key]
+    return FoundRun(name, directory, config["config"], config["versions"], seconds, text, records)
 
 
 def _json(path: Path) -> dict[str, Any]:

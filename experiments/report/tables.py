@@ -2,24 +2,86 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
 from typing import Any
 
-from experiments import convergence
+from experiments import convergence, paper
 from experiments.engine.tables import (
     OUTCOME,
     VS_DUPLICATE,
     Column,
+    beside,
     counted,
     error,
     hundredths,
     markdown,
     sheet,
 )
-from experiments.report import rows as reading
-from experiments.report.restored import data
 from experiments.report.runs import FoundRun
-from experiments.small_data_rows import HEADINGS, TARGETS
+from experiments.robustness_curves import METHODS
+from experiments.small_data_rows import HEADINGS, SETTINGS, TARGETS
+
+# by name: what they are called, and their figures
+Rows = Mapping[str, tuple[str, Mapping[str, Any]]]
+
+
+def read(run: FoundRun) -> Rows:
+    """What a run is summarised as, what the paper prints beside."""
+    summary = run.summary
+    return beside(summary.get("rows", summary), printed(run), run.labels)
+
+
+def printed(run: FoundRun) -> paper.Rows:
+    """What the paper prints, whatever was minimised in its place."""
+    name, dataset = run.settings["experiment"], run.settings["dataset"]
+    if name == "reconstruction":
+        return paper.reconstruction(dataset, run.settings["model"])
+    if name == "supervised":
+        return paper.printed("methods", dataset)
+    known = getattr(paper, name, None)
+    return known(dataset) if known else {}
+
+
+def small_data(run: FoundRun) -> Rows:
+    """The rows of UAEs, by the setting of the attack."""
+    summary = run.summary
+    chosen = {name.split("-")[0]: name for name in summary if name.endswith("-uae")}
+    return {each: (SETTINGS[each].label, summary[name]) for each, name in chosen.items()}
+
+
+def robustness(run: FoundRun) -> Rows:
+    """Accuracy and success rates of PGD by ε."""
+    summary, labels = run.summary, run.labels
+    return {
+        row: (labels[row], {"accuracy": summary["accuracy"].get(row), **_rates(curves["pgd"])})
+        for row, curves in summary["curves"].items()
+        if "pgd" in curves
+    }
+
+
+def trades(run: FoundRun) -> Rows:
+    """Success rates by ε of both attacks on the network of TRADES."""
+    curves = run.summary["curves"]["trades"]
+    return {name: (METHODS[name], _rates(curve)) for name, curve in curves.items()}
+
+
+def _rates(curve: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {f"{each['epsilon']:.3g}": each["asr"] for each in curve}
+
+
+def ablation(run: FoundRun) -> Rows:
+    """The attacks, with their times."""
+    summary, dataset = run.summary, run.settings["dataset"]
+    theirs = paper.printed("similarity", dataset) | paper.printed("penalty", dataset)
+    figures = {
+        name: {**row, "timing": summary["timing"].get(name)}
+        for name, row in summary["attacks"].items()
+    }
+    return beside(figures, theirs, run.labels)
+
+
+def retrained(run: FoundRun) -> Rows:
+    """The trainings on the examples of each attack."""
+    return beside(run.summary["trainings"], {}, run.labels)
 
 
 @dataclass(frozen=True)
@@ -30,7 +92,7 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[str] = ()  # default: all
     called: Callable[[FoundRun], str] | None = None  # in the first column, where there are several
-    read: Callable[[FoundRun], reading.Rows] = reading.read
+    read: Callable[[FoundRun], Rows] = read
 
 
 def block(table: Table, runs: Sequence[FoundRun]) -> str:
@@ -41,8 +103,8 @@ def block(table: Table, runs: Sequence[FoundRun]) -> str:
         found = table.read(run)
         kept = [found[name] for name in table.rows or found if name in found]
         if table.called:
-            first = chain([table.called(run)], repeat(""))
-            kept = [(next(first), {**row, "label": label}) for label, row in kept]
+            kept = [("", {**row, "label": label}) for label, row in kept]
+            kept[:1] = [(table.called(run), row) for _, row in kept[:1]]
         shown += kept
     if not shown:
         return f"Not run: {', '.join(table.runs)}."
@@ -52,12 +114,12 @@ def block(table: Table, runs: Sequence[FoundRun]) -> str:
 
 def samples(run: FoundRun) -> str:
     """How a run of an autoencoder is called."""
-    return f"{data(run, run.settings['model'])}, {images(run)}"
+    return f"{run.data(run.settings['model'])}, {images(run)}"
 
 
 def selected(run: FoundRun) -> str:
     """How a run of feature selection is called."""
-    return f"{run.settings['features']} of {data(run)}"
+    return f"{run.settings['features']} of {run.data()}"
 
 
 def images(run: FoundRun) -> str:
@@ -136,19 +198,17 @@ TABLES = {
         ],
         rows=["minmax", "penalty"],
     ),
-    "trades": Table(["mnist-trades"], _PGD, read=reading.trades),
-    "robustness": Table(
-        ["mnist-robustness", "mnist-adversarial-training"], _PGD, read=reading.robustness
-    ),
+    "trades": Table(["mnist-trades"], _PGD, read=trades),
+    "robustness": Table(["mnist-robustness", "mnist-adversarial-training"], _PGD, read=robustness),
     "small_data": Table(
-        ["mnist-small-1000", "mnist-small-5000"], _SMALL, called=images, read=reading.small_data
+        ["mnist-small-1000", "mnist-small-5000"], _SMALL, called=images, read=small_data
     ),
     "targets": Table(
         ["mnist-small-clean", "mnist-small-1000"],
         _SMALL,
         rows=["default", "epsilon_0.1"],
         called=targets,
-        read=reading.small_data,
+        read=small_data,
     ),
     "ablation": Table(
         ["mnist-ablation"],
@@ -165,12 +225,12 @@ TABLES = {
             *("l2_features", "random_500", "gaussian", "published", "alpha_0.01-beta_0.5"),
             *("alpha_0.05-beta_0.1", "kappa_0.1"),
         ],
-        read=reading.ablation,
+        read=ablation,
     ),
     "retrained": Table(
         ["digits-ablation"],
         [*OUTCOME[:4], Column("paper's error", "paper.error", ".5f")],
-        read=reading.retrained,
+        read=retrained,
     ),
     "convergence": Table(["mnist-convergence"], convergence.COLUMNS),
 }

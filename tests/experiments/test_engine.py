@@ -25,7 +25,7 @@ from experiments.engine.report import Figure
 from experiments.engine.summary import spreads
 from experiments.engine.tables import Column, sheet, written
 from experiments.engine.verdicts import departures
-from experiments.report.command import main as make_page
+from experiments.report.__main__ import main as make_page
 from keras_uae import similarity
 from models import CLASSIFIERS
 from tests.experiments.runs import check_refused, contents, metrics, run_undisturbed

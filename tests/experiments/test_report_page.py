@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.report.command import main
+from experiments.report.__main__ import main
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 REPORT = """# Title & more

@@ -6,9 +6,9 @@ import pytest
 
 from experiments.engine.summary import judged
 from experiments.report import answers, lines
+from experiments.report.__main__ import main
 from experiments.report.answers import Line, answer
 from experiments.report.claims import CLAIMS, overview
-from experiments.report.command import main
 from experiments.report.runs import FoundRun
 from keras_uae import __version__
 

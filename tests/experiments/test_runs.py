@@ -17,7 +17,7 @@ from experiments.engine.config import parse
 from experiments.engine.job import Job, Piece
 from experiments.engine.progress import JobProgress
 from experiments.engine.records import RefusedRunError, Run
-from experiments.engine.work import perform
+from experiments.engine.side_by_side import perform
 from experiments.reconstruction import EXPERIMENT, Config, main, pieces
 from keras_uae.attacks.presets import PRESETS
 from keras_uae.comparison.training import Trained
