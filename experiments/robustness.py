@@ -11,7 +11,7 @@ training, or by TRADES, and attacked over ε: see `PARTS` of robustness_curves.p
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -182,14 +182,21 @@ def find(job: Job[Config]) -> dict[str, Any]:
 def train(job: Job[Config]) -> dict[str, Any]:
     """The classifier of a row, trained on the images and what it adds to them."""
     config, row = job.config, job.name
+    added = added_to(row, job)
+    return classifiers.train(job, config.recipe_of(row), added, **config.effort(row))
+
+
+def added_to(row: str, job: Job[Config]) -> Any:
+    """What the classifier of a row is trained on beside the images."""
     x = job.data.x_train
-    added: dict[str, Callable[[], Any]] = {
-        "duplicate": lambda: x,
-        "noise": lambda: noise_like(x, job.uaes("uae").x, "gaussian", job.seed),
-        "uae": lambda: job.uaes("uae"),
-    }
-    images = added.get(row.rpartition("-")[2], list)()
-    return classifiers.train(job, config.recipe_of(row), images, **config.effort(row))
+    match row.rpartition("-")[2]:
+        case "duplicate":
+            return x
+        case "noise":
+            return noise_like(x, job.uaes("uae").x, "gaussian", job.seed)
+        case "uae":
+            return job.uaes("uae")
+    return []
 
 
 def attack(job: Job[Config], *, row: str, method: str, epsilon: float) -> dict[str, Any]:
