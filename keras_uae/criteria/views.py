@@ -94,10 +94,10 @@ class ViewAugmentation(Settings):
         height, width, channels = check_image_shape(type(self).__name__, shape)
         dtype = tf.as_dtype(dtype)
         dtype = dtype if dtype.is_floating else tf.float32
-        keys = (tf.random.fold_in(key, purpose, alg="philox") for purpose in range(100))
+        keys = (tf.random.fold_in(key, purpose) for purpose in range(100))
 
         def uniform(low: Any = 0.0, high: Any = 1.0) -> tf.Tensor:
-            return tf.random.stateless_uniform([count], next(keys), low, high, dtype, alg="philox")
+            return tf.random.stateless_uniform([count], next(keys), low, high, dtype)
 
         area = uniform(self.min_area, 1.0)
         # no side of the crop may be longer than that of the image

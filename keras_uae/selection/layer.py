@@ -233,6 +233,6 @@ class ConcreteSelect(keras.layers.Layer):
         # the initial logits are the draw of step 0
         key = tf.stack([tf.constant(self.seed, tf.int32), step])
         uniform = tf.random.stateless_uniform(
-            logits.shape, key, minval=dtype.as_numpy_dtype(1e-37), dtype=dtype, alg="philox"
+            logits.shape, key, minval=dtype.as_numpy_dtype(1e-37), dtype=dtype
         )
         return concrete_weights(logits, uniform, temperature, self.gradient_estimator)

@@ -195,7 +195,7 @@ def projected(x: tf.Tensor, key: tf.Tensor, width: tf.Tensor) -> WithGradient:
 
     def rows(start: tf.Tensor) -> tf.Tensor:
         """Rows `start` to `start` + _ROWS of M."""
-        return normal(tf.random.fold_in(key, start, alg="philox"), (_ROWS, width), dtype)
+        return normal(tf.random.fold_in(key, start), (_ROWS, width), dtype)
 
     starts = tf.range(0, size, _ROWS)
     count = -(-size // _ROWS)

@@ -41,7 +41,7 @@ class RandomViews(keras.layers.Layer):
             return images
         key = draws.stream(tf.constant(self.seed), draws.VIEWS)
         for part in tf.unstack(tf.cast(self.seed_generator.next(), tf.int64)):
-            key = tf.random.fold_in(key, part, alg="philox")
+            key = tf.random.fold_in(key, part)
         return self.augmentation(images, key)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -114,7 +114,7 @@ def test_training_mixes_the_features_by_the_published_formula():
     select = uae.ConcreteSelect(K, start_temperature=2.0, seed=3)
     mixed = select(DATA, training=True)
     key = (3, 1)  # seed and step
-    uniform = tf.random.stateless_uniform((K, D), key, minval=1e-37, alg="philox")
+    uniform = tf.random.stateless_uniform((K, D), key, minval=1e-37)
     weights = softmax((select.logits.numpy() - np.log(-np.log(uniform))) / 2)
     np.testing.assert_allclose(mixed, DATA @ weights.T, rtol=1e-5)
     assert (select(DATA, training=True).numpy() != mixed.numpy()).any()  # the next step
