@@ -28,7 +28,7 @@ from experiments.engine.attacking import attack_on, attacked, find_uaes, found_f
 from experiments.engine.autoencoders import AutoencoderConfig, train_original
 from experiments.engine.config import Choice, size
 from experiments.engine.experiment import Experiment, Figure, Job, Piece
-from experiments.engine.information import information
+from experiments.engine.information import information, mutual_information
 from keras_uae._checks import Integer
 from keras_uae.attacks.base import Attack
 from keras_uae.similarity import MINE
@@ -144,7 +144,8 @@ def attack(job: Job[Config]) -> dict[str, Any]:
     """
     x, model = attacked(job), job.model("original")
     found = find_uaes(job, attack_of(job, job.name), x)
-    figures = {**found_figures(x, found), **information(model, MINE(), x, found)}
+    itself = job.once("itself", lambda: mutual_information(model, MINE(), x, x))
+    figures = {**found_figures(x, found), **information(model, MINE(), x, found, itself)}
     rows = found.success
     if rows.any():
         change = uae.criterion_values(uae.Reconstruction(model), x[rows], found.x[rows])

@@ -11,19 +11,26 @@ from keras_uae._model_layers import output_of
 from keras_uae.similarity import Similarity
 from keras_uae.similarity.base import MUTUAL_INFORMATION
 
-BATCH_SIZE = 100
+BATCH_SIZE = 500
 
 
 def information(
-    model: keras.Model, mine: Similarity, x: np.ndarray, found: uae.UAEs
+    model: keras.Model,
+    mine: Similarity,
+    x: np.ndarray,
+    found: uae.UAEs,
+    itself: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """What MINE says of examples: the attack's own estimates, and new ones, of x itself too."""
+    """What MINE says of examples: the attack's own estimates, and new ones, of x itself too.
+
+    The last ones may be given, where several attacks have the same x.
+    """
     figures: dict[str, Any] = {"pairs": pairs(model, mine, x), "images": len(x)}
     rows = found.success
     if rows.any():
-        for name, z in (("mi_again", found.x), ("mi_self", x)):
-            estimates = mutual_information(model, mine, x[rows], z[rows])
-            figures[name] = float(estimates.mean())
+        again = mutual_information(model, mine, x[rows], found.x[rows])
+        itself = mutual_information(model, mine, x, x) if itself is None else itself
+        figures |= {"mi_again": float(again.mean()), "mi_self": float(itself[rows].mean())}
         if found.measure == MUTUAL_INFORMATION:  # not of an attack on a distance
             figures["mi"] = float(found.similarity[rows].mean())
     return figures

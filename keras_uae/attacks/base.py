@@ -66,6 +66,7 @@ class Learned:
     behaviour: Behaviour | None = None
     alone: bool = False  # whether that was seen of one sample, which mixes with no other
     made_of: Any = None  # what a graph of the model holds, see `signature`
+    checked: Any = None  # the shapes of the samples that `check` has passed last
     notes: list[str] = dataclasses.field(default_factory=list)
     located: "Attack | None" = None  # this attack with the bounds of the data
     captured: tf.TensorShape | None = None  # of what the similarity reads of a sample
@@ -562,9 +563,13 @@ class Attack(keras.layers.Layer):
         if behaviour is None or new:
             size = None if expected is None else expected[0]
             behaviour = observed(forward, count, size, owner)
+        self.criterion.check_bounds(space.low, space.high, owner)
         copies = [0] * (behaviour.batch or 2)
-        with self.holding(held_inputs.rows(others, copies)):
-            self.check(tf.gather(few, copies))
+        shapes = x.shape[1:], {name: np.shape(each)[1:] for name, each in others.items()}
+        if new or shapes != known.checked:  # it passes the model several times
+            with self.holding(held_inputs.rows(others, copies)):
+                self.check(tf.gather(few, copies))
+            known.checked = shapes
         if new:
             warn_of(behaviour, f"model {self.model.name!r}", owner)
             both = np.resize(range(count), len(copies))

@@ -84,6 +84,9 @@ class Criterion(Settings):
                 f"Received: shape {tuple(shape)} for a batch of {x.shape[0]}."
             )
 
+    def check_bounds(self, low: Any, high: Any, owner: str) -> None:
+        """Raise ValueError unless samples from `low` to `high` can be judged for `owner`."""
+
     def reference(self, x: tf.Tensor, y: tf.Tensor | None = None) -> Any:
         """What `value` needs to know of x and its label: a nest of tensors, batch in front."""
         del x, y

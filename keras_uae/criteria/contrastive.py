@@ -3,6 +3,7 @@
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
 import tensorflow as tf
 
 from keras_uae._checks import By, Integer, Number, Seed, check_number
@@ -97,19 +98,23 @@ class Contrastive(Criterion):
 
     def check(self, x: tf.Tensor, owner: str) -> None:
         check_image_shape(owner, x.shape[1:])
-        low, high = self.augmentation.bounds
-        if float(tf.reduce_min(x)) < low or float(tf.reduce_max(x)) > high:
-            raise ValueError(
-                f"`augmentation` of Contrastive must have the bounds of the data of {owner}. "
-                f"Received: bounds ({low}, {high}) for samples from {float(tf.reduce_min(x))} to "
-                f"{float(tf.reduce_max(x))}."
-            )
         shape = tf.convert_to_tensor(evaluated_model(self)(x, training=False)).shape
         if shape.rank != 2 or shape[1] < 2:
             raise ValueError(
                 f"`model` of {owner} must give projections, shape (batch, d) with d ≥ 2. "
                 f"Received: a model with outputs of shape {tuple(shape)} for a batch of "
                 f"{x.shape[0]}."
+            )
+
+    def check_bounds(self, low: Any, high: Any, owner: str) -> None:
+        # to the precision of samples: 0.7 that was read off float32 is 0.69999999
+        both = np.array([self.augmentation.bounds, (np.min(low), np.max(high))], np.float32)
+        (least, most), (low, high) = both
+        if low < least or high > most:
+            raise ValueError(
+                f"`augmentation` of Contrastive must have the bounds of {owner}, since views cut "
+                f"what lies beyond: ViewAugmentation(bounds=({low:g}, {high:g})). "
+                f"Received: bounds ({least:g}, {most:g})."
             )
 
     def reference(self, x: tf.Tensor, y: tf.Tensor | None = None) -> tf.Tensor:

@@ -54,15 +54,24 @@ def test_t_iterations_are_t_forward_and_t_backward_passes(name):
     counted = Counted()
     model = keras.Model(inputs, tiny_models.convolutional()(counted(inputs)))
     attack = ATTACKS[name](model)
-    x = tf.constant(tiny_models.images(4))
-    arguments = x, tf.range(4, dtype=tf.int64), tf.constant(0, tf.int64)
-    attack.search(*arguments)
+    x = tiny_models.images(4)
+    attack.generate(x, verbose=0)
     for variable in counted.passes.values():
         variable.assign(0)
-    attack.search(*arguments)
+    attack.generate(x, verbose=0)  # does not look at the model once more
     # and a forward pass of x itself, which f_x is measured from, and of δ_T, which moves no further
     passes = {key: int(variable) for key, variable in counted.passes.items()}
     assert passes == {"forward": STEPS + 2, "backward": STEPS}
+
+
+def test_samples_of_another_shape_are_looked_at():
+    inputs = keras.Input((None, None, 1))
+    outputs = keras.layers.Conv2D(1, 3, padding="same", strides=2)(inputs)
+    attack = PGDAttack(keras.Model(inputs, keras.layers.UpSampling2D()(outputs)), steps=STEPS)
+    for _ in range(2):  # the last one, and one of before
+        attack.generate(tiny_models.images(2)[:, :4, :4], verbose=0)
+        with pytest.raises(ValueError, match=r"give back the shape.*\(3, 4, "):
+            attack.generate(tiny_models.images(2)[:, :3, :4], verbose=0)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
