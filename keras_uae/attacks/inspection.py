@@ -59,8 +59,8 @@ def observed(
         owner: For messages.
 
     Raises:
-        ValueError: The model carries a state from one batch to the next, or counts in a variable
-            that is none of Keras'.
+        ValueError: The model carries a state from one batch to the next, in a layer or a variable,
+            or counts in a variable that is none of Keras'.
     """
     other = [0] * (3 if expected == 2 else 2)
     batch = None if expected is None or runs(lambda: forward(other)) else expected
@@ -91,11 +91,25 @@ def observed(
     if not same:
         if not _alike(first, _evaluate(forward, rows)):
             return seen._replace(noise="unseeded")
-        drawn = list(scope.changed.values())
-        counters = [each for each in drawn if "int" in keras.backend.standardize_dtype(each.dtype)]
-        return seen._replace(noise="seeded", generators=tuple(counters or drawn))
+        generators = tuple(each for each in scope.changed.values() if _is_generator(each))
+        moved = [each for each in scope.changed.values() if not _is_generator(each)]
+        with keras.StatelessScope([(each, scope.get_current_value(each)) for each in moved]):
+            drifts = bool(moved) and not _alike(first, _flat(forward(rows)))
+        if drifts:
+            raise ValueError(
+                f"`model` of {owner} must give for a sample what it gives for it alone, but its "
+                f"variables carry a state from one batch to the next: change them where "
+                f"training=True alone, and draw noise with a keras.random.SeedGenerator. "
+                f"Received: variables {[each.path for each in moved]} that change with each pass."
+            )
+        return seen._replace(noise="seeded", generators=generators)
     beside, alone = ([each[0] for each in of] for of in (first, _evaluate(forward, copies)))
     return seen._replace(mixes=not _alike(beside, alone))
+
+
+def _is_generator(variable: keras.Variable) -> bool:
+    """Whether a variable is the state of a SeedGenerator: a seed, and a count."""
+    return "int" in keras.backend.standardize_dtype(variable.dtype) and variable.shape == (2,)
 
 
 def _foreign_variables(layer: keras.Layer) -> list[tf.Variable]:

@@ -88,6 +88,50 @@ def test_a_count_that_keras_does_not_know_is_refused():
         uae.PGDAttack(model).generate(samples(), verbose=0)
 
 
+class Drifting(layers.Layer):
+    """Takes away a mean that every pass moves, or grows with a count of passes."""
+
+    def __init__(self, counts):
+        super().__init__()
+        self.counts = counts
+
+    def build(self, shape):
+        kind = {"shape": (), "dtype": "int32"} if self.counts else {"shape": shape[1:]}
+        self.seen = self.add_weight(**kind, initializer="zeros", trainable=False)
+
+    def call(self, x):
+        if self.counts:
+            self.seen.assign_add(1)
+            return x * keras.ops.minimum(keras.ops.cast(self.seen, x.dtype) / 100, 1)
+        self.seen.assign(0.9 * self.seen + 0.1 * keras.ops.mean(x, axis=0))
+        return x - self.seen
+
+
+@pytest.mark.parametrize("counts", [False, True], ids=["a mean", "a count"])
+@pytest.mark.parametrize("noise", [False, True], ids=["alone", "beside noise"])
+def test_a_state_in_a_variable_is_no_noise(counts, noise):
+    other = [Sampled()] if noise else []
+    model = keras.Sequential([keras.Input((4,)), Drifting(counts), *other, layers.Dense(4)])
+    with pytest.raises(ValueError, match=r"carry a state.*/drifting"):
+        uae.PGDAttack(model).generate(samples(), verbose=0)
+    assert not model.layers[0].seen.numpy().any()
+
+
+def test_moving_statistics_that_nothing_reads_are_no_state():
+    class Normalized(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.noise = layers.BatchNormalization(), Sampled()
+
+        def call(self, x):
+            return self.noise(self.norm(x, training=True))
+
+    model = keras.Sequential([keras.Input((4,)), Normalized(), layers.Dense(4)])
+    attack = uae.PGDAttack(model, steps=2)
+    attack.generate(samples(), verbose=0)
+    assert any("fresh draws" in note for note in attack.notes)
+
+
 def with_lora(model):
     model.layers[-1].enable_lora(2)
     kernel = model.layers[-1].lora_kernel_b
