@@ -444,7 +444,8 @@ class Attack(keras.layers.Layer):
             raise ValueError(
                 f"`model` of {owner} must pass a gradient from the criterion to its input, but "
                 f"there is none: an integer Input, a cast, rounding, argmax or Embedding stands in "
-                f"between. Give the model a float Input, or attack what comes after that layer. "
+                f"between, or the predict() of a model. Give the model a float Input, attack what "
+                f"comes after that layer, or call the model: lambda x: model(x). "
                 f"Received: model={self.model.name!r}."
             )
 

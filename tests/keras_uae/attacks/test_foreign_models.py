@@ -43,6 +43,13 @@ def test_a_model_without_a_gradient_is_refused_with_the_reason(build, attack):
         attack(model, bounds=bounds, **settings).generate(x, verbose=0)
 
 
+def test_a_function_that_predicts_is_told_to_call_the_model():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(4)])
+    attack = uae.PGDAttack(lambda x: model.predict_on_batch(x))
+    with pytest.raises(ValueError, match=r"predict\(\) of a model.*lambda x: model\(x\)"):
+        attack.generate(np.ones((3, 4), "float32"), verbose=0)
+
+
 @pytest.fixture
 def compiled():
     model = tiny_models.convolutional()
