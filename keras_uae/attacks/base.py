@@ -119,6 +119,14 @@ class Attack(keras.layers.Layer):
                 f"function that it is: {owner}(lambda x: model.decoder(model.encoder(x))). "
                 f"Received: model={model!r}."
             )
+        more = _required(model) if isinstance(model, keras.Model) else []
+        if more:
+            given_too = ", ".join(f"{name}=…" for name in more)
+            raise ValueError(
+                f"`model` of {owner} must be called on its input alone, but asks for more: attack "
+                f"the function {owner}(lambda x: model(x, {given_too})). "
+                f"Received: model={model.name!r}, whose call has no default of {more}."
+            )
         if not isinstance(model, keras.Model):
             if not callable(model) or isinstance(model, type):
                 raise ValueError(
@@ -613,6 +621,18 @@ class Attack(keras.layers.Layer):
             name: revived(config[name]) for name in ("model", *cls.settings()) if name in config
         }
         return cls(**{**config, **given})
+
+
+def _required(model: keras.Model) -> list[str]:
+    """What a call of a model must be given beside the input, and `training`."""
+    arguments = list(inspect.signature(model.call).parameters.values())[1:]
+    return [
+        each.name
+        for each in arguments
+        if each.default is each.empty
+        and each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
+        and each.name != "training"
+    ]
 
 
 def with_units(config: Mapping[str, Any]) -> dict[str, Any]:

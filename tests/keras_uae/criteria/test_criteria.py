@@ -129,6 +129,20 @@ def test_the_only_output_is_judged_whatever_holds_it(linear, pairs):
         np.testing.assert_array_equal(Reconstruction(model)(x, z), expected)
 
 
+@pytest.mark.parametrize(
+    ("outputs", "output", "way"),
+    [
+        (lambda each: {"code": each, "out": {"image": each}}, "out", r"model\(x\)\['out'\]\[…\]"),
+        (lambda each: [[each, each], each], 0, r"model\(x\)\[0\]\[…\]"),
+        (lambda each: [{"image": each}], None, r"model\(x\)\[0\]\[…\]"),
+    ],
+)
+def test_an_output_of_several_is_none_that_is_judged(linear, pairs, outputs, output, way):
+    criterion = Reconstruction(lambda x: outputs(linear(x)), output=output)
+    with pytest.raises(ValueError, match=f"`output` of Reconstruction must name one tensor.*{way}"):
+        criterion(*pairs)
+
+
 def test_without_a_model_there_is_no_reconstruction(pairs):
     with pytest.raises(ValueError, match=r"`model` of Reconstruction.*Received: model=None"):
         Reconstruction()(*pairs)
