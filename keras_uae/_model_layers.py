@@ -238,13 +238,16 @@ def first_that_sees(
     one inside a loop or a branch either, which keeps what it returns to itself.
     """
     found: list[keras.Layer] = []
+    looking = False
     x = tf.identity(x)
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(x)
 
         def note(layer: keras.Layer, output: Any) -> None:
-            if not wanted(layer):
+            nonlocal looking
+            if looking or not wanted(layer):
                 return
+            looking = True  # a gradient may run layers once more, as tf.recompute_grad does
             with tape.stop_recording():
                 parts = [each for each in keras.tree.flatten(output) if each is not None]
                 if tf.is_symbolic_tensor(x):
@@ -252,6 +255,7 @@ def first_that_sees(
                 if any(tape.gradient(each, x) is not None for each in parts):
                     found.append(layer)
                     raise _Seen
+            looking = False
 
         with contextlib.suppress(_Seen), running(note, inline=True), keras.StatelessScope():
             model(x, training=False)

@@ -186,6 +186,25 @@ def test_a_convolution_that_cannot_be_read_is_left_alone(place):
         assert similarity.get("l2", model) == L2(features=Pixels())
 
 
+def test_a_layer_that_its_gradient_runs_once_more_is_left_alone():
+    class Recomputed(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.convolution = keras.layers.Conv2D(4, 3, padding="same")
+
+        def build(self, shape):
+            self.convolution.build(shape)
+
+        def call(self, x):
+            return tf.recompute_grad(self.convolution)(x)
+
+    inputs, last = keras.Input(SHAPE), keras.layers.Conv2D(SHAPE[-1], 3, padding="same")
+    model = keras.Model(inputs, last(Recomputed()(inputs)))
+    assert first_convolution(model) is last
+    x = np.random.default_rng(0).random((4, *SHAPE)).astype("float32")
+    assert MinMaxAttack(model, steps=3).generate(x, verbose=0).x.shape == x.shape
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_the_names_stand_for(kind):
     model = KINDS[kind]()
