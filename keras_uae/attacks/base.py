@@ -31,7 +31,7 @@ from keras_uae._model_layers import CallableModel, HeldInputs, flat_layers, sign
 from keras_uae._settings import revived, serialized
 from keras_uae.attacks import held_inputs
 from keras_uae.attacks.data_space import DataSpace, data_bounds
-from keras_uae.attacks.inspection import Behaviour, observed, warn_of
+from keras_uae.attacks.inspection import Behaviour, magnified, observed, warn_of
 from keras_uae.attacks.judgement import (
     JUDGING_DRAWS,
     SEARCH_DRAWS,
@@ -579,6 +579,9 @@ class Attack(keras.layers.Layer):
             both = np.resize(range(count), len(copies))
             with self.holding(held_inputs.rows(others, both)), keras.StatelessScope():
                 for doubt in self.criterion.doubts(tf.gather(few, both), space.low, space.high):
+                    warnings.warn(doubt, stacklevel=4)
+            if space.free is None and np.ndim(space.low) == 0:  # all features move
+                for doubt in magnified(behaviour.layers, np.subtract(space.high, space.low)):
                     warnings.warn(doubt, stacklevel=4)
             # f may draw noise, or mix samples, that the model alone does not
             f = observed(judgement, count, behaviour.batch, owner)

@@ -1,7 +1,7 @@
 """What a model does that an attack must know: noise, mixed samples, a fixed batch, a state."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
 import keras
@@ -133,6 +133,26 @@ def warn_of(behaviour: Behaviour, what: str, owner: str) -> None:
             f"on the batch, too, and may be none in another one.",
             stacklevel=4,
         )
+
+
+def magnified(layers: Sequence[keras.Layer], span: float) -> list[str]:
+    """Which Normalization of features that never varied an attack cannot get past, to be warned of.
+
+    Keras divides them by 1e-7. `span` is the range of the data.
+    """
+    constant = {
+        each: int(np.sum(np.asarray(each.variance) <= (1e-6 * span) ** 2))
+        for each in layers
+        if isinstance(each, keras.layers.Normalization) and not each.invert
+    }
+    return [
+        f"Layer {layer.name!r} divides {count} features by 1e-7, since they were the same in all "
+        f"the data that it has adapted to: the least step of one outweighs all others, so that an "
+        f"attack finds hardly any example. Leave them as they are by bounds='features' or "
+        f"frozen_features."
+        for layer, count in constant.items()
+        if count
+    ]
 
 
 def _evaluate(forward: Callable[[list[int]], Any], rows: list[int]) -> list[np.ndarray]:

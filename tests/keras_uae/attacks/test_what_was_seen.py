@@ -132,6 +132,23 @@ def test_moving_statistics_that_nothing_reads_are_no_state():
     assert any("fresh draws" in note for note in attack.notes)
 
 
+def test_features_that_a_normalization_magnifies_are_warned_of():
+    x = samples()
+    x[:, 1] = 0.5
+    normalization = layers.Normalization()
+    normalization.adapt(x)
+    model = keras.Sequential([keras.Input((4,)), normalization, layers.Dense(4)])
+    with pytest.warns(
+        UserWarning, match=r"'normalization.*' divides 1 features by 1e-7.*bounds='fea"
+    ):
+        uae.PGDAttack(model, steps=2).generate(x, verbose=0)
+    for settings in ({"bounds": "features"}, {"frozen_features": [1]}):
+        uae.PGDAttack(model, steps=2, **settings).generate(x, verbose=0)  # no warning
+    varied = layers.Normalization(mean=0.5, variance=0.1)
+    model = keras.Sequential([keras.Input((4,)), varied, layers.Dense(4)])
+    uae.PGDAttack(model, steps=2).generate(x, verbose=0)
+
+
 def with_lora(model):
     model.layers[-1].enable_lora(2)
     kernel = model.layers[-1].lora_kernel_b
