@@ -119,15 +119,9 @@ class Attack(keras.layers.Layer):
                 f"function that it is: {owner}(lambda x: model.decoder(model.encoder(x))). "
                 f"Received: model={model!r}."
             )
-        more = _required(model) if isinstance(model, keras.Model) else []
-        if more:
-            given_too = ", ".join(f"{name}=…" for name in more)
-            raise ValueError(
-                f"`model` of {owner} must be called on its input alone, but asks for more: attack "
-                f"the function {owner}(lambda x: model(x, {given_too})). "
-                f"Received: model={model.name!r}, whose call has no default of {more}."
-            )
-        if not isinstance(model, keras.Model):
+        if isinstance(model, keras.Model):
+            _check_call(owner, model)
+        else:
             if not callable(model) or isinstance(model, type):
                 raise ValueError(
                     f"`model` of {owner} must be a built keras.Model, or a callable of Keras "
@@ -626,16 +620,22 @@ class Attack(keras.layers.Layer):
         return cls(**{**config, **given})
 
 
-def _required(model: keras.Model) -> list[str]:
-    """What a call of a model must be given beside the input, and `training`."""
-    arguments = list(inspect.signature(model.call).parameters.values())[1:]
-    return [
+def _check_call(owner: str, model: keras.Model) -> None:
+    """Raise ValueError if a call of a model must be given more than the input and `training`."""
+    more = [
         each.name
-        for each in arguments
+        for each in list(inspect.signature(model.call).parameters.values())[1:]
         if each.default is each.empty
         and each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
         and each.name != "training"
     ]
+    if more:
+        arguments = ", ".join(f"{name}=…" for name in more)
+        raise ValueError(
+            f"`model` of {owner} must be called on its input alone, but asks for more: attack the "
+            f"function {owner}(lambda x: model(x, {arguments})). "
+            f"Received: model={model.name!r}, whose call has no default of {more}."
+        )
 
 
 def with_units(config: Mapping[str, Any]) -> dict[str, Any]:
