@@ -404,9 +404,10 @@ class Attack(keras.layers.Layer):
     def f(self, reference: Any, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
         """f_x(z), `(batch,)`; with noise in the model a mean, and the margin that it needs."""
         if self.margin is None:
-            return self.criterion.value(reference, x, z)
+            return tf.cast(self.criterion.value(reference, x, z), z.dtype)
         # a pass for each draw: a longer batch suits not every model, nor inputs that are held
-        return bound([self.criterion.value(each, x, z) for each in reference]) + self.margin
+        draws = [tf.cast(self.criterion.value(each, x, z), z.dtype) for each in reference]
+        return bound(draws) + self.margin
 
     def f_reference(self, x: tf.Tensor, y: tf.Tensor | None) -> Any:
         """What `f` needs to know of x."""

@@ -122,8 +122,9 @@ def warn_of(behaviour: Behaviour, what: str, owner: str) -> None:
     if behaviour.noise == "unseeded":
         warnings.warn(
             f"The {what} draws random numbers that no seed of Keras fixes, so that "
-            f"{owner} sees others at each step. Draw them with a keras.random.SeedGenerator. "
-            f"Success is judged on {JUDGING_DRAWS} fresh draws.",
+            f"{owner} sees others at each step, but those of NumPy or Python always the same. Draw "
+            f"them with a keras.random.SeedGenerator. Success is judged on {JUDGING_DRAWS} fresh "
+            f"draws, of NumPy or Python on one.",
             stacklevel=4,
         )
     if behaviour.mixes:

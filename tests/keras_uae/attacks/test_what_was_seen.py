@@ -43,6 +43,26 @@ def test_noise_of_the_criterion_is_judged_on_fresh_draws(alone):
     assert (drawn[found.success] <= 0).mean() > 0.9
 
 
+def test_noise_of_numpy_is_said_to_be_drawn_once():
+    dense, draw = layers.Dense(4), np.random.default_rng(0)
+    attack = uae.PGDAttack(lambda x: dense(x + draw.normal(size=(1, 4)).astype("float32")), steps=2)
+    with pytest.warns(UserWarning, match="those of NumPy or Python always the same"):
+        attack.generate(samples(), verbose=0)
+
+
+@pytest.mark.parametrize("noise", [[], [Sampled()]], ids=["without noise", "with noise"])
+@pytest.mark.parametrize("attack", [uae.PGDAttack, uae.MinMaxAttack])
+def test_a_class_may_give_another_dtype(attack, noise):
+    class Wide(uae.Criterion):
+        def value(self, reference, x, z):
+            outputs = evaluated_model(self)(z, training=False)
+            return tf.reduce_sum(tf.cast(outputs - x, tf.float64), axis=1)
+
+    model = keras.Sequential([keras.Input((4,)), *noise, layers.Dense(4)])
+    found = attack(model, criterion=Wide(), steps=2).generate(samples(), verbose=0)
+    assert found.criterion.dtype == np.float32
+
+
 class Mixing(layers.Layer):
     """Takes the mean of the batch away."""
 
