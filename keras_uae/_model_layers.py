@@ -234,25 +234,46 @@ def first_that_sees(
     """The first layer that is `wanted` and depends on the input when the model runs on `x`.
 
     It follows the tensors, not the order of attributes: a decoder that is defined before its
-    encoder runs after it, and a layer that does not run, or not on x, is none.
+    encoder runs after it, and a layer that does not run, or not on x, is none. In a graph none is
+    one inside a loop or a branch either, which keeps what it returns to itself.
     """
     found: list[keras.Layer] = []
+    looking = False
     x = tf.identity(x)
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(x)
 
         def note(layer: keras.Layer, output: Any) -> None:
-            if not wanted(layer):
+            nonlocal looking
+            if looking or not wanted(layer):
                 return
+            looking = True  # a gradient may run layers once more, as tf.recompute_grad does
             with tape.stop_recording():
                 parts = [each for each in keras.tree.flatten(output) if each is not None]
+                if tf.is_symbolic_tensor(x):
+                    parts = [each for each in parts if each.graph is x.graph]
                 if any(tape.gradient(each, x) is not None for each in parts):
                     found.append(layer)
                     raise _Seen
+            looking = False
 
         with contextlib.suppress(_Seen), running(note, inline=True), keras.StatelessScope():
             model(x, training=False)
     return found[0] if found else None
+
+
+def in_the_open(layer: keras.Layer, model: keras.Model, x: tf.Tensor) -> bool:
+    """Whether what `layer` returns of `x` can be read where a graph calls `model`.
+
+    A loop or a branch (`while_loop`, `map`, `cond`) keeps it to itself.
+    """
+    found: list[keras.Layer | None] = []
+    trace = tf.function(
+        lambda x: found.append(first_that_sees(model, x, lambda each: each is layer)),
+        autograph=False,
+    )
+    trace.get_concrete_function(x)
+    return found[0] is layer
 
 
 def needs_inline(layer: keras.Layer, model: keras.Model, x: tf.Tensor) -> bool:
@@ -284,7 +305,7 @@ def output_of(layer: keras.Layer | None, model: keras.Model, x: tf.Tensor, owner
     """What `layer` returns of `x` when `model` is called on it; `x` itself for `None`.
 
     Raises:
-        ValueError: The layer does not run, which `owner` is told.
+        ValueError: The layer does not run, or not on a row a sample, which `owner` is told.
     """
     if layer is None:
         return x
@@ -293,5 +314,13 @@ def output_of(layer: keras.Layer | None, model: keras.Model, x: tf.Tensor, owner
         raise ValueError(
             f"`similarity` of {owner} reads a layer that does not run when the model is called. "
             f"Received: layer {layer.name!r} of model {model.name!r}."
+        )
+    shape = getattr(seen[place], "shape", x.shape)
+    if shape[0] != x.shape[0]:
+        raise ValueError(
+            f"`similarity` of {owner} reads a layer that does not give a row a sample, such as one "
+            f"that runs on patches or sample by sample: choose similarity='gaussian', which reads "
+            f"the input. Received: layer {layer.name!r} of model {model.name!r}, which gives shape "
+            f"{tuple(shape)} for {x.shape[0]} samples."
         )
     return seen[place]

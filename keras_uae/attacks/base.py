@@ -31,7 +31,7 @@ from keras_uae._model_layers import CallableModel, HeldInputs, flat_layers, sign
 from keras_uae._settings import revived, serialized
 from keras_uae.attacks import held_inputs
 from keras_uae.attacks.data_space import DataSpace, data_bounds
-from keras_uae.attacks.inspection import Behaviour, observed, warn_of
+from keras_uae.attacks.inspection import Behaviour, magnified, observed, warn_of
 from keras_uae.attacks.judgement import (
     JUDGING_DRAWS,
     SEARCH_DRAWS,
@@ -120,7 +120,9 @@ class Attack(keras.layers.Layer):
                 f"function that it is: {owner}(lambda x: model.decoder(model.encoder(x))). "
                 f"Received: model={model!r}."
             )
-        if not isinstance(model, keras.Model):
+        if isinstance(model, keras.Model):
+            _check_call(owner, model)
+        else:
             if not callable(model) or isinstance(model, type):
                 raise ValueError(
                     f"`model` of {owner} must be a built keras.Model, or a callable of Keras "
@@ -403,9 +405,10 @@ class Attack(keras.layers.Layer):
     def f(self, reference: Any, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
         """f_x(z), `(batch,)`; with noise in the model a mean, and the margin that it needs."""
         if self.margin is None:
-            return self.criterion.value(reference, x, z)
+            return tf.cast(self.criterion.value(reference, x, z), z.dtype)
         # a pass for each draw: a longer batch suits not every model, nor inputs that are held
-        return bound([self.criterion.value(each, x, z) for each in reference]) + self.margin
+        draws = [tf.cast(self.criterion.value(each, x, z), z.dtype) for each in reference]
+        return bound(draws) + self.margin
 
     def f_reference(self, x: tf.Tensor, y: tf.Tensor | None) -> Any:
         """What `f` needs to know of x."""
@@ -445,7 +448,8 @@ class Attack(keras.layers.Layer):
             raise ValueError(
                 f"`model` of {owner} must pass a gradient from the criterion to its input, but "
                 f"there is none: an integer Input, a cast, rounding, argmax or Embedding stands in "
-                f"between. Give the model a float Input, or attack what comes after that layer. "
+                f"between, or the predict() of a model. Give the model a float Input, attack what "
+                f"comes after that layer, or call the model: lambda x: model(x). "
                 f"Received: model={self.model.name!r}."
             )
 
@@ -576,6 +580,9 @@ class Attack(keras.layers.Layer):
             with self.holding(held_inputs.rows(others, both)), keras.StatelessScope():
                 for doubt in self.criterion.doubts(tf.gather(few, both), space.low, space.high):
                     warnings.warn(doubt, stacklevel=4)
+            if space.free is None and np.ndim(space.low) == 0:  # all features move
+                for doubt in magnified(behaviour.layers, np.subtract(space.high, space.low)):
+                    warnings.warn(doubt, stacklevel=4)
             # f may draw noise, or mix samples, that the model alone does not
             f = observed(judgement, count, behaviour.batch, owner)
             if (f.noise and not behaviour.noise) or (f.mixes and not behaviour.mixes):
@@ -617,6 +624,24 @@ class Attack(keras.layers.Layer):
             name: revived(config[name]) for name in ("model", *cls.settings()) if name in config
         }
         return cls(**{**config, **given})
+
+
+def _check_call(owner: str, model: keras.Model) -> None:
+    """Raise ValueError if a call of a model must be given more than the input and `training`."""
+    more = [
+        each.name
+        for each in list(inspect.signature(model.call).parameters.values())[1:]
+        if each.default is each.empty
+        and each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
+        and each.name != "training"
+    ]
+    if more:
+        arguments = ", ".join(f"{name}=…" for name in more)
+        raise ValueError(
+            f"`model` of {owner} must be called on its input alone, but asks for more: attack the "
+            f"function {owner}(lambda x: model(x, {arguments})). "
+            f"Received: model={model.name!r}, whose call has no default of {more}."
+        )
 
 
 def with_units(config: Mapping[str, Any]) -> dict[str, Any]:

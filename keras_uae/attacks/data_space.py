@@ -6,7 +6,16 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_uae._checks import Box, By, Choice, OrNone, check_box, check_choice, check_integer
+from keras_uae._checks import (
+    Box,
+    By,
+    Choice,
+    OrNone,
+    check_box,
+    check_choice,
+    check_finite,
+    check_integer,
+)
 
 UNITS = ("range", "data")
 # Bounds that are read off the data: of all values, and of each feature for itself
@@ -73,15 +82,17 @@ def data_bounds(parts: Iterable[np.ndarray], how: str) -> Box:
     """Least and largest value of samples: of all ("data"), of each feature ("features").
 
     Raises:
-        ValueError: All values are the same.
+        ValueError: All values are the same, or one is not finite.
     """
-    low, high = np.inf, -np.inf
+    low, high, seen = np.inf, -np.inf, 0
     for part in parts:
+        check_finite(f"bounds={how!r}", part, name="x", start=seen)
+        seen += len(part)
         axes = None if how == "data" else 0
         low, high = np.minimum(low, part.min(axes)), np.maximum(high, part.max(axes))
-    if np.all(low == high) or not np.all(np.isfinite([low, high])):
+    if np.all(low == high):
         raise ValueError(
-            f"`x` must hold finite values that differ where bounds={how!r}. "
+            f"`x` must hold values that differ where bounds={how!r}: give the bounds as numbers. "
             f"Received: values from {np.min(low)} to {np.max(high)}."
         )
     return low, high

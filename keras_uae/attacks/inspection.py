@@ -1,7 +1,7 @@
 """What a model does that an attack must know: noise, mixed samples, a fixed batch, a state."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
 import keras
@@ -59,8 +59,8 @@ def observed(
         owner: For messages.
 
     Raises:
-        ValueError: The model carries a state from one batch to the next, or counts in a variable
-            that is none of Keras'.
+        ValueError: The model carries a state from one batch to the next, in a layer or a variable,
+            or counts in a variable that is none of Keras'.
     """
     other = [0] * (3 if expected == 2 else 2)
     batch = None if expected is None or runs(lambda: forward(other)) else expected
@@ -91,11 +91,25 @@ def observed(
     if not same:
         if not _alike(first, _evaluate(forward, rows)):
             return seen._replace(noise="unseeded")
-        drawn = list(scope.changed.values())
-        counters = [each for each in drawn if "int" in keras.backend.standardize_dtype(each.dtype)]
-        return seen._replace(noise="seeded", generators=tuple(counters or drawn))
+        generators = tuple(each for each in scope.changed.values() if _is_generator(each))
+        moved = [each for each in scope.changed.values() if not _is_generator(each)]
+        with keras.StatelessScope([(each, scope.get_current_value(each)) for each in moved]):
+            drifts = bool(moved) and not _alike(first, _flat(forward(rows)))
+        if drifts:
+            raise ValueError(
+                f"`model` of {owner} must give for a sample what it gives for it alone, but its "
+                f"variables carry a state from one batch to the next: change them where "
+                f"training=True alone, and draw noise with a keras.random.SeedGenerator. "
+                f"Received: variables {[each.path for each in moved]} that change with each pass."
+            )
+        return seen._replace(noise="seeded", generators=generators)
     beside, alone = ([each[0] for each in of] for of in (first, _evaluate(forward, copies)))
     return seen._replace(mixes=not _alike(beside, alone))
+
+
+def _is_generator(variable: keras.Variable) -> bool:
+    """Whether a variable is the state of a SeedGenerator: a seed, and a count."""
+    return "int" in keras.backend.standardize_dtype(variable.dtype) and variable.shape == (2,)
 
 
 def _foreign_variables(layer: keras.Layer) -> list[tf.Variable]:
@@ -108,8 +122,9 @@ def warn_of(behaviour: Behaviour, what: str, owner: str) -> None:
     if behaviour.noise == "unseeded":
         warnings.warn(
             f"The {what} draws random numbers that no seed of Keras fixes, so that "
-            f"{owner} sees others at each step. Draw them with a keras.random.SeedGenerator. "
-            f"Success is judged on {JUDGING_DRAWS} fresh draws.",
+            f"{owner} sees others at each step, but those of NumPy or Python always the same. Draw "
+            f"them with a keras.random.SeedGenerator. Success is judged on {JUDGING_DRAWS} fresh "
+            f"draws, of NumPy or Python on one.",
             stacklevel=4,
         )
     if behaviour.mixes:
@@ -119,6 +134,26 @@ def warn_of(behaviour: Behaviour, what: str, owner: str) -> None:
             f"on the batch, too, and may be none in another one.",
             stacklevel=4,
         )
+
+
+def magnified(layers: Sequence[keras.Layer], span: float) -> list[str]:
+    """Which Normalization of features that never varied an attack cannot get past, to be warned of.
+
+    Keras divides them by 1e-7. `span` is the range of the data.
+    """
+    constant = {
+        each: int(np.sum(np.asarray(each.variance) <= (1e-6 * span) ** 2))
+        for each in layers
+        if isinstance(each, keras.layers.Normalization) and not each.invert
+    }
+    return [
+        f"Layer {layer.name!r} divides {count} features by 1e-7, since they were the same in all "
+        f"the data that it has adapted to: the least step of one outweighs all others, so that an "
+        f"attack finds hardly any example. Leave them as they are by bounds='features' or "
+        f"frozen_features."
+        for layer, count in constant.items()
+        if count
+    ]
 
 
 def _evaluate(forward: Callable[[list[int]], Any], rows: list[int]) -> list[np.ndarray]:

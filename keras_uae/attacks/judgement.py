@@ -50,7 +50,7 @@ def judged(
         with keras.StatelessScope(states):
             reference = criterion.reference(x, y)
         with keras.StatelessScope(states):
-            return criterion.value(reference, x, found["x"])
+            return tf.cast(criterion.value(reference, x, found["x"]), x.dtype)
 
     # a loop, so that the passes of a large model are traced once; one at a time, for the memory
     numbers, signature = tf.range(1, JUDGING_DRAWS + 1), tf.TensorSpec(x.shape[:1], x.dtype)

@@ -96,7 +96,7 @@ def minmax(
         f, captured = attack.observe(lambda: attack.f(reference, x, now.z), now.z)
         violation = tf.nn.relu(f) / unit_f  # f⁺, whose gradient is 0 where f ≤ 0
         v = features(projection, captured)
-        estimator, value = similarity.estimate(drawn, now.estimator, v, t)
+        estimator, value = _pair(attack, similarity.estimate(drawn, now.estimator, v, t), x)
         c, multiplier, restart = rule.update(now.multiplier, violation, t)
         objective = c * violation + (sign / unit_i) * value
         return Look(f, violation, value, c, objective, estimator, multiplier, restart)
@@ -171,6 +171,19 @@ def minmax(
     best, value = judge(last, end, seen, alive)
     c = rule.value(select(alive, seen.multiplier, end.multiplier))
     return outcome(x, best, alive, attack.margin, value, c), {}
+
+
+def _pair(attack: SimilarityAttack, estimate: Any, x: tf.Tensor) -> tuple[Any, tf.Tensor]:
+    """What a similarity gives at an iteration, if it is a state and one value a sample of `x`."""
+    if isinstance(estimate, tuple) and len(estimate) == 2:
+        state, value = estimate
+        if tf.convert_to_tensor(value).shape.is_compatible_with(x.shape[:1]):
+            return state, value
+    raise ValueError(
+        f"`similarity` of {type(attack).__name__} must give its next state and one value a sample, "
+        f"shape (batch,), in `estimate`. Received: {estimate!r} of {attack.similarity!r} for a "
+        f"batch of {x.shape[0]}."
+    )
 
 
 @register

@@ -1,5 +1,6 @@
 """Attack criteria f_x: z is an adversarial example of x where f_x(z) ≤ 0."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -62,9 +63,20 @@ def check_criterion(owner: str, name: str, value: Any) -> Criterion:
         return CRITERIA[check_choice(owner, name, value, CRITERIA)]()
     if isinstance(value, Criterion):
         return value
-    if not callable(value) or isinstance(value, type):
+    if not callable(value) or isinstance(value, type) or not _takes_two(value):
         raise ValueError(
             f"`{name}` of {owner} must be a Criterion, a name of one, or a callable f(x, z) that "
             f"gives one value a sample. Received: {name}={value!r}."
         )
     return FunctionCriterion(function=value)
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    """Whether a function can be called on two arguments, as far as it tells."""
+    try:
+        inspect.signature(function).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:  # built in
+        return True
+    return True

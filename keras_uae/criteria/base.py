@@ -134,10 +134,15 @@ class OutputCriterion(Criterion):
         if not isinstance(outputs, (list, tuple, Mapping)):
             return outputs
         named = dict(outputs if isinstance(outputs, Mapping) else enumerate(outputs))
-        if self.output in named:
-            return named[self.output]
-        if self.output is None and len(named) == 1:
-            return next(iter(named.values()))
+        name = next(iter(named)) if self.output is None and len(named) == 1 else self.output
+        if name in named:
+            if isinstance(named[name], (list, tuple, Mapping)):
+                raise ValueError(
+                    f"`output` of {type(self).__name__} must name one tensor: attack the function "
+                    f"of one, lambda x: model(x)[{name!r}][…]. "
+                    f"Received: output={name!r}, a {type(named[name]).__name__} of several."
+                )
+            return named[name]
         names = list(named)
         shapes = {name: tuple(getattr(each, "shape", ())) for name, each in named.items()}
         raise ValueError(

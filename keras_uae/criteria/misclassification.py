@@ -137,7 +137,10 @@ class Misclassification(OutputCriterion):
 def _label_remedy(shape: tuple[int, ...], kind: str) -> str:
     """How labels of another shape or kind become class numbers, if that is known."""
     if len(shape) == 2 and shape[1] > 1:
-        return "; those of one-hot rows are y.argmax(axis=1)"
+        return (
+            "; those of one-hot rows are y.argmax(axis=1), and where a sample has several labels "
+            "give a criterion of your own, f(x, z)"
+        )
     return "; of whole numbers they are y.astype(int)" if len(shape) == 1 and kind == "f" else ""
 
 

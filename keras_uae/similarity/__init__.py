@@ -100,12 +100,21 @@ def get(
     """
     if isinstance(similarity, Similarity):
         return similarity
-    check_choice(owner, "similarity", similarity, names())
+    _check_name(owner, similarity)
     x = example(model) if x is None else x
     layer = first_convolution(model, x)
     if similarity == "auto":
         similarity = "gaussian" if layer is None or too_small(layer, model, x) else "conv"
     return SIMILARITIES[similarity](Pixels() if layer is None else Convolution())
+
+
+def _check_name(owner: str, similarity: Any) -> None:
+    if not isinstance(similarity, str):
+        raise ValueError(
+            f"`similarity` of {owner} must be a Similarity, such as uae.similarity.MINE(), or the "
+            f"name of one. Received: similarity={similarity!r}."
+        )
+    check_choice(owner, "similarity", similarity, names())
 
 
 def mutual_information(
@@ -154,7 +163,7 @@ def mutual_information(
         [Belghazi et al., 2018](https://arxiv.org/abs/1801.04062).
     """
     if not isinstance(similarity, Similarity):
-        check_choice("mutual_information", "similarity", similarity, names())
+        _check_name("mutual_information", similarity)
         if model is not None:
             similarity = get(similarity, model, "mutual_information")
         else:  # "auto" asks for a model, as "conv" does

@@ -12,7 +12,13 @@ import tensorflow as tf
 
 from keras_uae._checks import Integer
 from keras_uae._draws import PROJECTION, normal, stream
-from keras_uae._model_layers import example, first_that_sees, flat_layers, output_of
+from keras_uae._model_layers import (
+    example,
+    first_that_sees,
+    flat_layers,
+    in_the_open,
+    outputs_of,
+)
 from keras_uae._settings import Settings, register
 from keras_uae._tensors import flatten, l2_norm
 from keras_uae.similarity.gradients import WithGradient, by_hand
@@ -135,8 +141,9 @@ class Convolution(FeatureMap):
             return found
         what = f"a layer named {self.layer!r}" if self.layer else "a convolution on the input"
         raise ValueError(
-            f"`similarity` of MinMaxAttack asks for {what}, but the model has none; choose "
-            f"similarity='gaussian', which reads the input. "
+            f"`similarity` of MinMaxAttack asks for {what}, but the model has none outside of "
+            f"loops and branches (while_loop, map, cond); choose similarity='gaussian', which "
+            f"reads the input. "
             f"Received: model {model.name!r} with layers "
             f"{[layer.name for layer in flat_layers(model)]}."
         )
@@ -277,6 +284,8 @@ class BivariateSampling(RandomSampling):
 def first_convolution(model: keras.Model, x: tf.Tensor | None = None) -> keras.Layer | None:
     """The first convolution that sees the input, unless a layer that mixes all of it comes first.
 
+    One inside a loop or a branch of a graph, which cannot be read, is none.
+
     Args:
         model: Built `keras.Model`.
         x: Batch of samples. Defaults to `None`: zeros of the shape that the model takes.
@@ -288,15 +297,18 @@ def first_convolution(model: keras.Model, x: tf.Tensor | None = None) -> keras.L
             f"its input. Received: model {model.name!r}."
         )
     found = first_that_sees(model, x, lambda layer: isinstance(_inner(layer), _KERNELS))
-    return found if isinstance(_inner(found), _CONVOLUTIONS) else None
+    if found is None or not isinstance(_inner(found), _CONVOLUTIONS):
+        return None
+    return found if in_the_open(found, model, x) else None
 
 
 def too_small(layer: keras.Layer, model: keras.Model, x: tf.Tensor) -> bool:
-    """Whether the maps of a convolution are too few or too small for MINE to compare."""
+    """Whether the maps of a convolution are too few or too small for MINE, or not of a sample."""
     if getattr(_inner(layer), "data_format", None) == "channels_first":
         return True  # the last axis are no maps
-    maps = output_of(layer, model, x, "MinMaxAttack").shape
-    return maps[-1] < 2 or maps[1:-1].num_elements() < 2
+    seen, place = outputs_of(layer, model, x)
+    maps = seen[place].shape
+    return maps[0] != x.shape[0] or maps[-1] < 2 or maps[1:-1].num_elements() < 2
 
 
 _KERNELS = (*_CONVOLUTIONS, *_MIXING)

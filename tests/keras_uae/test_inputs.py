@@ -342,6 +342,18 @@ def test_several_inputs_are_for_an_attack_alone(several):
         uae.UAEAugmentation(several, [])
 
 
+@pytest.mark.parametrize("bounds", ["data", "features"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_the_sample_without_bounds_is_named(bounds, value):
+    x = np.random.default_rng(0).random((6, *tiny_models.SHAPE)).astype("float32")
+    x[4, 0, 0, 0] = value
+    attack = uae.PGDAttack(tiny_models.convolutional(), bounds=bounds)
+    with pytest.raises(ValueError, match=f"bounds='{bounds}' must be finite.*the first at index 4"):
+        attack.generate(x, verbose=0)
+    with pytest.raises(ValueError, match=f"differ where bounds='{bounds}': give the bounds as num"):
+        attack.generate(x[:1] * 0 + 0.5, verbose=0)
+
+
 @pytest.mark.parametrize("make", [SAME["tf.data"], SAME["augmentation"]])
 def test_functions_of_arrays_say_so(make):
     message = r"`x` of reconstruction_error must be an array, .* what the data set was made of\."

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_uae import MinMaxAttack, Reconstruction, UAEs
+from keras_uae import MinMaxAttack, Reconstruction, UAEs, mutual_information
 from keras_uae._model_layers import flat_layers
 from keras_uae.attacks.geometry import STEP_RULES
 from keras_uae.attacks.presets import PRESETS
 from keras_uae.results import ROW_FIELDS
-from keras_uae.similarity import L2, MINE, SIMILARITIES, Convolution, Gaussian
+from keras_uae.similarity import L2, MINE, SIMILARITIES, Convolution, Gaussian, Similarity
 from tests import tiny_models
 from tests.keras_uae.similarity.test_transport import exact_distance
 from tests.marks import slow
@@ -400,6 +400,34 @@ def test_the_objective_points_downhill_or_uphill(similarity, objective):
     ascent = np.diff(found.trace["similarity"], axis=1)
     assert (ascent < 0 if objective == "minimize" else ascent > 0).all()
     assert (found.iteration == STEPS).all()
+
+
+@pytest.mark.parametrize(
+    "estimate",
+    [
+        lambda state, v: tf.reduce_sum(v, axis=[1, 2]),  # no state
+        lambda state, v: (state, tf.reduce_sum(v)),
+        lambda state, v: (state, tf.reduce_sum(v, axis=1)),
+    ],
+)
+def test_a_similarity_that_gives_something_else_is_told_so(estimate):
+    class Mine(Similarity):
+        def estimate(self, drawn, state, v, t):
+            return estimate(state, v)
+
+    attack = MinMaxAttack(tiny_models.dense(), similarity=Mine())
+    with pytest.raises(
+        ValueError, match=r"one value a sample, shape \(batch,\), in `estimate`.*Mine"
+    ):
+        attack.generate(np.ones((3, *tiny_models.SHAPE), "float32"), verbose=0)
+
+
+@pytest.mark.parametrize("value", [MINE, lambda x, z: 0, None])
+def test_what_is_no_similarity_is_told_what_is(value):
+    with pytest.raises(ValueError, match=r"must be a Similarity, such as uae.similarity.MINE\(\)"):
+        MinMaxAttack(tiny_models.dense(), similarity=value)
+    with pytest.raises(ValueError, match=r"mutual_information must be a Similarity"):
+        mutual_information(np.ones((2, 3)), np.ones((2, 3)), similarity=value)
 
 
 def test_features_are_those_of_the_iterate_whatever_the_criterion_calls():

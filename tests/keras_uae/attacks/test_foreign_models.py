@@ -43,6 +43,33 @@ def test_a_model_without_a_gradient_is_refused_with_the_reason(build, attack):
         attack(model, bounds=bounds, **settings).generate(x, verbose=0)
 
 
+class Timed(keras.Model):
+    """Takes a time beside its input."""
+
+    def __init__(self):
+        super().__init__(name="timed")
+        self.dense = layers.Dense(4)
+
+    def call(self, x, t, training, gain=1.0):
+        return gain * self.dense(x) + t
+
+
+def test_a_call_that_asks_for_more_is_told_to_become_a_function():
+    model, x = Timed(), np.ones((3, 4), "float32")
+    model(x, t=0.0, training=False)
+    with pytest.raises(ValueError, match=r"lambda x: model\(x, t=…\).*'timed'.*\['t'\]"):
+        uae.MinMaxAttack(model)
+    found = uae.MinMaxAttack(lambda x: model(x, t=0.0, training=False), steps=2)
+    assert len(found.generate(x, verbose=0)) == 3
+
+
+def test_a_function_that_predicts_is_told_to_call_the_model():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(4)])
+    attack = uae.PGDAttack(lambda x: model.predict_on_batch(x))
+    with pytest.raises(ValueError, match=r"predict\(\) of a model.*lambda x: model\(x\)"):
+        attack.generate(np.ones((3, 4), "float32"), verbose=0)
+
+
 @pytest.fixture
 def compiled():
     model = tiny_models.convolutional()

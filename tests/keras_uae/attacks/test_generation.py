@@ -134,7 +134,7 @@ BAD_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "bounds nan": ({"bounds": (0, float("nan"))}, r"Received: bounds=\(0, nan\)"),
     "bounds text": ({"bounds": "01"}, "one of 'data', 'features'.*Received: bounds='01'"),
     "similarity": ({"similarity": "gausian"}, "`similarity`.*Did you mean 'gaussian'.*'gausian'"),
-    "similarity class": ({"similarity": MINE}, "`similarity` of MinMaxAttack must be one of"),
+    "similarity class": ({"similarity": MINE}, "`similarity` of MinMaxAttack must be a Similarity"),
     "similarity none": ({"similarity": None}, "`similarity`.*Received: similarity=None"),
     "objective": ({"objective": "minimise"}, "`objective`.*Did you mean 'minimize'.*'minimise'"),
     "step_rule": ({"step_rule": "row"}, "`step_rule`.*Did you mean 'raw'.*step_rule='row'"),

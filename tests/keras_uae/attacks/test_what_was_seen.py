@@ -43,6 +43,26 @@ def test_noise_of_the_criterion_is_judged_on_fresh_draws(alone):
     assert (drawn[found.success] <= 0).mean() > 0.9
 
 
+def test_noise_of_numpy_is_said_to_be_drawn_once():
+    dense, draw = layers.Dense(4), np.random.default_rng(0)
+    attack = uae.PGDAttack(lambda x: dense(x + draw.normal(size=(1, 4)).astype("float32")), steps=2)
+    with pytest.warns(UserWarning, match="those of NumPy or Python always the same"):
+        attack.generate(samples(), verbose=0)
+
+
+@pytest.mark.parametrize("noise", [[], [Sampled()]], ids=["without noise", "with noise"])
+@pytest.mark.parametrize("attack", [uae.PGDAttack, uae.MinMaxAttack])
+def test_a_class_may_give_another_dtype(attack, noise):
+    class Wide(uae.Criterion):
+        def value(self, reference, x, z):
+            outputs = evaluated_model(self)(z, training=False)
+            return tf.reduce_sum(tf.cast(outputs - x, tf.float64), axis=1)
+
+    model = keras.Sequential([keras.Input((4,)), *noise, layers.Dense(4)])
+    found = attack(model, criterion=Wide(), steps=2).generate(samples(), verbose=0)
+    assert found.criterion.dtype == np.float32
+
+
 class Mixing(layers.Layer):
     """Takes the mean of the batch away."""
 
@@ -86,6 +106,67 @@ def test_a_count_that_keras_does_not_know_is_refused():
     model = keras.Sequential([keras.Input((4,)), Counting(), layers.Dense(4)])
     with pytest.raises(ValueError, match=r"must keep what it counts in a keras.Variable"):
         uae.PGDAttack(model).generate(samples(), verbose=0)
+
+
+class Drifting(layers.Layer):
+    """Takes away a mean that every pass moves, or grows with a count of passes."""
+
+    def __init__(self, counts):
+        super().__init__()
+        self.counts = counts
+
+    def build(self, shape):
+        kind = {"shape": (), "dtype": "int32"} if self.counts else {"shape": shape[1:]}
+        self.seen = self.add_weight(**kind, initializer="zeros", trainable=False)
+
+    def call(self, x):
+        if self.counts:
+            self.seen.assign_add(1)
+            return x * keras.ops.minimum(keras.ops.cast(self.seen, x.dtype) / 100, 1)
+        self.seen.assign(0.9 * self.seen + 0.1 * keras.ops.mean(x, axis=0))
+        return x - self.seen
+
+
+@pytest.mark.parametrize("counts", [False, True], ids=["a mean", "a count"])
+@pytest.mark.parametrize("noise", [False, True], ids=["alone", "beside noise"])
+def test_a_state_in_a_variable_is_no_noise(counts, noise):
+    other = [Sampled()] if noise else []
+    model = keras.Sequential([keras.Input((4,)), Drifting(counts), *other, layers.Dense(4)])
+    with pytest.raises(ValueError, match=r"carry a state.*/drifting"):
+        uae.PGDAttack(model).generate(samples(), verbose=0)
+    assert not model.layers[0].seen.numpy().any()
+
+
+def test_moving_statistics_that_nothing_reads_are_no_state():
+    class Normalized(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.noise = layers.BatchNormalization(), Sampled()
+
+        def call(self, x):
+            return self.noise(self.norm(x, training=True))
+
+    model = keras.Sequential([keras.Input((4,)), Normalized(), layers.Dense(4)])
+    attack = uae.PGDAttack(model, steps=2)
+    attack.generate(samples(), verbose=0)
+    assert any("fresh draws" in note for note in attack.notes)
+
+
+def test_features_that_a_normalization_magnifies_are_warned_of():
+    x = samples()
+    x[:, 1] = 0.5
+    normalization = layers.Normalization()
+    normalization.adapt(x)
+    model = keras.Sequential([keras.Input((4,)), normalization, layers.Dense(4)])
+    with pytest.warns(
+        UserWarning, match=r"'normalization.*' divides 1 features by 1e-7.*bounds='fea"
+    ):
+        uae.PGDAttack(model, steps=2).generate(x, verbose=0)
+    for settings in ({"bounds": "features"}, {"frozen_features": [1]}):
+        uae.PGDAttack(model, steps=2, **settings).generate(x, verbose=0)  # no warning
+    varied = layers.Normalization(mean=0.5, variance=0.1)
+    model = keras.Sequential([keras.Input((4,)), varied, layers.Dense(4)])
+    uae.PGDAttack(model, steps=2).generate(x, verbose=0)
 
 
 def with_lora(model):

@@ -129,6 +129,20 @@ def test_the_only_output_is_judged_whatever_holds_it(linear, pairs):
         np.testing.assert_array_equal(Reconstruction(model)(x, z), expected)
 
 
+@pytest.mark.parametrize(
+    ("outputs", "output", "way"),
+    [
+        (lambda each: {"code": each, "out": {"image": each}}, "out", r"model\(x\)\['out'\]\[…\]"),
+        (lambda each: [[each, each], each], 0, r"model\(x\)\[0\]\[…\]"),
+        (lambda each: [{"image": each}], None, r"model\(x\)\[0\]\[…\]"),
+    ],
+)
+def test_an_output_of_several_is_none_that_is_judged(linear, pairs, outputs, output, way):
+    criterion = Reconstruction(lambda x: outputs(linear(x)), output=output)
+    with pytest.raises(ValueError, match=f"`output` of Reconstruction must name one tensor.*{way}"):
+        criterion(*pairs)
+
+
 def test_without_a_model_there_is_no_reconstruction(pairs):
     with pytest.raises(ValueError, match=r"`model` of Reconstruction.*Received: model=None"):
         Reconstruction()(*pairs)
@@ -162,6 +176,42 @@ def test_a_callable_becomes_a_criterion(linear, pairs):
     np.testing.assert_allclose(criterion(x, z), 1 - abs(x - z).sum(axis=1))
     integers = criteria.get(lambda x, z: tf.cast(x[:, 0] > z[:, 0], tf.int32), linear)
     assert integers(x, z).dtype == tf.float64
+
+
+def test_a_comparison_is_no_criterion(linear, pairs):
+    attack = MinMaxAttack(linear, criterion=lambda x, z: z[:, 0] < x[:, 0], dtype="float64")
+    with pytest.raises(ValueError, match=r"must give numbers.*Received: booleans of <function"):
+        attack.generate(pairs[0], verbose=0)
+
+
+@pytest.mark.parametrize("function", [lambda z: z, lambda x, z, y: x, lambda x, *, scale: x])
+def test_a_function_of_something_else_is_refused_with_what_is_expected(linear, function):
+    with pytest.raises(ValueError, match=r"a callable f\(x, z\) that gives one value a sample"):
+        MinMaxAttack(linear, criterion=function)
+    assert criteria.get(max) is not None  # says nothing of its arguments
+
+
+def test_a_function_outside_of_a_graph_is_refused_with_the_reason(linear, pairs):
+    def distance(x, z):
+        return 0 * z[:, 0] + np.abs(z.numpy() - x.numpy()).sum(axis=1)
+
+    attack = MinMaxAttack(linear, criterion=distance, dtype="float64")
+    with pytest.raises(ValueError, match=r"without numpy\(\).*distance.* raised Attrib"):
+        attack.generate(pairs[0], verbose=0)
+
+
+def test_a_function_without_a_gradient_is_warned_of_unless_all_are_examples(linear, pairs):
+    def attack(function):
+        found = MinMaxAttack(linear, criterion=function, steps=2, dtype="float64", bounds="data")
+        found.generate(pairs[0], verbose=0)
+
+    def equal(x, z):
+        return tf.where(tf.argmax(x, 1) == tf.argmax(z, 1), 1, -1)
+
+    with pytest.warns(UserWarning, match=r"equal.* has no gradient"):
+        attack(equal)
+    attack(lambda x, z: -tf.ones(tf.shape(z)[:1]))  # no warning, which would be an error
+    attack(lambda x, z: tf.reduce_sum(tf.abs(z - x), 1) - 0.1)
 
 
 def test_the_default_is_the_reconstruction_of_the_model(linear):

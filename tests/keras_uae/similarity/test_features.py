@@ -147,6 +147,64 @@ def test_the_first_layer_with_a_kernel_that_sees_the_input_decides():
     assert first_convolution(keras.Model(inputs, inputs * 2)) is None
 
 
+PLACES = {
+    "loop": lambda each, x: keras.ops.fori_loop(0, 2, lambda _, h: each(h), x),
+    "branch": lambda each, x: keras.ops.cond(keras.ops.mean(x) > 9, lambda: x, lambda: each(x)),
+    "map": lambda each, x: keras.ops.map(lambda row: each(row[None])[0], x),
+    "patches": lambda each, x: keras.ops.reshape(
+        each(keras.ops.reshape(x, (-1, 1, *x.shape[2:]))), (-1, *x.shape[1:])
+    ),
+}
+
+
+class Placed(keras.layers.Layer):
+    """Runs a convolution where what it returns cannot be read, or is none of a sample."""
+
+    def __init__(self, place):
+        super().__init__()
+        self.place, self.convolution = PLACES[place], keras.layers.Conv2D(4, 3, padding="same")
+
+    def build(self, shape):
+        self.convolution.build(shape)
+
+    def call(self, x):
+        return self.place(self.convolution, x)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_convolution_that_cannot_be_read_is_left_alone(place):
+    inputs = keras.Input((4, 4, 4))
+    model = keras.Model(inputs, Placed(place)(inputs) * 0.9)
+    assert similarity.get("auto", model) == Gaussian()
+    x = np.random.default_rng(0).random((5, 4, 4, 4)).astype("float32")
+    assert np.isfinite(MinMaxAttack(model, steps=3).generate(x, verbose=0).x).all()
+    kept = place in ("loop", "branch")
+    reason = "none outside of loops" if kept else "does not give a row a sample"
+    with pytest.raises(ValueError, match=f"{reason}.*similarity='gaussian'"):
+        MinMaxAttack(model, similarity="conv").generate(x, verbose=0)
+    if kept:
+        assert similarity.get("l2", model) == L2(features=Pixels())
+
+
+def test_a_layer_that_its_gradient_runs_once_more_is_left_alone():
+    class Recomputed(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.convolution = keras.layers.Conv2D(4, 3, padding="same")
+
+        def build(self, shape):
+            self.convolution.build(shape)
+
+        def call(self, x):
+            return tf.recompute_grad(self.convolution)(x)
+
+    inputs, last = keras.Input(SHAPE), keras.layers.Conv2D(SHAPE[-1], 3, padding="same")
+    model = keras.Model(inputs, last(Recomputed()(inputs)))
+    assert first_convolution(model) is last
+    x = np.random.default_rng(0).random((4, *SHAPE)).astype("float32")
+    assert MinMaxAttack(model, steps=3).generate(x, verbose=0).x.shape == x.shape
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_the_names_stand_for(kind):
     model = KINDS[kind]()
