@@ -228,8 +228,9 @@ TABLES = {
         read=ablation,
     ),
     "retrained": Table(
-        ["digits-ablation"],
+        ["mnist-similarity", "digits-ablation"],
         [*OUTCOME[:4], Column("paper's error", "paper.error", ".5f")],
+        called=samples,
         read=retrained,
     ),
     "convergence": Table(["mnist-convergence"], convergence.COLUMNS),
