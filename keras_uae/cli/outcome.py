@@ -53,7 +53,12 @@ class ExitCode(enum.IntEnum):
         "`--resume`, or other files.",
     )
     DISK_FULL = 5, "the disk is full", "Make space, then go on with `--resume`."
-    INTERRUPTED = 130, "interrupted", "Ctrl-C; what is complete is kept: go on with `--resume`."
+    INTERRUPTED = (
+        130,
+        "interrupted",
+        "Ctrl-C. `generate`: what is complete is kept, go on with `--resume`. `compare`: the same "
+        "command goes on.",
+    )
 
 
 class UsageError(ValueError):
@@ -124,16 +129,14 @@ class Outcome:
 
 
 @contextlib.contextmanager
-def exit_codes(outcome: Outcome) -> Iterator[None]:
+def exit_codes(outcome: Outcome, after_ctrl_c: str = "Nothing is kept.") -> Iterator[None]:
     """Turn errors within the block into one line on standard error and an exit code."""
     try:
         yield
     except typer.Exit:  # a RuntimeError, too
         raise
     except KeyboardInterrupt:
-        outcome.fail(
-            ExitCode.INTERRUPTED, "interrupted. What is complete is kept: go on with --resume."
-        )
+        outcome.fail(ExitCode.INTERRUPTED, f"interrupted. {after_ctrl_c}")
     except Exception as error:  # an operation of the model raises whatever it likes
         outcome.fail(code_of(error), in_a_line(error))
 
