@@ -436,6 +436,34 @@ def test_the_default_addition_of_a_classifier_leaves_its_class(monkeypatch):
     assert [getattr(arm, "settings", None) for arm in others] == [{"epsilon": 1.0}] * 3
 
 
+CLASSES = np.arange(48) % 2
+NO_CLASSES = {
+    "counted from 1": (
+        {"y": CLASSES + 1},
+        r"`y` of compare.*count from 0.*from 1 to 2.*\(None, 2\)",
+    ),
+    "of tests": ({"y_test": CLASSES[:24] - 1}, r"`y_test` of compare.*from -1 to 0"),
+    "one-hot": ({"y": np.eye(2)[CLASSES]}, r"`y` of compare.*one-hot rows for .*\(48, 2\)"),
+    "names": ({"y_test": CLASSES[:24].astype(str)}, r"`y_test` of compare.*of dtype <U"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_CLASSES)
+def test_labels_that_the_loss_does_not_take_are_refused(kind):
+    settings, message = NO_CLASSES[kind]
+    labels = {"y": CLASSES, "y_test": CLASSES[:24]} | settings
+    with pytest.raises(ValueError, match=message):
+        compare(classifier, arms=[], **labels)
+
+
+@pytest.mark.parametrize("y", [np.eye(2)[CLASSES], CLASSES[:, None] / 2])
+def test_a_model_that_the_default_attack_does_not_know_needs_arms(y):
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(y.shape[1])])
+    model.compile("adam", "mse")
+    with pytest.raises(ValueError, match=r"`arms` of compare must be given.*argmax.*float64"):
+        compare(model, arms=None, y=y, y_test=y[:24])
+
+
 @pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
 def test_labels_reach_a_supervised_attack_and_the_metrics(shape):
     y = (X[:, 0] > 0.5).astype("int64").reshape(shape)
@@ -596,6 +624,10 @@ BAD = {
     "one arm": ({"arms": 3}, r"`arms`.*Adversarial.*Received: 3"),
     "shape": ({"x": X[:, :3], "x_test": X[:, :3]}, r"`x`.*\(8,\). Received: samples .*\(3,\)"),
     "no targets": ({"y": np.arange(48)}, r"`y` of compare.*x.map.*\(48,\).*\(None, 8\)"),
+    "several targets": ({"y": [X, X[:, 0]]}, r"`y` of compare.*one output.*list with 2 items"),
+    "named targets": ({"y": {"a": X}}, r"`y` of compare.*one output.*dict with 1 items"),
+    "NaN in y": ({"y": np.where(X > 0.9, np.nan, X)}, r"`y` of compare must be finite"),
+    "NaN in y_test": ({"y": X, "y_test": X_TEST * np.inf}, r"`y_test` of compare must be finite"),
     "few": ({"x": X[:3], "x_test": None}, r"5 samples or more"),
     "probe": ({"metrics": comparison.linear_probe(X, X[:, 0] > 0.5)}, r"`y_test`.*linear_probe"),
     "outliers": ({"metrics": comparison.outlier_auroc(X[:, :2])}, r"`outliers`.*\(8,\)"),
