@@ -309,6 +309,18 @@ def test_a_budget_in_steps_holds_for_all_but_the_original():
     assert set(steps.values()) == {7}
 
 
+def test_a_row_of_uaes_without_examples_is_told():
+    told = "UAE: an example was found for 0% of the samples, and all others are added as they are"
+    for epsilon, without in ((0.0, True), (1.0, False)):
+        arm = uae.Adversarial(epsilon=epsilon, noise=(), name="UAE")
+        assert (told in str(compare(arms=arm, seeds=1))) == without
+
+
+def test_a_metric_without_a_figure_has_its_heading():
+    found = compare(metrics={"none": lambda model, x, y: float("nan")}, arms=[], seeds=1)
+    assert found.cells()[0] == ["", "none ↓, averaged weights"]
+
+
 def test_a_fit_of_ones_own():
     calls = []
 
@@ -403,7 +415,7 @@ def test_data_sets_and_samples_that_are_held_out():
     pairs = tf.data.Dataset.from_tensor_slices((X, X)).batch(10)
     found = compare(x=pairs, x_test=None, seeds=1, arms=[])
     assert (found.settings["samples"], found.settings["test_samples"]) == (39, 9)
-    assert "there are 9 test samples, and it takes 20" in " ".join(found.notes)
+    assert "No verdict: 9 test samples, and it takes 20" in " ".join(found.notes)
 
 
 def test_arms_of_every_kind():
