@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -110,6 +111,12 @@ class Outcome:
             with _standard_output():
                 self.results.print(shown(content) if isinstance(content, str) else content)
 
+    def warn(self, message: Warning | str, *where: Any, **line: Any) -> None:
+        """A warning, in a line: `warnings.showwarning` has the code that it comes from, too."""
+        del where, line
+        with contextlib.suppress(OSError):
+            self.errors.print(shown(f"keras-uae: warning: {message}"), style="yellow")
+
     def finish(self, values: dict[str, Any], code: ExitCode = ExitCode.DONE) -> None:
         """The result for programs, and the end."""
         if self.as_json:
@@ -130,9 +137,16 @@ class Outcome:
 
 @contextlib.contextmanager
 def exit_codes(outcome: Outcome, after_ctrl_c: str = "Nothing is kept.") -> Iterator[None]:
-    """Turn errors within the block into one line on standard error and an exit code."""
+    """Turn errors and warnings within the block into one line on standard error each.
+
+    Args:
+        outcome: What tells them; of an error it ends the command, with its exit code.
+        after_ctrl_c: What is left after Ctrl-C.
+    """
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = outcome.warn
+            yield
     except typer.Exit:  # a RuntimeError, too
         raise
     except KeyboardInterrupt:

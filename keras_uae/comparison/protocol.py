@@ -84,6 +84,15 @@ class Protocol:
         self.dataset([data.x[:2]], slice(2))
         if data.y is not None:
             self._check_labels("y", data.x, data.y)
+        for arm in {row.arm.name: row.arm for row in self.rows if row.arm is not None}.values():
+            if isinstance(arm, Adversarial):
+                attack = self._attack(arm)
+                check_inside("compare", data.x, attack.bounds)
+                attack.batches(data.x, self._labels(attack))
+            elif isinstance(arm, Augmented):
+                arm.draw(data.x[: self.training.batch_size], 0)
+            else:
+                arm.samples(data.x)
         begin = time.perf_counter()
         for metric in self.metrics:
             if metric.function is LOSS.function and data.y is not None and data.y_test is None:
@@ -95,15 +104,6 @@ class Protocol:
                 self._check_labels("y_test", data.x_test, data.y_test)
             metric(self._trainer.model, data.x_test, data.y_test)
         self._metric_seconds = time.perf_counter() - begin
-        for arm in {row.arm.name: row.arm for row in self.rows if row.arm is not None}.values():
-            if isinstance(arm, Adversarial):
-                attack = self._attack(arm)
-                check_inside("compare", data.x, attack.bounds)
-                attack.batches(data.x, self._labels(attack))
-            elif isinstance(arm, Augmented):
-                arm.draw(data.x[: self.training.batch_size], 0)
-            else:
-                arm.samples(data.x)
 
     def _check_labels(self, name: str, x: np.ndarray, y: np.ndarray) -> None:
         """Let the loss of a model that Keras trains see the least and the greatest target."""

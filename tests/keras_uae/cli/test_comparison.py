@@ -121,6 +121,23 @@ def test_report_refuses_a_wrong_option_before_the_work(folder):
     assert "must have the shape that the model takes, (None, 8). Give x.reshape" in wide.stderr
 
 
+@pytest.mark.filterwarnings("default:The outputs of the model")
+def test_a_warning_is_a_line_and_values_outside_the_bounds_come_before_it(folder):
+    np.save(folder / "large.npy", (X * 255).astype("uint8"))
+    unit = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8, activation="sigmoid")])
+    unit.compile("adam", "mse")
+    unit.save(folder / "unit.keras")
+    arguments = ["compare", "unit.keras", "large.npy", "--epochs", 1, "--out", "large.run"]
+    refused = run(folder, *arguments)
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("keras-uae: `x` of compare must lie inside bounds")
+    more = ["--bounds", 0, 255, "--epsilon", 1, "--seeds", 1, "--quiet"]
+    warned = run(folder, *arguments, *more)
+    assert warned.exit_code == 0, warned.output
+    assert warned.stderr.startswith("keras-uae: warning: The outputs of the model")
+    assert "UserWarning" not in warned.stderr
+
+
 @pytest.fixture
 def busy(monkeypatch):
     """Blind spots that somebody interrupts."""

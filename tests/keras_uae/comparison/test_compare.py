@@ -156,6 +156,9 @@ def test_a_directory_of_another_comparison_is_refused(found, tmp_path):
         compare(out=found[1], epochs=3)
     with pytest.raises(ValueError, match=r"holds another comparison \(data"):
         compare(out=found[1], x=X[::-1])
+    rows = r"rows only there: 'UAE, ε = 0.1, T = 3', '.*gaussian', '.*'; rows only here: 'copy'"
+    with pytest.raises(ValueError, match=rf"holds another comparison \({rows}\)"):
+        compare(out=found[1], arms=[uae.Augmented(np.copy, "copy")])
     (tmp_path / "other.txt").write_text("mine")
     with pytest.raises(ValueError, match=r"holds files, but no comparison.json"):
         compare(out=tmp_path)
