@@ -10,6 +10,7 @@ signature or a dataclass, `checked` applies them.
 
 import difflib
 import functools
+import inspect
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -312,6 +313,22 @@ def _check_scale(owner: str, name: str, dtype: np.dtype, bounds: Box) -> None:
 
 def _shown(low: Any, high: Any) -> str:
     return f"({low}, {high})" if np.ndim(low) == 0 else f"arrays of shape {np.shape(low)}"
+
+
+def check_called_with(
+    owner: str, name: str, function: Any, what: str, *arguments: str, by_name: Iterable[str] = ()
+) -> None:
+    """Raise ValueError unless `function` can be called with so many arguments, and these names."""
+    try:
+        inspect.signature(function).bind(*arguments, **dict.fromkeys(by_name))
+    except ValueError:  # built into Python: it cannot be told
+        return
+    except TypeError as error:
+        taken = getattr(function, "__name__", type(function).__name__)
+        raise ValueError(
+            f"`{name}` of {owner} must be {what}. Received: {taken!r}, which takes "
+            f"{inspect.signature(function)} ({error})."
+        ) from None
 
 
 def check_finite(owner: str, x: np.ndarray, *, name: str, start: int = 0) -> None:

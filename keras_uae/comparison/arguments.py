@@ -5,11 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from keras_uae._checks import check_choice, check_finite, check_integer, check_samples
+from keras_uae._checks import (
+    check_called_with,
+    check_choice,
+    check_finite,
+    check_integer,
+    check_samples,
+)
 from keras_uae._datasets import Data as Read
 from keras_uae._datasets import read_data
 from keras_uae._inputs import as_array, is_float
 from keras_uae.augmentation.dataset import TARGETS
+from keras_uae.comparison.arms import takes
 from keras_uae.comparison.protocol import Data, Training
 
 OWNER = "compare"
@@ -98,6 +105,10 @@ def training_of(
             "`fit` of compare must be a function fit(model, data, epochs=…, callbacks=…). "
             f"Received: fit={fit!r}."
         )
+    if fit is not None:
+        what = "a function fit(model, data), which may take epochs and callbacks, too"
+        given = [name for name in ("epochs", "callbacks") if takes(fit, name)]
+        check_called_with(OWNER, "fit", fit, what, "model", "data", by_name=given)
     if epochs is None and fit is None:
         raise ValueError(
             "`epochs` of compare must say how long your model is trained, or `fit` how. "

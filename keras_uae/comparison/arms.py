@@ -273,6 +273,9 @@ def takes(function: Callable[..., Any], name: str) -> bool:
     if isinstance(function, type) and issubclass(function, Attack):
         return name in function.settings()
     try:
-        return name in inspect.signature(function).parameters
+        parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return False
+    # **kwargs take any: a fit that hands them on to model.fit would train for one epoch
+    keywords = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    return name in parameters or keywords

@@ -335,6 +335,16 @@ def test_a_fit_of_ones_own():
     assert calls == [6, 12, 12, 12, 12]
     assert found.decides == "averaged"
 
+    def handing_on(model, data, **settings):
+        model.fit(data, shuffle=False, verbose=0, **settings)
+
+    found = compare(fit=handing_on, epochs=3, seeds=1, arms=[])
+    assert found.decides == "averaged"
+    assert {each["row"]: each["steps"] for each in found.records} == {
+        "original": 18,
+        "duplicates": 36,
+    }
+
     def bare(model, data):
         for x, y in (data[index] for index in range(len(data))):
             model.train_on_batch(x, y)
@@ -452,7 +462,7 @@ def test_the_default_addition_of_a_classifier_leaves_its_class(monkeypatch):
 
 
 CLASSES = np.arange(48) % 2
-NO_CLASSES = {
+NO_CLASSES: dict[str, tuple[dict[str, Any], str]] = {
     "counted from 1": (
         {"y": CLASSES + 1},
         r"`y` of compare.*count from 0.*from 1 to 2.*\(None, 2\)",
@@ -622,6 +632,11 @@ BAD = {
     "seeds": ({"seeds": []}, r"`seeds`.*Received: seeds=\[\]"),
     "same seeds": ({"seeds": [1, 1]}, r"different seeds.*\[1, 1\]"),
     "fit": ({"fit": 3}, r"`fit`.*Received: fit=3"),
+    "what fit takes": ({"fit": lambda model: None}, r"`fit` of compare must be.*data.*\(model\)"),
+    "what a metric takes": (
+        {"metrics": lambda model, x: 0.0},
+        r"`function` of Metric must be.*y_test.*takes \(model, x\)",
+    ),
     "budget": ({"fit": print, "budget": 3}, r"`budget`.*left out.*budget=3"),
     "target": ({"target": "x"}, r"`target`.*'self', 'clean'.*Received"),
     "arms": ({"arms": [3]}, r"`arms`.*Adversarial.*Received: 3"),
