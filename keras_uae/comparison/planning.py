@@ -153,6 +153,8 @@ def compare(
     try:
         progress.plan(protocol, left, chosen, model.name, out)
         for seed, row in left:
+            if run.find(seed, row.name):  # by another process, meanwhile
+                continue
             protocol.prepare(seed)
             protocol.perform(seed, row)
             if all(run.find(seed, each) for each in rows):

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_uae._errors import OtherRunError
-from keras_uae._files import TEMPORARY, atomic_write
+from keras_uae._files import TEMPORARY, atomic_write, locked_directory
 from keras_uae._version import __version__
 from keras_uae.comparison.fresh import State
 from keras_uae.comparison.identity import MADE_BY
@@ -64,9 +64,17 @@ class Run:
         self.save()
 
     def save(self) -> None:
-        """Write what there is, all or nothing."""
-        if self.directory is not None:
-            self.directory.mkdir(parents=True, exist_ok=True)
+        """Write what there is, all or nothing, with what another process has added meanwhile."""
+        if self.directory is None:
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with locked_directory(self.directory):
+            if (self.directory / FILE_NAME).exists():
+                there = read_run(self.directory)
+                self._check_same(there["settings"])
+                done = {(each["seed"], each["row"]) for each in there["records"]}
+                ours = [each for each in self.records if (each["seed"], each["row"]) not in done]
+                self.records = there["records"] + ours
             content = {"settings": self.settings, "versions": versions(), "records": self.records}
             with atomic_write(self.directory / FILE_NAME) as file:
                 file.write(json.dumps(content, indent=1, allow_nan=False).encode())

@@ -151,6 +151,32 @@ def test_more_seeds_go_on_and_a_finished_run_is_read(found, tmp_path):
     assert str(loaded) == str(more)
 
 
+def test_two_at_once_keep_the_trainings_of_both(tmp_path):
+    def fit(model, data, epochs, callbacks):
+        model.fit(data, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
+        if not started:  # another one, in the middle of the first training of this
+            started.append(True)
+            others.append(compare(**settings, seeds=[3]))
+
+    started, others = [], []
+    settings = {"fit": fit, "arms": [], "out": tmp_path / "run", "epochs": 1}
+    both = compare(**settings, seeds=[2])
+    assert others[0].seeds == [3]
+    assert both.seeds == uae.Comparison.load(tmp_path / "run").seeds == [3, 2]
+
+
+def test_another_comparison_that_begins_meanwhile_is_not_written_over(tmp_path):
+    def fit(model, data, epochs, callbacks):
+        model.fit(data, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
+        if not (out / "comparison.json").exists():
+            compare(arms=[], out=out, seeds=1)
+
+    out = tmp_path / "run"
+    with pytest.raises(ValueError, match=r"holds another comparison"):
+        compare(fit=fit, arms=[], out=out, seeds=1)
+    assert uae.Comparison.load(out).settings["fit"] is None
+
+
 def test_a_directory_of_another_comparison_is_refused(found, tmp_path):
     with pytest.raises(ValueError, match=r"another comparison \(epochs 2 there, 3 here\)"):
         compare(out=found[1], epochs=3)
