@@ -88,6 +88,9 @@ def compare(
                 "`--test-labels` must be given where --test and --labels are, and only there."
             )
         limits = limits_of(bounds, bounds_of) or (0.0, 1.0)
+        if epsilon and len(set(epsilon)) < len(epsilon):
+            sizes = " ".join(f"{each:g}" for each in epsilon)
+            raise UsageError(f"`--epsilon` must be given once for a size. Received: {sizes}.")
         if test is not None and Path(test).resolve() == Path(data).resolve():
             raise UsageError(
                 "`--test` must hold other samples than DATA: those of an .npz file with both go "

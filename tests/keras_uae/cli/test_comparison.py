@@ -100,6 +100,7 @@ def test_a_classifier_is_compared_by_its_loss_with_examples_that_leave_their_cla
         (["model.keras", "train.npy", "--test", "train.npy"], "`--test` must hold other samples"),
         (["model.keras", "train.npy", "--epsilon", "-1"], "`epsilon` of MinMaxAttack"),
         (["model.keras", "train.npy", "--bounds-of", "feature"], "Did you mean 'features'"),
+        (["model.keras", "train.npy", "--epsilon", 1, "--epsilon", 1], "`--epsilon` must be given"),
         (["model.keras", "train.npy", "--bounds", 0, 1, "--bounds-of", "data"], "`--bounds` must"),
     ],
 )
