@@ -10,6 +10,7 @@ signature or a dataclass, `checked` applies them.
 
 import difflib
 import functools
+import inspect
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -241,20 +242,22 @@ def check_samples(
     """
     check_not_forked(owner)
     x = as_array(owner, name, x)
+    if not is_real(x.dtype):
+        remedy = f": {name}.astype('float32')" if x.dtype.kind == "b" else ""
+        if x.dtype.type is np.void:  # what np.save makes of a dtype that it does not know
+            remedy = f": {name}.view('bfloat16'), if that is what it was saved from"
+        if x.dtype.kind in "US" and x.ndim == 1:  # names of files
+            remedy = ": files of images are read by keras.utils.load_img"
+        raise ValueError(
+            f"`{name}` of {owner} must hold real numbers{remedy}. "
+            f"Received: {name} of dtype {x.dtype}."
+        )
     if x.ndim < 2 or x.size == 0:
         remedy = f" One sample is a batch of one: {name}[None]." if x.ndim == 1 and x.size else ""
         lone = f", the single value {x[()]!r}" if x.ndim == 0 else ""
         raise ValueError(
             f"`{name}` of {owner} must be a non-empty array of shape (samples, ...).{remedy} "
             f"Received: {name} of shape {x.shape}{lone}."
-        )
-    if not is_real(x.dtype):
-        remedy = f": {name}.astype('float32')" if x.dtype.kind == "b" else ""
-        if x.dtype.type is np.void:  # what np.save makes of a dtype that it does not know
-            remedy = f": {name}.view('bfloat16'), if that is what it was saved from"
-        raise ValueError(
-            f"`{name}` of {owner} must hold real numbers{remedy}. "
-            f"Received: {name} of dtype {x.dtype}."
         )
     low, high = bounds
     _check_scale(owner, name, x.dtype, bounds)
@@ -312,6 +315,22 @@ def _check_scale(owner: str, name: str, dtype: np.dtype, bounds: Box) -> None:
 
 def _shown(low: Any, high: Any) -> str:
     return f"({low}, {high})" if np.ndim(low) == 0 else f"arrays of shape {np.shape(low)}"
+
+
+def check_called_with(
+    owner: str, name: str, function: Any, what: str, *arguments: str, by_name: Iterable[str] = ()
+) -> None:
+    """Raise ValueError unless `function` can be called with so many arguments, and these names."""
+    try:
+        inspect.signature(function).bind(*arguments, **dict.fromkeys(by_name))
+    except ValueError:  # built into Python: it cannot be told
+        return
+    except TypeError as error:
+        taken = getattr(function, "__name__", type(function).__name__)
+        raise ValueError(
+            f"`{name}` of {owner} must be {what}. Received: {taken!r}, which takes "
+            f"{inspect.signature(function)} ({error})."
+        ) from None
 
 
 def check_finite(owner: str, x: np.ndarray, *, name: str, start: int = 0) -> None:

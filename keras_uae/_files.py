@@ -155,7 +155,8 @@ def file_size(path: Path) -> int:
     """
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
-        raise ValueError(f"{str(path)!r} is no plain file.")
+        kind = "a directory, not a file" if stat.S_ISDIR(status.st_mode) else "no plain file"
+        raise ValueError(f"{str(path)!r} is {kind}.")
     return status.st_size
 
 

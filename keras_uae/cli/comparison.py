@@ -8,8 +8,9 @@ import typer
 
 from keras_uae._files import file_size
 from keras_uae._startup import import_library
-from keras_uae.cli.choices import DATA_BOUNDS
 from keras_uae.cli.options import (
+    Bounds,
+    BoundsOf,
     DataDir,
     DivideBy,
     Feature,
@@ -19,6 +20,7 @@ from keras_uae.cli.options import (
     Quiet,
     data_reference,
     import_modules,
+    limits_of,
 )
 from keras_uae.cli.outcome import ExitCode, Outcome, UsageError, exit_codes, options
 
@@ -32,12 +34,6 @@ Model = Annotated[Path, typer.Argument(help="A .keras file.", metavar="MODEL.ker
 Data = Annotated[
     str,
     typer.Argument(help=".npy, .npz, TFRecords (file, folder or pattern), or a name of tfds."),
-]
-Bounds = Annotated[
-    tuple[float, float] | None, typer.Option(help="Lowest and highest value of the data.")
-]
-BoundsOf = Annotated[
-    str | None, typer.Option(help=f"Read the bounds off the data: {' or '.join(DATA_BOUNDS)}.")
 ]
 
 
@@ -91,6 +87,10 @@ def compare(
             raise UsageError(
                 "`--test-labels` must be given where --test and --labels are, and only there."
             )
+        limits = limits_of(bounds, bounds_of) or (0.0, 1.0)
+        if epsilon and len(set(epsilon)) < len(epsilon):
+            sizes = " ".join(f"{each:g}" for each in epsilon)
+            raise UsageError(f"`--epsilon` must be given once for a size. Received: {sizes}.")
         if test is not None and Path(test).resolve() == Path(data).resolve():
             raise UsageError(
                 "`--test` must hold other samples than DATA: those of an .npz file with both go "
@@ -126,7 +126,6 @@ def compare(
             metrics += [] if y is None or y_test is None else [comparison.linear_probe(x, y)]
             if outliers is not None:
                 metrics.append(comparison.outlier_auroc(read(outliers, None)[0]))
-        limits = bounds_of or bounds or (0.0, 1.0)
         arms = default_arms(None if autoencoder else y, epsilon)
         with options():
             for arm in arms:
@@ -194,6 +193,7 @@ def report(
         for each in (page, file):
             if each.exists() and not overwrite:
                 raise UsageError(f"{str(each)!r} exists already: --overwrite replaces it.")
+        settings: dict[str, Any] = {"bounds": limits_of(bounds, bounds_of) or (0.0, 1.0)}
         file_size(model)
         import_library()
         from keras_uae import MinMaxAttack, comparison
@@ -201,12 +201,12 @@ def report(
 
         import_modules(modules)
         network = load_model(model)
-        settings: dict[str, Any] = {"bounds": bounds_of or bounds or (0.0, 1.0)}
         if epsilon is not None:
             settings["epsilon"] = epsilon
         with options():
             MinMaxAttack(network, **settings)
         x, _ = _reader(network, feature, divide_by, data_dir)(data, None)
+        out.mkdir(parents=True, exist_ok=True)  # what cannot be made is told before the work
         found = comparison.blind_spots(
             network,
             x,
@@ -216,7 +216,6 @@ def report(
             verbose=0 if quiet or as_json else 1,
             **settings,
         )
-        out.mkdir(parents=True, exist_ok=True)
         found.save_json(file, overwrite=True)
         found.save_page(page, overwrite=True)
         outcome.say(str(found))

@@ -10,8 +10,10 @@ import typer
 
 from keras_uae._files import LARGEST_JSON, file_size
 from keras_uae._startup import import_library
-from keras_uae.cli.choices import DATA_BOUNDS, LARGEST_COUNT, choices
+from keras_uae.cli.choices import LARGEST_COUNT, choices
 from keras_uae.cli.options import (
+    Bounds,
+    BoundsOf,
     DataDir,
     DivideBy,
     Feature,
@@ -21,6 +23,7 @@ from keras_uae.cli.options import (
     Quiet,
     data_reference,
     import_modules,
+    limits_of,
 )
 from keras_uae.cli.outcome import Outcome, UsageError, exit_codes, options
 from keras_uae.cli.progress import SampleProgress
@@ -65,13 +68,8 @@ def generate(
         str | None, typer.Option(help="minimize the similarity or, supervised, maximize it.")
     ] = None,
     step_size: Annotated[float | None, typer.Option(help="Step α, of high − low.")] = None,
-    bounds: Annotated[
-        tuple[float, float] | None, typer.Option(help="Lowest and highest value of the data.")
-    ] = None,
-    bounds_of: Annotated[
-        str | None,
-        typer.Option(help=f"Read the bounds off the data: {' or '.join(DATA_BOUNDS)}."),
-    ] = None,
+    bounds: Bounds = None,
+    bounds_of: BoundsOf = None,
     config: Annotated[
         Path | None,
         typer.Option(help="Attack as JSON, or a manifest with one; options go before it."),
@@ -125,12 +123,13 @@ def generate(
     Killed at any moment, --resume gives the bytes that an uninterrupted run gives.
     """
     outcome = Outcome(as_json, quiet)
-    with exit_codes(outcome):
+    with exit_codes(outcome, "What is complete is kept: go on with --resume."):
         if engine not in ("local", "ray"):
             raise UsageError(f"`--engine` must be local or ray. Received: {engine!r}.")
         if not math.isfinite(gpus):
             raise UsageError(f"`--gpus` must be a finite number. Received: {gpus}.")
         first, last = _shard_range(shards)
+        limits = limits_of(bounds, bounds_of)
         description = _read_config(config)
         file_size(model)
         import_library()
@@ -163,7 +162,7 @@ def generate(
             "criterion": criterion,
             "objective": objective,
             "step_size": step_size,
-            "bounds": bounds if bounds_of is None else bounds_of,
+            "bounds": limits,
         }
         reference = data_reference(data, feature, divide_by, data_dir)
         network = load_model(model)

@@ -5,10 +5,11 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from keras_uae.cli.choices import DATA_BOUNDS
 from keras_uae.cli.outcome import ExitCode, UsageError, options
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ Labels = Annotated[
 ]
 DivideBy = Annotated[float, typer.Option(help="Divide the data: 255 for 8-bit images.")]
 DataDir = Annotated[str | None, typer.Option(help="Directory of the tfds data sets.")]
+Bounds = Annotated[
+    tuple[float, float] | None, typer.Option(help="Lowest and highest value of the data.")
+]
+BoundsOf = Annotated[
+    str | None, typer.Option(help=f"Read the bounds off the data: {' or '.join(DATA_BOUNDS)}.")
+]
 Modules = Annotated[
     list[str] | None,
     typer.Option(
@@ -51,6 +58,20 @@ def data_reference(
 
     with options():
         return DataReference(data, feature, divide_by, data_dir)
+
+
+def limits_of(bounds: tuple[float, float] | None, bounds_of: str | None) -> Any:
+    """The bounds that options give, or `None`.
+
+    Raises:
+        UsageError: Both are given.
+    """
+    if bounds is not None and bounds_of is not None:
+        raise UsageError(
+            "`--bounds` must be left out where --bounds-of reads them off the data. "
+            f"Received: --bounds {bounds[0]:g} {bounds[1]:g} --bounds-of {bounds_of}."
+        )
+    return bounds if bounds_of is None else bounds_of
 
 
 def import_modules(modules: Sequence[str] | None) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -53,7 +54,12 @@ class ExitCode(enum.IntEnum):
         "`--resume`, or other files.",
     )
     DISK_FULL = 5, "the disk is full", "Make space, then go on with `--resume`."
-    INTERRUPTED = 130, "interrupted", "Ctrl-C; what is complete is kept: go on with `--resume`."
+    INTERRUPTED = (
+        130,
+        "interrupted",
+        "Ctrl-C. `generate`: what is complete is kept, go on with `--resume`. `compare`: the same "
+        "command goes on.",
+    )
 
 
 class UsageError(ValueError):
@@ -105,6 +111,12 @@ class Outcome:
             with _standard_output():
                 self.results.print(shown(content) if isinstance(content, str) else content)
 
+    def warn(self, message: Warning | str, *where: Any, **line: Any) -> None:
+        """A warning, in a line: `warnings.showwarning` has the code that it comes from, too."""
+        del where, line
+        with contextlib.suppress(OSError):
+            self.errors.print(shown(f"keras-uae: warning: {message}"), style="yellow")
+
     def finish(self, values: dict[str, Any], code: ExitCode = ExitCode.DONE) -> None:
         """The result for programs, and the end."""
         if self.as_json:
@@ -124,16 +136,21 @@ class Outcome:
 
 
 @contextlib.contextmanager
-def exit_codes(outcome: Outcome) -> Iterator[None]:
-    """Turn errors within the block into one line on standard error and an exit code."""
+def exit_codes(outcome: Outcome, after_ctrl_c: str = "Nothing is kept.") -> Iterator[None]:
+    """Turn errors and warnings within the block into one line on standard error each.
+
+    Args:
+        outcome: What tells them; of an error it ends the command, with its exit code.
+        after_ctrl_c: What is left after Ctrl-C.
+    """
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = outcome.warn
+            yield
     except typer.Exit:  # a RuntimeError, too
         raise
     except KeyboardInterrupt:
-        outcome.fail(
-            ExitCode.INTERRUPTED, "interrupted. What is complete is kept: go on with --resume."
-        )
+        outcome.fail(ExitCode.INTERRUPTED, f"interrupted. {after_ctrl_c}")
     except Exception as error:  # an operation of the model raises whatever it likes
         outcome.fail(code_of(error), in_a_line(error))
 

@@ -5,11 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from keras_uae._checks import check_choice, check_integer, check_samples
+from keras_uae._checks import (
+    check_called_with,
+    check_choice,
+    check_finite,
+    check_integer,
+    check_samples,
+)
 from keras_uae._datasets import Data as Read
 from keras_uae._datasets import read_data
-from keras_uae._inputs import as_array
+from keras_uae._inputs import as_array, is_float
 from keras_uae.augmentation.dataset import TARGETS
+from keras_uae.comparison.arms import takes
 from keras_uae.comparison.protocol import Data, Training
 
 OWNER = "compare"
@@ -71,12 +78,21 @@ def _targets(name: str, y: Any, read: Read, count: int) -> Any:
         y = read.y
     if y is None:
         return None
+    several = isinstance(y, (list, tuple)) and any(hasattr(each, "shape") for each in y)
+    if isinstance(y, dict) or (several and len(y) != count):
+        raise ValueError(
+            f"`{name}` of compare must be one array, the targets of one output: of a model with "
+            "several compare that of one, keras.Model(model.inputs, model.outputs[0]), compiled. "
+            f"Received: {name} of type {type(y).__name__} with {len(y)} items."
+        )
     labels = as_array(OWNER, name, y)
     if labels.ndim == 0 or len(labels) != count:
         raise ValueError(
             f"`{name}` of compare must have {count} rows, one for each sample. "
             f"Received: {name} of shape {labels.shape}."
         )
+    if is_float(labels.dtype):
+        check_finite(OWNER, labels, name=name)
     return labels
 
 
@@ -89,6 +105,10 @@ def training_of(
             "`fit` of compare must be a function fit(model, data, epochs=…, callbacks=…). "
             f"Received: fit={fit!r}."
         )
+    if fit is not None:
+        what = "a function fit(model, data), which may take epochs and callbacks, too"
+        given = [name for name in ("epochs", "callbacks") if takes(fit, name)]
+        check_called_with(OWNER, "fit", fit, what, "model", "data", by_name=given)
     if epochs is None and fit is None:
         raise ValueError(
             "`epochs` of compare must say how long your model is trained, or `fit` how. "

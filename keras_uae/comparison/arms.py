@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_uae._checks import check_choice
-from keras_uae._inputs import as_array
+from keras_uae._inputs import as_array, shape_fits
 from keras_uae.attacks import Attack, MinMaxAttack
 from keras_uae.comparison.noise import KINDS
 from keras_uae.results import UAEs
@@ -197,12 +197,31 @@ ORIGINAL = Row("original", "original")
 DUPLICATES = Row("duplicates", "duplicates")
 
 
+def are_classes(y: np.ndarray | None) -> bool:
+    """Whether targets are classes: an integer for each sample."""
+    return y is not None and y.dtype.kind in "iu" and y.size == len(y)
+
+
+def check_default_arms(model: keras.Model, x: np.ndarray, y: np.ndarray | None) -> None:
+    """Raise ValueError if `default_arms` know no attack on a model."""
+    output = getattr(model, "output_shape", None)  # of several a list, which the attack names
+    if are_classes(y) or not isinstance(output, tuple) or shape_fits(x.shape, output):
+        return
+    targets = "None" if y is None else f"of shape {y.shape} and dtype {y.dtype}"
+    raise ValueError(
+        "`arms` of compare must be given where the model does not give back the shape of its input "
+        "and `y` are no classes, integers (n,): Augmented(function), Given(samples), or "
+        "Adversarial(criterion=function of (x, z)). The classes of one-hot rows are "
+        "y.argmax(axis=1), for a model compiled with 'sparse_categorical_crossentropy'. "
+        f"Received: arms=None, y {targets}, and a model with output shape {output}."
+    )
+
+
 def default_arms(
     y: np.ndarray | None = None, epsilons: Sequence[float] | None = None
 ) -> tuple[Adversarial, ...]:
     """UAEs of the default attack at several sizes ε; with classes `y`, those that leave theirs."""
-    classes = y is not None and y.dtype.kind in "iu" and y.size == len(y)
-    settings: dict[str, Any] = SUPERVISED if classes else {}
+    settings: dict[str, Any] = SUPERVISED if are_classes(y) else {}
     return tuple(
         Adversarial(epsilon=epsilon, name=f"UAE, ε = {epsilon:g}", **settings)
         for epsilon in epsilons or DEFAULT_EPSILONS
@@ -254,6 +273,9 @@ def takes(function: Callable[..., Any], name: str) -> bool:
     if isinstance(function, type) and issubclass(function, Attack):
         return name in function.settings()
     try:
-        return name in inspect.signature(function).parameters
+        parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return False
+    # **kwargs take any: a fit that hands them on to model.fit would train for one epoch
+    keywords = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    return name in parameters or keywords

@@ -13,7 +13,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from keras_uae._checks import check_choice, check_integer, check_samples
+from keras_uae._checks import (
+    check_called_with,
+    check_choice,
+    check_integer,
+    check_samples,
+)
 from keras_uae._inputs import as_labels
 from keras_uae._model_layers import as_model, capture, outputs_of, running
 from keras_uae.evaluation.reconstruction import reconstruction_error, restored
@@ -50,6 +55,8 @@ class Metric:
                 "`function` of Metric must be a function of (model, x_test, y_test). "
                 f"Received: function={self.function!r}."
             )
+        what = "a function of (model, x_test, y_test)"
+        check_called_with("Metric", "function", self.function, what, "model", "x", "y")
         check_choice("Metric", "better", self.better, BETTER)
         if not self.name:
             object.__setattr__(self, "name", getattr(self.function, "__name__", "metric"))

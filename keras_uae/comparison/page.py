@@ -21,9 +21,10 @@ _PAGE = Template("""<!DOCTYPE html>
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 .wide { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .7rem; text-align: right; white-space: nowrap; }
+th, td { padding: .3rem .5rem; text-align: right; white-space: nowrap; }
 th { border-bottom: 1px solid; vertical-align: bottom; white-space: normal; }
 th:first-child, td:first-child { text-align: left; white-space: pre; }
+.settings :is(th, td) { text-align: left; white-space: normal; vertical-align: top; }
 tr:nth-child(even) td { background: #8881; }
 img { max-width: 100%; background: white; }
 .legend { font-size: .85rem; opacity: .75; }
@@ -56,14 +57,14 @@ def listed(lines: Sequence[str]) -> str:
     return "<ul>\n" + "\n".join(f"<li>{html.escape(line)}</li>" for line in lines) + "\n</ul>"
 
 
-def table(cells: Sequence[Sequence[str]]) -> str:
+def table(cells: Sequence[Sequence[str]], kind: str = "") -> str:
     """A table whose first line are its headings."""
     head, *body = (
         "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in line)
         for tag, line in zip(["th", *["td"] * (len(cells) - 1)], cells, strict=True)
     )
     rows = "\n".join(f"<tr>{line}</tr>" for line in body)
-    return f'<div class="wide"><table>\n<tr>{head}</tr>\n{rows}\n</table></div>'
+    return f'<div class="wide {kind}"><table>\n<tr>{head}</tr>\n{rows}\n</table></div>'
 
 
 def image(png: bytes, description: str) -> str:
@@ -75,7 +76,7 @@ def image(png: bytes, description: str) -> str:
 def settings_table(settings: Mapping[str, Any]) -> str:
     """Settings by name, those within others in their line."""
     lines = [[key.replace("_", " "), _shown(value)] for key, value in settings.items()]
-    return table([["setting", "value"], *lines])
+    return table([["setting", "value"], *lines], "settings")
 
 
 def _shown(value: Any) -> str:
@@ -84,6 +85,8 @@ def _shown(value: Any) -> str:
         return ", ".join(f"{key} {_shown(each)}" for key, each in known)
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_shown, value))
+    if isinstance(value, float):
+        return f"{value:.6g}"  # a rate is one of float32
     return "–" if value is None else str(value)
 
 

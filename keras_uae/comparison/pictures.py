@@ -41,7 +41,7 @@ def intervals(summary: Mapping[str, Any]) -> bytes:
         if all(
             found[metric]["ratio"] for row in rows.values() for found in row["against"].values()
         ):
-            axes.xaxis.set_major_formatter(lambda value, _: f"{value:+.1%}".replace("-", "−"))
+            axes.xaxis.set_major_formatter(lambda tick, _: f"{100 * tick:+.3g}%".replace("-", "−"))
     for number, label in enumerate(labels):
         panels[0].plot([], [], "o-", color=COLORS[number % len(COLORS)], label=f"than {label}")
     figure.legend(loc="outside lower center", ncols=len(labels), frameon=False, fontsize=9)

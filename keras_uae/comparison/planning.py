@@ -10,7 +10,7 @@ from keras_uae._checks import check_boolean
 from keras_uae._model_layers import check_one_input
 from keras_uae.attacks.data_space import check_any_bounds
 from keras_uae.comparison.arguments import OWNER, data_of, seeds_of, training_of
-from keras_uae.comparison.arms import Arm, default_arms, rows_of
+from keras_uae.comparison.arms import Arm, check_default_arms, default_arms, rows_of
 from keras_uae.comparison.fresh import FreshModels
 from keras_uae.comparison.identity import sums_of
 from keras_uae.comparison.metrics import as_metrics, default_metric
@@ -133,6 +133,8 @@ def compare(
     chosen_metrics = (
         [default_metric(model, data.x, data.y)] if metrics is None else as_metrics(metrics)
     )
+    if arms is None:
+        check_default_arms(model, data.x, data.y)
     settings = settings_of(model, data, training, rows, chosen_metrics, bounds)
     if out is not None:  # what tells its comparison from others takes a second model
         settings[SUMS] = sums_of(model, fresh.new(1), data.x, rows.values(), chosen_metrics, fit)
@@ -151,6 +153,8 @@ def compare(
     try:
         progress.plan(protocol, left, chosen, model.name, out)
         for seed, row in left:
+            if run.find(seed, row.name):  # by another process, meanwhile
+                continue
             protocol.prepare(seed)
             protocol.perform(seed, row)
             if all(run.find(seed, each) for each in rows):

@@ -82,16 +82,8 @@ class Protocol:
         """Raise ValueError, before any work, if a metric, an attack or an augmentation would."""
         data = self.data
         self.dataset([data.x[:2]], slice(2))
-        self._check_labels()
-        begin = time.perf_counter()
-        for metric in self.metrics:
-            if metric.function is LOSS.function and data.y is not None and data.y_test is None:
-                raise ValueError(
-                    "`y_test` of compare must be given where there are `y` and the metrics have "
-                    "the loss: what the model is to give for `x_test`. Received: y_test=None."
-                )
-            metric(self._trainer.model, data.x_test, data.y_test)
-        self._metric_seconds = time.perf_counter() - begin
+        if data.y is not None:
+            self._check_labels("y", data.x, data.y)
         for arm in {row.arm.name: row.arm for row in self.rows if row.arm is not None}.values():
             if isinstance(arm, Adversarial):
                 attack = self._attack(arm)
@@ -101,24 +93,40 @@ class Protocol:
                 arm.draw(data.x[: self.training.batch_size], 0)
             else:
                 arm.samples(data.x)
+        begin = time.perf_counter()
+        for metric in self.metrics:
+            if metric.function is LOSS.function and data.y is not None and data.y_test is None:
+                raise ValueError(
+                    "`y_test` of compare must be given where there are `y` and the metrics have "
+                    "the loss: what the model is to give for `x_test`. Received: y_test=None."
+                )
+            if metric.function is LOSS.function and data.y_test is not None:
+                self._check_labels("y_test", data.x_test, data.y_test)
+            metric(self._trainer.model, data.x_test, data.y_test)
+        self._metric_seconds = time.perf_counter() - begin
 
-    def _check_labels(self) -> None:
-        """Let the loss of a model that Keras trains see two samples."""
-        x, y, model = self.data.x[:2], self.data.y, self._trainer.model
-        if y is None or not self._trainer.reuses:
+    def _check_labels(self, name: str, x: np.ndarray, y: np.ndarray) -> None:
+        """Let the loss of a model that Keras trains see the least and the greatest target."""
+        model = self._trainer.model
+        if not self._trainer.reuses:
             return
         try:
+            values = y.reshape(len(y), -1)
+            rows = [values.min(axis=1).argmin(), values.max(axis=1).argmax()]
+            x = x[rows]
             # a loss would spread a label over all pixels of an image, and say nothing
             shape = tuple(getattr(model(x), "shape", ()))
             if y[0].size == 1 and len(shape) > 2 and y[:2].shape not in (shape, shape[:-1]):
                 raise ValueError("one number for each sample")
-            model.evaluate(self.dataset([], slice(2)), verbose=0)
+            model.evaluate(x, y[rows], verbose=0)
         except Exception as error:
             raise ValueError(
-                "`y` of compare must be what the model is trained to give, and its loss does not "
-                "take it. An autoencoder has none: leave the labels of a data set out by "
-                f"x.map(lambda x, y: x). Received: y of shape {np.shape(y)} for a model with "
-                f"output shape {getattr(model, 'output_shape', None)}."
+                f"`{name}` of compare must be what the model is trained to give, and its loss does "
+                "not take it. Classes count from 0 for 'sparse_categorical_crossentropy', and are "
+                "one-hot rows for 'categorical_crossentropy'. An autoencoder has none: leave the "
+                "labels of a data set out by x.map(lambda x, y: x). "
+                f"Received: {name} of shape {y.shape}{_span(y)}, for a model with output shape "
+                f"{getattr(model, 'output_shape', None)}."
             ) from error
 
     def work(self, row: Row) -> float:
@@ -241,6 +249,10 @@ class Protocol:
 
     def _labels(self, attack: Attack) -> Any:
         return self.data.y if attack.criterion.takes_labels else None
+
+
+def _span(y: np.ndarray) -> str:
+    return f" from {y.min()} to {y.max()}" if y.dtype.kind in "biuf" else f" of dtype {y.dtype}"
 
 
 def _figures(x: np.ndarray, success: np.ndarray, added: np.ndarray) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_uae._errors import OtherRunError
-from keras_uae._files import TEMPORARY, atomic_write
+from keras_uae._files import TEMPORARY, atomic_write, locked_directory
 from keras_uae._version import __version__
 from keras_uae.comparison.fresh import State
 from keras_uae.comparison.identity import MADE_BY
@@ -64,9 +64,17 @@ class Run:
         self.save()
 
     def save(self) -> None:
-        """Write what there is, all or nothing."""
-        if self.directory is not None:
-            self.directory.mkdir(parents=True, exist_ok=True)
+        """Write what there is, all or nothing, with what another process has added meanwhile."""
+        if self.directory is None:
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with locked_directory(self.directory):
+            if (self.directory / FILE_NAME).exists():
+                there = read_run(self.directory)
+                self._check_same(there["settings"])
+                done = {(each["seed"], each["row"]) for each in there["records"]}
+                ours = [each for each in self.records if (each["seed"], each["row"]) not in done]
+                self.records = there["records"] + ours
             content = {"settings": self.settings, "versions": versions(), "records": self.records}
             with atomic_write(self.directory / FILE_NAME) as file:
                 file.write(json.dumps(content, indent=1, allow_nan=False).encode())
@@ -114,18 +122,31 @@ class Run:
 
     def _check_same(self, stored: Mapping[str, Any]) -> None:
         changes = [
-            f"{name} {stored.get(name)!r} there, {self.settings.get(name)!r} here"
+            change
             for name in {**stored, **self.settings}
-            if name not in (SUMS, RATE) and stored.get(name) != self.settings.get(name)
+            if name not in (SUMS, RATE)
+            for change in _changes(name, stored.get(name), self.settings.get(name))
         ]
         there, here = (each.get(SUMS, {}) for each in (stored, self.settings))
         # earlier versions have none, and another Python or Keras makes others of the same
         if there.get(MADE_BY) == here.get(MADE_BY):
-            changes += [
-                f"another {name}" for name in {**there, **here} if there.get(name) != here.get(name)
-            ]
+            both = (name for name in there if name in here)
+            changes += [f"another {name}" for name in both if there[name] != here[name]]
         if changes:
             raise _refusal(self.directory, f"holds another comparison ({'; '.join(changes)})")
+
+
+def _changes(name: str, there: Any, here: Any) -> Iterator[str]:
+    """Where settings differ, down to the smallest part."""
+    if not (isinstance(there, dict) and isinstance(here, dict)):
+        if there != here:
+            yield f"{name} {there!r} there, {here!r} here"
+        return
+    for key in (key for key in there if key in here):
+        yield from _changes(f"{name} {key}", there[key], here[key])
+    for place, one, other in (("there", there, here), ("here", here, there)):
+        if alone := [repr(key) for key in one if key not in other]:
+            yield f"{name} only {place}: {', '.join(alone)}"
 
 
 def read_run(directory: str | os.PathLike) -> dict[str, Any]:

@@ -12,15 +12,18 @@ _HEADING = 16  # characters of a line of a heading
 def cells(summary: Mapping[str, Any], metrics: Sequence[str] | None = None) -> list[list[str]]:
     """The table of a `Comparison.summary`, cell by cell, the headings first.
 
-    Columns that hold nothing are left out, and the metrics that are not among `metrics`.
+    Columns that hold nothing are left out, but for the figures that decide, and the metrics that
+    are not among `metrics`.
     """
     rows, decides = summary["rows"], summary["decides"]
+    kept = {""}
     columns = [["", *("  " * bool(row["noise"]) + row["label"] for row in rows.values())]]
     for metric in summary["headings"] if metrics is None else metrics:
         heading = summary["headings"][metric]
         for weights in ("averaged", "last"):
             figures = [_figure(row["metrics"][metric][weights]) for row in rows.values()]
             columns.append([f"{heading}, {weights} weights", *figures])
+        kept.add(f"{heading}, {decides} weights")
         over = [_over_original(row, metric) for row in rows.values()]
         columns.append(["vs original", *over])
         for label, noise in _controls(rows).items():
@@ -28,7 +31,7 @@ def cells(summary: Mapping[str, Any], metrics: Sequence[str] | None = None) -> l
             columns.append([f"vs {label}", *gains])
     for heading, key, form in (("examples", "success", ".0%"), ("L2 of δ", "l2", ".3g")):
         columns.append([heading, *(_written(row[key], form) for row in rows.values())])
-    used = [column for column in columns if set(column[1:]) != {NONE}]
+    used = [each for each in columns if each[0] in kept or set(each[1:]) != {NONE}]
     return [list(line) for line in zip(*used, strict=True)]
 
 

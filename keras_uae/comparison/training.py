@@ -139,7 +139,7 @@ class Trainer:
         if self._fit is None:
             self._keras_fit(model, data, epochs, budget, given, whole=not callbacks)
         else:
-            offered = {"epochs": epochs, "callbacks": given}
+            offered = {"callbacks": given} | ({} if epochs is None else {"epochs": epochs})
             self._fit(model, data, **{k: v for k, v in offered.items() if takes(self._fit, k)})
         # the optimizer that `compile` makes may do nothing, where a `train_step` has its own
         counts = [watch.steps, *(int(each.iterations) for each in optimizers_of(model))]

@@ -1,12 +1,13 @@
 """What a comparison comes to, in plain words, and what limits it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from keras_uae.comparison.run import RATE
 from keras_uae.comparison.statistics import FEWEST_SEEDS
 
 FEWEST_SAMPLES = 20  # test samples, below which nothing is said
+FEWEST_EXAMPLES = 0.5  # share of the samples, below which a row of UAEs is called what it is
 
 
 def sentence(against: Mapping[str, Mapping[str, Any]]) -> str:
@@ -28,9 +29,13 @@ def sentence(against: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _compared(label: str, found: Mapping[str, Any]) -> str:
     if found["outcome"] != "open":
-        size = signed(abs(found["mean"]), found["ratio"])[1:]
+        size = signed(abs(found["mean"]), found["ratio"], sign="")
+        if not float(size.rstrip("%")):
+            size = f"less than {'0.1%' if found['ratio'] else '0.0001'}"
         return f"{label} by {size} (in {found['agree']} of {found['count']} seeds)"
-    if found["std"] == 0 and found["mean"]:
+    if found["std"] == 0 and not found["mean"]:
+        return f"{label} (equal in all {found['count']} seeds)"
+    if found["std"] == 0:
         size = signed(found["mean"], found["ratio"])
         return f"{label} ({size} in all {found['count']} seeds: no spread to test it by)"
     needed = found["seeds"]
@@ -57,10 +62,12 @@ def limits(
     """What limits the verdicts, a sentence each."""
     found, count = [], settings["test_samples"]
     if count < FEWEST_SAMPLES:
-        found.append(f"No verdict: there are {count} test samples, and it takes {FEWEST_SAMPLES}.")
+        samples = f"{count} test sample{'s' * (count != 1)}"
+        found.append(f"No verdict: {samples}, and it takes {FEWEST_SAMPLES}.")
     sums = settings.get("data", {})
     if sums and sums["x"] == sums["x_test"]:
         found.append("The test samples are those that the models were trained on.")
+    found += _without_examples(settings, records)
     if RATE in settings:
         found.append(
             f"All models are trained at the learning rate {settings[RATE]:.3g}, with which the "
@@ -80,6 +87,19 @@ def limits(
             "seed."
         )
     return found
+
+
+def _without_examples(
+    settings: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    """Which rows of UAEs have hardly any, so that they are duplicates for the most part."""
+    for name, row in settings["rows"].items():
+        rates = [each["success"] for each in records if each["row"] == name and "success" in each]
+        if rates and (rate := sum(rates) / len(rates)) < FEWEST_EXAMPLES:
+            yield (
+                f"{row['label']}: an example was found for {rate:.0%} of the samples, and all "
+                "others are added as they are, as the duplicates are."
+            )
 
 
 def unequal_steps(records: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:

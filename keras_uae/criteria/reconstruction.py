@@ -71,7 +71,8 @@ def check_restores(criterion: OutputCriterion, x: tf.Tensor) -> None:
     if shape != tuple(x.shape[1:]):
         raise ValueError(
             f"`model` of {type(criterion).__name__} must give back the shape of its input, "
-            f"{tuple(x.shape[1:])}. Received: a model with output shape {shape}."
+            f"{tuple(x.shape[1:])}; one that does not takes criterion=Misclassification() or a "
+            f"function of (x, z). Received: a model with output shape {shape}."
         )
 
 

@@ -140,8 +140,8 @@ def _checked_archive(path: Path) -> tuple[dict[str, Any], int]:
     """The configuration in the archive, and the bytes of weights that it has at most."""
     if path.suffix != ".keras":
         raise ValueError(
-            "its name must end in .keras; keras.saving.load_model(old).save('new.keras') converts "
-            "other formats that you trust"
+            "its name must end in .keras; keras.saving.load_model(old, compile=False)"
+            ".save('new.keras') converts other formats that you trust"
         )
     with zipfile.ZipFile(path) as archive:
         infos = {info.filename: info for info in archive.infolist()}

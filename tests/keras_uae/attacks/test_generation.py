@@ -66,6 +66,7 @@ BAD_SAMPLES = {
     "above": (lambda x: changed(x, (0, 0, 0, 0), 1.5), r"bounds=\(0.0, 1.0\).*to 1.5 in samples"),
     "below": (lambda x: changed(x, (9, 0, 0, 0), -0.1), r"inside bounds.*values from -0.1"),
     "empty": (lambda x: x[:0], r"non-empty array.*shape \(0, 6, 6, 1\)"),
+    "names of files": (lambda x: ["a.png", "b.png"], r"real numbers: files.*load_img.*dtype <U5"),
     "scalar": (lambda x: 0.5, r"non-empty array.*shape \(\)"),
     "vector": (lambda x: x.ravel(), r"non-empty array of shape \(samples, ...\).*\(360,\)"),
     "rank": (lambda x: x[..., 0], r"shape that the model takes, \(None, 6, 6, 1\).*\(10, 6, 6\)"),

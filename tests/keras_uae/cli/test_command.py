@@ -66,6 +66,7 @@ def run_main(monkeypatch, *arguments, stdout=None, stderr=None):
         ["--bounds", "0", "1e-40"],
         ["--bounds", "16777216", "16777217"],
         ["--bounds", "nan", "1"],
+        ["--bounds", "0", "1", "--bounds-of", "data"],
         ["--shard-size", 2**54],
         ["--shard-size", 10**30],
         ["--batch-size", 2**31],

@@ -100,6 +100,8 @@ def test_a_classifier_is_compared_by_its_loss_with_examples_that_leave_their_cla
         (["model.keras", "train.npy", "--test", "train.npy"], "`--test` must hold other samples"),
         (["model.keras", "train.npy", "--epsilon", "-1"], "`epsilon` of MinMaxAttack"),
         (["model.keras", "train.npy", "--bounds-of", "feature"], "Did you mean 'features'"),
+        (["model.keras", "train.npy", "--epsilon", 1, "--epsilon", 1], "`--epsilon` must be given"),
+        (["model.keras", "train.npy", "--bounds", 0, 1, "--bounds-of", "data"], "`--bounds` must"),
     ],
 )
 def test_a_wrong_option_is_usage_and_leaves_nothing(folder, arguments, message):
@@ -111,11 +113,60 @@ def test_a_wrong_option_is_usage_and_leaves_nothing(folder, arguments, message):
 
 def test_report_refuses_a_wrong_option_before_the_work(folder):
     kept = (folder / "labels.npy").read_bytes()
-    for more in (["--out", "labels.npy"], ["--out", "no.run", "--epsilon", "-1"]):
+    both = ["--bounds", 0, 1, "--bounds-of", "data"]
+    new = ["--out", "no.run"]
+    for more in (["--out", "labels.npy"], [*new, "--epsilon", "-1"], [*new, *both]):
         assert run(folder, "report", "model.keras", "test.npy", *more).exit_code == 2
     assert (folder / "labels.npy").read_bytes() == kept
     wide = run(folder, "report", "model.keras", "wide.npy", "--out", "no.run")
     assert "must have the shape that the model takes, (None, 8). Give x.reshape" in wide.stderr
+
+
+@pytest.mark.filterwarnings("default:The outputs of the model")
+def test_a_warning_is_a_line_and_values_outside_the_bounds_come_before_it(folder):
+    np.save(folder / "large.npy", (X * 255).astype("uint8"))
+    unit = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8, activation="sigmoid")])
+    unit.compile("adam", "mse")
+    unit.save(folder / "unit.keras")
+    arguments = ["compare", "unit.keras", "large.npy", "--epochs", 1, "--out", "large.run"]
+    refused = run(folder, *arguments)
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("keras-uae: `x` of compare must lie inside bounds")
+    more = ["--bounds", 0, 255, "--epsilon", 1, "--seeds", 1, "--quiet"]
+    warned = run(folder, *arguments, *more)
+    assert warned.exit_code == 0, warned.output
+    assert warned.stderr.startswith("keras-uae: warning: The outputs of the model")
+    assert "UserWarning" not in warned.stderr
+
+
+@pytest.fixture
+def busy(monkeypatch):
+    """Blind spots that somebody interrupts."""
+
+    def work(*arguments, **settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(uae.comparison, "blind_spots", work)
+
+
+def test_a_report_that_is_interrupted_does_not_promise_to_go_on(folder, busy):
+    result = run(folder, "report", "model.keras", "test.npy", "--out", "broken.run")
+    assert result.exit_code == 130
+    assert result.stderr == "keras-uae: interrupted. Nothing is kept.\n"
+
+
+def test_where_a_report_cannot_be_left_is_told_before_the_work(folder, busy):
+    below = folder / "train.npy" / "report"
+    result = run(folder, "report", "model.keras", "test.npy", "--out", below)
+    assert result.exit_code == 1
+    assert "Not a directory" in result.stderr
+
+
+def test_a_directory_in_place_of_a_model_is_named(folder):
+    (folder / "saved.run").mkdir(exist_ok=True)
+    result = run(folder, "compare", "saved.run", *COMPARE[2:], "--out", "no.run")
+    assert result.exit_code == 1
+    assert "is a directory, not a file" in result.stderr
 
 
 def test_a_model_that_was_not_compiled_is_refused(folder):

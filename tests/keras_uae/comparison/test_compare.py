@@ -151,11 +151,40 @@ def test_more_seeds_go_on_and_a_finished_run_is_read(found, tmp_path):
     assert str(loaded) == str(more)
 
 
+def test_two_at_once_keep_the_trainings_of_both(tmp_path):
+    def fit(model, data, epochs, callbacks):
+        model.fit(data, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
+        if not started:  # another one, in the middle of the first training of this
+            started.append(True)
+            others.append(compare(**settings, seeds=[3]))
+
+    started, others = [], []
+    settings = {"fit": fit, "arms": [], "out": tmp_path / "run", "epochs": 1}
+    both = compare(**settings, seeds=[2])
+    assert others[0].seeds == [3]
+    assert both.seeds == uae.Comparison.load(tmp_path / "run").seeds == [3, 2]
+
+
+def test_another_comparison_that_begins_meanwhile_is_not_written_over(tmp_path):
+    def fit(model, data, epochs, callbacks):
+        model.fit(data, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
+        if not (out / "comparison.json").exists():
+            compare(arms=[], out=out, seeds=1)
+
+    out = tmp_path / "run"
+    with pytest.raises(ValueError, match=r"holds another comparison"):
+        compare(fit=fit, arms=[], out=out, seeds=1)
+    assert uae.Comparison.load(out).settings["fit"] is None
+
+
 def test_a_directory_of_another_comparison_is_refused(found, tmp_path):
     with pytest.raises(ValueError, match=r"another comparison \(epochs 2 there, 3 here\)"):
         compare(out=found[1], epochs=3)
     with pytest.raises(ValueError, match=r"holds another comparison \(data"):
         compare(out=found[1], x=X[::-1])
+    rows = r"rows only there: 'UAE, ε = 0.1, T = 3', '.*gaussian', '.*'; rows only here: 'copy'"
+    with pytest.raises(ValueError, match=rf"holds another comparison \({rows}\)"):
+        compare(out=found[1], arms=[uae.Augmented(np.copy, "copy")])
     (tmp_path / "other.txt").write_text("mine")
     with pytest.raises(ValueError, match=r"holds files, but no comparison.json"):
         compare(out=tmp_path)
@@ -297,7 +326,7 @@ def test_an_augmentation_that_is_known_to_help_is_said_to_and_one_that_does_noth
     arms = [uae.Augmented(lambda x: x * [-1, 1], "mirror"), uae.Augmented(np.copy, "nothing")]
     found = compare(regression, x, x_test, y=y, y_test=y_test, arms=arms, epochs=8, seeds=3)
     assert found.verdicts["mirror"].startswith("better than duplicates by")
-    assert found.verdicts["nothing"].startswith("not distinguishable from duplicates (+0.0%")
+    assert found.verdicts["nothing"] == "not distinguishable from duplicates (equal in all 3 seeds)"
     assert found.metrics[0].name == "loss"
     assert found.decides == "averaged"
 
@@ -307,6 +336,18 @@ def test_a_budget_in_steps_holds_for_all_but_the_original():
     steps = {each["row"]: each["steps"] for each in found.records}
     assert steps.pop("original") == 12
     assert set(steps.values()) == {7}
+
+
+def test_a_row_of_uaes_without_examples_is_told():
+    told = "UAE: an example was found for 0% of the samples, and all others are added as they are"
+    for epsilon, without in ((0.0, True), (1.0, False)):
+        arm = uae.Adversarial(epsilon=epsilon, noise=(), name="UAE")
+        assert (told in str(compare(arms=arm, seeds=1))) == without
+
+
+def test_a_metric_without_a_figure_has_its_heading():
+    found = compare(metrics={"none": lambda model, x, y: float("nan")}, arms=[], seeds=1)
+    assert found.cells()[0] == ["", "none ↓, averaged weights"]
 
 
 def test_a_fit_of_ones_own():
@@ -319,6 +360,16 @@ def test_a_fit_of_ones_own():
     found = compare(fit=fit, epochs=None, seeds=1)
     assert calls == [6, 12, 12, 12, 12]
     assert found.decides == "averaged"
+
+    def handing_on(model, data, **settings):
+        model.fit(data, shuffle=False, verbose=0, **settings)
+
+    found = compare(fit=handing_on, epochs=3, seeds=1, arms=[])
+    assert found.decides == "averaged"
+    assert {each["row"]: each["steps"] for each in found.records} == {
+        "original": 18,
+        "duplicates": 36,
+    }
 
     def bare(model, data):
         for x, y in (data[index] for index in range(len(data))):
@@ -403,7 +454,7 @@ def test_data_sets_and_samples_that_are_held_out():
     pairs = tf.data.Dataset.from_tensor_slices((X, X)).batch(10)
     found = compare(x=pairs, x_test=None, seeds=1, arms=[])
     assert (found.settings["samples"], found.settings["test_samples"]) == (39, 9)
-    assert "there are 9 test samples, and it takes 20" in " ".join(found.notes)
+    assert "No verdict: 9 test samples, and it takes 20" in " ".join(found.notes)
 
 
 def test_arms_of_every_kind():
@@ -434,6 +485,34 @@ def test_the_default_addition_of_a_classifier_leaves_its_class(monkeypatch):
     assert rate > 0.5
     others = [arm for of in (None, X, y / 2) for arm in default_arms(of)]
     assert [getattr(arm, "settings", None) for arm in others] == [{"epsilon": 1.0}] * 3
+
+
+CLASSES = np.arange(48) % 2
+NO_CLASSES: dict[str, tuple[dict[str, Any], str]] = {
+    "counted from 1": (
+        {"y": CLASSES + 1},
+        r"`y` of compare.*count from 0.*from 1 to 2.*\(None, 2\)",
+    ),
+    "of tests": ({"y_test": CLASSES[:24] - 1}, r"`y_test` of compare.*from -1 to 0"),
+    "one-hot": ({"y": np.eye(2)[CLASSES]}, r"`y` of compare.*one-hot rows for .*\(48, 2\)"),
+    "names": ({"y_test": CLASSES[:24].astype(str)}, r"`y_test` of compare.*of dtype <U"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_CLASSES)
+def test_labels_that_the_loss_does_not_take_are_refused(kind):
+    settings, message = NO_CLASSES[kind]
+    labels = {"y": CLASSES, "y_test": CLASSES[:24]} | settings
+    with pytest.raises(ValueError, match=message):
+        compare(classifier, arms=[], **labels)
+
+
+@pytest.mark.parametrize("y", [np.eye(2)[CLASSES], CLASSES[:, None] / 2])
+def test_a_model_that_the_default_attack_does_not_know_needs_arms(y):
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(y.shape[1])])
+    model.compile("adam", "mse")
+    with pytest.raises(ValueError, match=r"`arms` of compare must be given.*argmax.*float64"):
+        compare(model, arms=None, y=y, y_test=y[:24])
 
 
 @pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
@@ -579,6 +658,11 @@ BAD = {
     "seeds": ({"seeds": []}, r"`seeds`.*Received: seeds=\[\]"),
     "same seeds": ({"seeds": [1, 1]}, r"different seeds.*\[1, 1\]"),
     "fit": ({"fit": 3}, r"`fit`.*Received: fit=3"),
+    "what fit takes": ({"fit": lambda model: None}, r"`fit` of compare must be.*data.*\(model\)"),
+    "what a metric takes": (
+        {"metrics": lambda model, x: 0.0},
+        r"`function` of Metric must be.*y_test.*takes \(model, x\)",
+    ),
     "budget": ({"fit": print, "budget": 3}, r"`budget`.*left out.*budget=3"),
     "target": ({"target": "x"}, r"`target`.*'self', 'clean'.*Received"),
     "arms": ({"arms": [3]}, r"`arms`.*Adversarial.*Received: 3"),
@@ -596,6 +680,10 @@ BAD = {
     "one arm": ({"arms": 3}, r"`arms`.*Adversarial.*Received: 3"),
     "shape": ({"x": X[:, :3], "x_test": X[:, :3]}, r"`x`.*\(8,\). Received: samples .*\(3,\)"),
     "no targets": ({"y": np.arange(48)}, r"`y` of compare.*x.map.*\(48,\).*\(None, 8\)"),
+    "several targets": ({"y": [X, X[:, 0]]}, r"`y` of compare.*one output.*list with 2 items"),
+    "named targets": ({"y": {"a": X}}, r"`y` of compare.*one output.*dict with 1 items"),
+    "NaN in y": ({"y": np.where(X > 0.9, np.nan, X)}, r"`y` of compare must be finite"),
+    "NaN in y_test": ({"y": X, "y_test": X_TEST * np.inf}, r"`y_test` of compare must be finite"),
     "few": ({"x": X[:3], "x_test": None}, r"5 samples or more"),
     "probe": ({"metrics": comparison.linear_probe(X, X[:, 0] > 0.5)}, r"`y_test`.*linear_probe"),
     "outliers": ({"metrics": comparison.outlier_auroc(X[:, :2])}, r"`outliers`.*\(8,\)"),

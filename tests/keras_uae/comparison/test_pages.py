@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 import keras_uae as uae
 from keras_uae.cli.app import app
+from keras_uae.comparison import page
 from tests.marks import slow
 
 RNG = np.random.default_rng(0)
@@ -27,8 +28,14 @@ def autoencoder(shape):
 def test_blind_spots_of_samples_of_any_shape_have_a_page(shape, tmp_path):
     x = RNG.uniform(size=(8, *shape)).astype("float32")
     report = uae.blind_spots(autoencoder(shape), x, steps=3, verbose=0)
-    page = report.save_page(tmp_path / "page.html").read_text()
-    assert page.count("<img") >= page.count("<h2") - 1  # of how it was made
+    text = report.save_page(tmp_path / "page.html").read_text()
+    assert text.count("<img") >= text.count("<h2") - 1  # of how it was made
+
+
+def test_figures_on_a_page_are_written_short():
+    shown = page.settings_table({"model": {"rate": float(np.float32(0.001))}})
+    assert "<td>rate 0.001</td>" in shown
+    assert 'class="wide settings"' in shown
 
 
 def test_bounds_are_those_of_all_samples_whichever_are_drawn():

@@ -129,6 +129,21 @@ def row(label, noise="", controls=()):
     return {"label": label, "noise": noise, "controls": list(controls)}
 
 
+def said(differences, ratio=True):
+    difference = paired(differences)
+    found = {**vars(difference), **outcome(difference, difference.p), "ratio": ratio}
+    return sentence({"duplicates": found})
+
+
+def test_a_verdict_says_how_small_a_difference_is():
+    assert said([2e-4, 2.1e-4, 2.2e-4]) == (
+        "better than duplicates by less than 0.1% (in 3 of 3 seeds)"
+    )
+    assert "worse than duplicates by less than 0.0001" in said([-1e-5, -1.1e-5, -1.2e-5], False)
+    assert said([0.0] * 4) == "not distinguishable from duplicates (equal in all 4 seeds)"
+    assert "+2.0% in all 4 seeds: no spread" in said([0.02] * 4)
+
+
 def test_where_nothing_differs_no_verdict_of_a_table_says_otherwise():
     rng = np.random.default_rng(2)
     tables = [simulated(rng).verdicts.values() for _ in range(TABLES)]
