@@ -135,7 +135,10 @@ def array_names(path: str | os.PathLike) -> list[str]:
 
 def _is_lone(path: Path) -> bool:
     with open(path, "rb") as file:
-        return file.read(6) == np.lib.format.MAGIC_PREFIX
+        head = file.read(6)
+    if not head:
+        raise ValueError("it is empty")
+    return head == np.lib.format.MAGIC_PREFIX
 
 
 def open_arrays(

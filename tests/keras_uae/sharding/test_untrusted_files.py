@@ -137,6 +137,13 @@ def test_a_header_that_lies_is_refused_before_memory_is_taken(tmp_path, changed,
         UAEs.load(path)
 
 
+@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
+def test_an_empty_file_is_called_empty(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(ValueError, match=r"cannot be read: it is empty"):
+        open_arrays(tmp_path / name)
+
+
 def test_a_file_cut_short_while_it_is_read_is_an_error(tmp_path):
     path = tmp_path / "x.npy"
     np.save(path, np.zeros((10, 1000)))
