@@ -5,7 +5,6 @@ import copy
 import dataclasses
 import functools
 import inspect
-import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Self
@@ -27,7 +26,7 @@ from keras_uae._checks import (
 )
 from keras_uae._datasets import samples_and_labels
 from keras_uae._inputs import check_shape, clip_rounding
-from keras_uae._model_layers import CallableModel, HeldInputs, flat_layers, signature, with_mode
+from keras_uae._model_layers import HeldInputs, flat_layers, signature, with_mode
 from keras_uae._settings import revived, serialized
 from keras_uae.attacks import held_inputs
 from keras_uae.attacks.data_space import DataSpace, data_bounds
@@ -40,6 +39,7 @@ from keras_uae.attacks.judgement import (
     no_margin,
     searched,
 )
+from keras_uae.attacks.models import attacked_model, serialized_model
 from keras_uae.criteria import Criterion, FunctionCriterion
 from keras_uae.results import GenerationInterrupted, UAEs
 
@@ -113,22 +113,7 @@ class Attack(keras.layers.Layer):
         if tf.as_dtype(self.variable_dtype).size < 4:  # f would round by more than it is below 0 by
             self.dtype_policy = keras.DTypePolicy("float32")
         owner = type(self).__name__
-        if isinstance(model, keras.Model) and not model.built:
-            raise ValueError(
-                f"`model` of {owner} must be a keras.Model that is built: give it an Input, or "
-                f"call it once on a batch. A model that has a train_step only is attacked as the "
-                f"function that it is: {owner}(lambda x: model.decoder(model.encoder(x))). "
-                f"Received: model={model!r}."
-            )
-        if isinstance(model, keras.Model):
-            _check_call(owner, model)
-        else:
-            if not callable(model) or isinstance(model, type):
-                raise ValueError(
-                    f"`model` of {owner} must be a built keras.Model, or a callable of Keras "
-                    f"layers. Received: model={model!r}."
-                )
-            model = CallableModel(model)
+        model = attacked_model(owner, model)
         values = {name: given[name] for name in self.settings() if name in given}
         for each in self._classes():
             values = checked(owner, each.__init__, values)
@@ -613,7 +598,7 @@ class Attack(keras.layers.Layer):
             )
         return {
             **super().get_config(),
-            "model": _serialized_model(self.model, type(self).__name__),
+            "model": serialized_model(self.model, type(self).__name__),
             **{name: serialized(getattr(self, name)) for name in self.settings()},
         }
 
@@ -626,46 +611,12 @@ class Attack(keras.layers.Layer):
         return cls(**{**config, **given})
 
 
-def _check_call(owner: str, model: keras.Model) -> None:
-    """Raise ValueError if a call of a model must be given more than the input and `training`."""
-    more = [
-        each.name
-        for each in list(inspect.signature(model.call).parameters.values())[1:]
-        if each.default is each.empty
-        and each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
-        and each.name != "training"
-    ]
-    if more:
-        arguments = ", ".join(f"{name}=…" for name in more)
-        raise ValueError(
-            f"`model` of {owner} must be called on its input alone, but asks for more: attack the "
-            f"function {owner}(lambda x: model(x, {arguments})). "
-            f"Received: model={model.name!r}, whose call has no default of {more}."
-        )
-
-
 def with_units(config: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that `get_config` gave; before there were units, they were those of the data."""
     if "units" in config or "dtype" not in config:
         return dict(config)
     unit_range = tuple(config.get("bounds", ())) == (0.0, 1.0)
     return {**config, "units": "range" if unit_range else "data"}
-
-
-def _serialized_model(model: keras.Model, owner: str) -> dict[str, Any]:
-    try:
-        # Keras marks what it meets again, and copies a configuration that holds another: a model
-        # beside its attack is one and the same after loading if it has been met before
-        keras.saving.serialize_keras_object(model)
-        return keras.saving.serialize_keras_object(model)
-    except NotImplementedError as error:
-        # one line, where Keras prints a page about what may be a layer deep in the model
-        part = re.search(r"Object (\w+)", str(error))
-        raise NotImplementedError(
-            f"Give {part[1] if part else type(model).__name__} a `get_config` to save {owner} of "
-            f"it, or save the UAEs alone (found.save): `generate` needs none. "
-            f"Received: model={model.name!r}."
-        ) from None
 
 
 def _isolated(

@@ -50,7 +50,7 @@ class FunctionCriterion(Criterion):
         del reference
         try:
             f = tf.convert_to_tensor(self.function(x, z))
-        except Exception as error:
+        except (AttributeError, NotImplementedError, TypeError) as error:
             if not tf.is_symbolic_tensor(z):
                 raise
             raise ValueError(
