@@ -114,7 +114,8 @@ def block(table: Table, runs: Sequence[FoundRun]) -> str:
 
 def samples(run: FoundRun) -> str:
     """How a run of an autoencoder is called."""
-    return f"{run.data(run.settings['model'])}, {images(run)}"
+    model = run.settings.get("model", "conv")  # the ablation has no other
+    return f"{run.data(model)}, {images(run)}"
 
 
 def selected(run: FoundRun) -> str:
