@@ -36,7 +36,6 @@ from keras_uae.attacks.judgement import (
     SEARCH_DRAWS,
     bound,
     judged,
-    no_margin,
     searched,
 )
 from keras_uae.attacks.models import attacked_model, serialized_model
@@ -318,33 +317,38 @@ class Attack(keras.layers.Layer):
         size = check_integer(owner, "batch_size", batch_size, 1)
         size = size if exact else min(size, len(x))
 
+        def found_of(rows: np.ndarray, margin: np.ndarray | None = None) -> tuple[UAEs, np.ndarray]:
+            """What one search finds of at most `size` samples, and what fresh draws lack of it."""
+            places = np.minimum(np.arange(size), len(rows) - 1)
+            padded = rows[places]
+            batch = tf.constant(clip_rounding(x[padded], *limits), self.variable_dtype)
+            labels = None if y is None else tf.constant(y[padded])
+            others = held_inputs.rows(held, padded)
+            if margin is not None:
+                margin = tf.constant(margin[places], batch.dtype)
+            key = tf.constant(index[padded]), tf.constant(seed, tf.int64)
+            found, history = self.search(batch, *key, labels, trace, others, margin)
+            lacking = np.zeros(size)
+            if margin is not None:
+                found, lacking = self._judging(batch, found, labels, others)
+            results = UAEs.from_tensors(found, history, self.measure)
+            return results[: len(rows)], np.asarray(lacking)[: len(rows)]
+
         def each_batch() -> Iterator[UAEs]:
             for start in range(0, len(x), size):
                 rows = np.arange(start, min(start + size, len(x)))
-                padded = rows[np.minimum(np.arange(size), len(rows) - 1)]
-                batch = tf.constant(clip_rounding(x[padded], *limits), self.variable_dtype)
-                labels = None if y is None else tf.constant(y[padded])
-                others = held_inputs.rows(held, padded)
-                search = functools.partial(
-                    self.search,
-                    batch,
-                    tf.constant(index[padded]),
-                    tf.constant(seed, tf.int64),
-                    labels,
-                    held=others,
-                )
-                history: dict[str, tf.Tensor] = {}
-                judge = functools.partial(self._judging, batch, y=labels, held=others)
-                if not behaviour.noise:
-                    found, history = search(trace=trace)
-                elif trace:  # of one search
-                    found, history = search(trace=True, margin=no_margin(batch))
-                    found, _ = judge(found)
-                else:
-                    found = searched(search, judge, batch)
-                yield UAEs.from_tensors(found, history, self.measure)[: len(rows)]
+                # of a model with noise the trace is that of one search
+                yield found_of(rows, np.zeros(len(rows)) if behaviour.noise else None)[0]
 
-        return each_batch()
+        def each_search() -> Iterator[UAEs]:
+            window = SEARCH_DRAWS * size  # as many samples as in a batch without noise
+            for start in range(0, len(x), window):
+                rows = np.arange(start, min(start + window, len(x)))
+                found = searched(found_of, rows, size)
+                for first in range(0, len(rows), size):
+                    yield found[first : first + size]
+
+        return each_search() if behaviour.noise and not trace else each_batch()
 
     def search(
         self,

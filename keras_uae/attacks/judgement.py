@@ -1,14 +1,15 @@
 """Success of a model that draws noise: judged on draws that the search has not seen."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_uae._tensors import l2_norm
-from keras_uae.attacks.loop import select, where_found
+from keras_uae.attacks.loop import where_found
 from keras_uae.criteria import Criterion
+from keras_uae.results import UAEs
 
 SEARCH_DRAWS = 8  # over which the search takes the mean of f
 JUDGING_DRAWS = 16
@@ -64,31 +65,30 @@ def judged(
 
 
 def searched(
-    search: Callable[..., tuple[dict[str, tf.Tensor], Any]],
-    judge: Callable[[dict[str, tf.Tensor]], tuple[dict[str, tf.Tensor], tf.Tensor]],
-    x: tf.Tensor,
-) -> dict[str, tf.Tensor]:
+    search: Callable[[np.ndarray, np.ndarray], tuple[UAEs, np.ndarray]], rows: np.ndarray, size: int
+) -> UAEs:
     """Search with more and more margin, f + margin ≤ 0, until the examples hold on fresh draws.
 
-    Where no iterate has the margin, the one with the least f is judged.
+    Where no iterate has the margin, the one with the least f is judged. What fails is searched for
+    again, gathered from several batches, since one takes as long for a few samples as for many.
 
     Args:
-        search: Function of `margin`, that of each sample, that gives the fields of `UAEs`.
-        judge: `judged`, of the fields.
-        x: Samples.
+        search: Function of some rows and the margin of each, which gives what it finds for them,
+            and by how much f is too large on fresh draws (see `judged`).
+        rows: Places of the samples.
+        size: The most of them that a search takes.
     """
-    margin = no_margin(x)
-    best, lacking = judge(search(margin=margin)[0])
-    for _ in range(ROUNDS - 1):
-        if not tf.reduce_any(lacking > 0):
-            break
-        margin = tf.where(lacking > 0, _OVERSHOOT * (margin + lacking), margin)
-        found, lacking = judge(search(margin=margin)[0])
-        best = select(best["success"], best, found)
-        lacking = tf.where(best["success"], 0, lacking)
-    return best
-
-
-def no_margin(x: tf.Tensor) -> tf.Tensor:
-    """A margin of 0 for every sample."""
-    return tf.zeros(tf.shape(x)[:1], x.dtype)
+    margin, lacking = np.zeros((2, len(rows)))
+    best: dict[str, np.ndarray] = {}
+    left, measure = np.arange(len(rows)), ""
+    for _ in range(ROUNDS):
+        for start in range(0, len(left), size):
+            part = left[start : start + size]
+            found, lacking[part] = search(rows[part], margin[part])
+            measure = found.measure
+            for name, values in found.arrays().items():
+                shape = len(rows), *values.shape[1:]
+                best.setdefault(name, np.empty(shape, values.dtype))[part] = values
+        left = np.flatnonzero(lacking)
+        margin[left] = _OVERSHOOT * (margin + lacking)[left]
+    return UAEs.from_arrays(best, measure)

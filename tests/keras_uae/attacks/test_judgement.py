@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_uae import MinMaxAttack, PGDAttack
+from keras_uae import MinMaxAttack, PGDAttack, UAEs
 from keras_uae.attacks import judgement
 from keras_uae.attacks.judgement import JUDGING_DRAWS, bound, searched
 from tests import tiny_models
@@ -39,30 +39,34 @@ def test_without_the_margin_the_least_f_is_an_example_if_it_is_one_without(kind)
 
 
 class Rounds:
-    """A search that gives back its margin, and a judge for whom that is enough or not."""
+    """A search whose examples are its margins, and a judge for whom that is enough or not."""
 
     def __init__(self, *enough):
-        self.enough, self.margins = tf.constant(enough), []
+        self.enough, self.searched = np.array(enough), []
 
-    def search(self, margin):
-        self.margins.append(margin.numpy().tolist())
-        return {"x": margin, "success": tf.fill(margin.shape, True)}, {}
-
-    def judge(self, found):
-        lacking = tf.nn.relu(self.enough - found["x"])
-        return {**found, "success": lacking == 0}, tf.minimum(lacking, 1.0)
+    def search(self, rows, margin):
+        self.searched.append(dict(zip(rows.tolist(), margin.tolist(), strict=True)))
+        lacking = np.maximum(self.enough[rows] - margin, 0)
+        nothing = np.zeros(len(rows))
+        fields = {name: nothing for name in ("similarity", "criterion", "multiplier", "iteration")}
+        found = UAEs(margin, lacking == 0, **fields, frozen=nothing, measure="some")
+        return found, np.minimum(lacking, 1.0)
 
 
 def test_the_margin_of_what_fails_grows_and_what_holds_is_kept():
     rounds = Rounds(0.0, 3.0, 1e9)
-    found = searched(rounds.search, rounds.judge, tf.zeros((3, 2)))
-    assert rounds.margins == [[0, 0, 0], [0, 2, 2], [0, 6, 6], [0, 6, 14]]
-    np.testing.assert_array_equal(found["success"], [True, True, False])
-    np.testing.assert_array_equal(found["x"][:2], [0, 6])
-    assert len(rounds.margins) == judgement.ROUNDS
+    found = searched(rounds.search, np.arange(3), 3)
+    assert rounds.searched == [{0: 0, 1: 0, 2: 0}, {1: 2, 2: 2}, {1: 6, 2: 6}, {2: 14}]
+    assert found.success.tolist() == [True, True, False]
+    assert found.x.tolist() == [0, 6, 14]
+    assert found.measure == "some"
+    assert len(rounds.searched) == judgement.ROUNDS
 
 
-def test_nothing_is_searched_again_where_all_hold():
-    rounds = Rounds(0.0, 0.0)
-    searched(rounds.search, rounds.judge, tf.zeros((2, 2)))
-    assert len(rounds.margins) == 1
+def test_what_fails_in_several_batches_is_searched_again_in_one():
+    rounds = Rounds(9.0, 9.0, 0.0, 1.0, 0.0, 0.0, 2.0)
+    found = searched(rounds.search, np.array([2, 3, 4, 5, 6]), 2)
+    again = [{3: 2.0, 6: 2.0}]
+    assert rounds.searched == [{2: 0, 3: 0}, {4: 0, 5: 0}, {6: 0}, *again]
+    assert found.x.tolist() == [0, 2, 0, 0, 2]
+    assert found.success.all()
