@@ -115,7 +115,7 @@ def _check_frozen(owner: str, name: str, value: Any) -> np.ndarray:
     if array.dtype == bool and array.ndim:
         return array
     try:
-        return np.array([check_integer(owner, name, each, 0) for each in value], np.int64)
+        return np.array([check_integer(owner, name, each, -(2**31)) for each in value], np.int64)
     except (TypeError, ValueError):
         raise ValueError(
             f"`{name}` of {owner} must be places along the last axis of a sample, or booleans of "
@@ -136,12 +136,15 @@ def _fitted(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
 def _mask(frozen: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     if frozen.dtype == bool:
         return _fitted("frozen_features", frozen, shape)
-    if frozen.size and frozen.max() >= shape[-1]:
+    last = np.zeros(shape[-1], bool)
+    try:
+        last[frozen] = True
+    except IndexError:
         raise ValueError(
-            f"`frozen_features` must be in [0, {shape[-1] - 1}], the last axis of a sample. "
-            f"Received: frozen_features={frozen.tolist()}."
-        )
-    return np.broadcast_to(np.isin(np.arange(shape[-1]), frozen), shape)
+            f"`frozen_features` must be in [-{len(last)}, {len(last) - 1}], the last axis of a "
+            f"sample. Received: frozen_features={frozen.tolist()}."
+        ) from None
+    return np.broadcast_to(last, shape)
 
 
 # Settings of all attacks

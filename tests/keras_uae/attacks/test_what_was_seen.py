@@ -282,6 +282,30 @@ def test_a_single_number_is_no_input_that_is_held():
         uae.PGDAttack(model, attacked=0).generate([samples(), 5], verbose=0)
 
 
+@pytest.mark.parametrize(("attacked", "named"), [("image", False), (0, True)])
+def test_a_name_belongs_to_a_dict_and_a_place_to_a_list(attacked, named):
+    inputs = [keras.Input((4,), name="image"), keras.Input((4,), name="other")]
+    model = keras.Model(inputs, layers.Dense(4)(layers.Add()(inputs)))
+    x = {"image": samples(), "other": samples()}
+    with pytest.raises(ValueError, match=r"a dict where .*is a name, as a list .*: (list|dict) of"):
+        uae.PGDAttack(model, attacked=attacked).generate(x if named else [*x.values()], verbose=0)
+
+
+def test_features_that_stay_may_be_counted_from_the_end():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(4)])
+    settings = {"steps": 2, "random_start": True}
+    found, same = (
+        uae.PGDAttack(model, frozen_features=places, **settings).generate(samples(), verbose=0)
+        for places in ([-1], [3])
+    )
+    assert found.success.any()
+    np.testing.assert_array_equal(found.x, same.x)
+    np.testing.assert_array_equal(found.x[:, -1], samples()[:, -1])
+    for places in ([4], [-5]):
+        with pytest.raises(ValueError, match=r"`frozen_features` must be in \[-4, 3\]"):
+            uae.PGDAttack(model, frozen_features=places).generate(samples(), verbose=0)
+
+
 def test_codes_that_float32_rounds_are_refused_where_they_are_to_stay():
     x = np.random.default_rng(0).uniform(size=(16, 4))
     x[:, 3] = 123_456_789
