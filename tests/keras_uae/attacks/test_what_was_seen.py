@@ -213,6 +213,32 @@ def test_a_model_that_was_changed_is_attacked_as_it_is_now(change, direct):
     assert not np.allclose(after, before, atol=1e-3)
 
 
+class Switched(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.inverted = layers.Dense(4), False
+
+    def call(self, x):
+        return 1 - self.layer(x) if self.inverted else self.layer(x)
+
+
+def test_a_model_whose_flag_was_changed_is_attacked_as_it_is_now():
+    model, x = Switched(), samples(32)
+    model(x)
+    attack = uae.PGDAttack(model, steps=5)
+    attack.generate(x, verbose=0)
+    model.inverted = True
+    found = attack.generate(x, verbose=0)
+    assert found.success.any()
+    assert (f(model, x, found.x)[found.success] <= 1e-6).all()
+    learned = attack._learned
+    model.compile("adam", "mse")
+    model.fit(x, x, verbose=0)
+    model.predict(x, verbose=0)
+    attack.generate(x, verbose=0)
+    assert attack._learned is learned  # training is no change of the model
+
+
 def test_a_function_whose_layer_was_changed_is_attacked_as_it_is_now():
     layer, x = layers.Dense(4), samples(32)
     layer(x)
