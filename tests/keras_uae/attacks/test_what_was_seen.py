@@ -213,6 +213,18 @@ def test_a_model_that_was_changed_is_attacked_as_it_is_now(change, direct):
     assert not np.allclose(after, before, atol=1e-3)
 
 
+def test_a_convolution_is_found_by_a_call_as_by_generate():
+    """A call took the Gaussian form for a function, and found no convolution a second time."""
+    model, x = tiny_models.convolutional(), tiny_models.images(8)
+    attack = uae.MinMaxAttack(lambda x: model(x), steps=3)
+    found = attack(x).numpy()
+    assert isinstance(attack.similarity, uae.similarity.MINE)
+    again = uae.MinMaxAttack(lambda x: model(x), steps=3).generate(x, verbose=0)
+    np.testing.assert_allclose(found, again.x, atol=1e-6)
+    model.layers[-1].activation = keras.activations.tanh
+    np.testing.assert_allclose(attack(x), attack.generate(x, verbose=0).x, atol=1e-6)
+
+
 class Switched(keras.Model):
     def __init__(self):
         super().__init__()
