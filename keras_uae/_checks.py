@@ -222,6 +222,23 @@ def check_box(owner: str, name: str, value: Any) -> Box:
     return low, high
 
 
+def check_squares(name: str, least: float, most: float, features: int, dtype: Any) -> None:
+    """Raise ValueError unless `dtype` can hold squares of such values, and sums of `features`.
+
+    Args:
+        least: Float, how far values go apart; they are told apart to a ten thousandth of it.
+        most: Float, their greatest magnitude.
+    """
+    number = np.finfo(dtype)
+    low, high = 1e4 * math.sqrt(number.tiny), math.sqrt(number.max / features) / 2
+    if least < low or most > high:
+        size = most if most > high else least
+        raise ValueError(
+            f"`{name}` must be of a size whose squares {number.dtype} can hold, {low:.0e} to "
+            f"{high:.0e}: scale the samples, x / {size:.0e}. Received: {name} of size {size:.3g}."
+        )
+
+
 def check_samples(
     owner: str,
     x: Any,

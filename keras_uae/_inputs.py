@@ -29,12 +29,13 @@ def as_array(owner: str, name: str, value: Any) -> np.ndarray:
     Raises:
         ValueError: It is none: rows of unequal length, columns that are not numeric, a generator.
     """
-    if isinstance(value, np.ndarray):
+    masked = np.ma.is_masked(value)
+    if isinstance(value, np.ndarray) and not masked:
         return value
     if callable(getattr(value, "to_numpy", None)):
         return _of_frame(owner, name, value)
     array, problem = None, ""
-    if not isinstance(value, (tf.data.Dataset, keras.utils.PyDataset, str)):
+    if not masked and not isinstance(value, (tf.data.Dataset, keras.utils.PyDataset, str)):
         try:
             array = np.asanyarray(value)
         except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
@@ -144,6 +145,8 @@ def _remedy(name: str, value: Any) -> str:
         )
     if isinstance(value, (str, os.PathLike)):
         return f": of a file give np.load({name}, mmap_mode='r')"
+    if np.ma.is_masked(value):
+        return f": give {name}.filled(0), or drop what is masked"
     if hasattr(value, "toarray"):
         return f": give {name}.toarray()"
     if isinstance(value, tf.RaggedTensor):

@@ -10,6 +10,8 @@ import tensorflow as tf
 
 _RUNNING = threading.RLock()
 _SETTING = (bool, float, str)  # not integers, in which a layer may count its calls
+# What build, compile, fit, evaluate and predict set, which is none of what a model computes
+_OF_KERAS = ("built", "compiled", "loss", "stop_training", "stop_evaluating", "stop_predicting")
 _GUESSED_SIZE = 32  # of an axis that a model leaves open
 
 # Told of a layer that has run, and of what it has returned
@@ -123,21 +125,22 @@ def flat_layers(model: keras.Model) -> list[keras.Layer]:
 def signature(layers: Iterable[keras.Layer]) -> tuple[tuple[Any, ...], ...]:
     """What a graph of layers holds beside the values of their variables, to be compared.
 
-    Each row begins with the layer: then its parts, or its variables and the settings that it keeps
-    in public. It differs once a layer was added, an activation swapped, LoRA put in.
+    Each row begins with the layer: then its parts or its variables, and the settings that it keeps
+    in public. It differs once a layer was added, an activation or a flag swapped, LoRA put in.
     """
     return tuple((layer, *_held_by(layer)) for layer in layers)
 
 
 def _held_by(layer: keras.Layer) -> list[Any]:
-    if isinstance(layer, keras.Model):  # its public attributes are those of training
-        return [id(each) for each in layer.layers]
+    model = isinstance(layer, keras.Model)
     settings = [
         (name, value)
         for name, value in vars(layer).items()
-        if name[0] != "_" and name != "built" and (isinstance(value, _SETTING) or callable(value))
+        if name[0] != "_"
+        and name not in _OF_KERAS
+        and (isinstance(value, _SETTING) or (callable(value) and not model))
     ]
-    return [*map(id, layer.variables), *settings]
+    return [*map(id, layer.layers if model else layer.variables), *settings]
 
 
 def example(model: keras.Model) -> tf.Tensor | None:

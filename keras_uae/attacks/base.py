@@ -365,8 +365,10 @@ class Attack(keras.layers.Layer):
         `held` are the inputs that are not attacked; f + `margin` stands for f.
         """
         if not self.prepared:
+            # init_scope stops the tapes, by which layers that see the input are found
+            outside = contextlib.nullcontext() if tf.executing_eagerly() else tf.init_scope()
             with (
-                tf.init_scope(),
+                outside,
                 self.holding({key: _two(each) for key, each in (held or {}).items()}),
             ):
                 self.prepare(_two(x))

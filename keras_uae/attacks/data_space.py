@@ -1,5 +1,6 @@
 """Where samples lie: the bounds of the data, the units of ε and α, the features that stay."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, NamedTuple
 
@@ -15,6 +16,7 @@ from keras_uae._checks import (
     check_choice,
     check_finite,
     check_integer,
+    check_squares,
 )
 
 UNITS = ("range", "data")
@@ -45,7 +47,8 @@ class DataSpace(NamedTuple):
         """The space of samples of `shape`, from the settings of an attack.
 
         Raises:
-            ValueError: Bounds or frozen features are of another shape, or there are no such units.
+            ValueError: Bounds or frozen features are of another shape, the bounds too small or too
+                large to compute with, or there are no such units.
         """
         check_choice("the data space", "units", units, UNITS)
         shape = tuple(shape)
@@ -53,6 +56,8 @@ class DataSpace(NamedTuple):
         if np.ndim(low):
             number = tf.as_dtype(dtype).as_numpy_dtype
             low, high = (np.asarray(_fitted("bounds", each, shape), number) for each in bounds)
+        size = max(np.abs(each).max() for each in (low, high))
+        check_squares("bounds", np.max(high - low), size, math.prod(shape), dtype)
         unit = high - low if units == "range" else 1.0
         return cls(low, high, unit, None if frozen is None else ~_mask(frozen, shape))
 
@@ -110,7 +115,7 @@ def _check_frozen(owner: str, name: str, value: Any) -> np.ndarray:
     if array.dtype == bool and array.ndim:
         return array
     try:
-        return np.array([check_integer(owner, name, each, 0) for each in value], np.int64)
+        return np.array([check_integer(owner, name, each, -(2**31)) for each in value], np.int64)
     except (TypeError, ValueError):
         raise ValueError(
             f"`{name}` of {owner} must be places along the last axis of a sample, or booleans of "
@@ -131,12 +136,15 @@ def _fitted(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
 def _mask(frozen: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     if frozen.dtype == bool:
         return _fitted("frozen_features", frozen, shape)
-    if frozen.size and frozen.max() >= shape[-1]:
+    last = np.zeros(shape[-1], bool)
+    try:
+        last[frozen] = True
+    except IndexError:
         raise ValueError(
-            f"`frozen_features` must be in [0, {shape[-1] - 1}], the last axis of a sample. "
-            f"Received: frozen_features={frozen.tolist()}."
-        )
-    return np.broadcast_to(np.isin(np.arange(shape[-1]), frozen), shape)
+            f"`frozen_features` must be in [-{len(last)}, {len(last) - 1}], the last axis of a "
+            f"sample. Received: frozen_features={frozen.tolist()}."
+        ) from None
+    return np.broadcast_to(last, shape)
 
 
 # Settings of all attacks

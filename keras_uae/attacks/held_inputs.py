@@ -26,8 +26,9 @@ def split(x: Any, attacked: int | str | None, owner: str) -> tuple[Any, Held]:
     inputs = dict(x) if isinstance(x, Mapping) else dict(enumerate(x)) if several else {}
     if attacked not in inputs:
         raise ValueError(
-            f"`x` of {owner} must hold the attacked input, {attacked!r}, and the others, as a dict "
-            f"or a list. Received: {sorted(inputs) if several else type(x).__name__}."
+            f"`x` of {owner} must hold the attacked input, {attacked!r}, and the others: as a dict "
+            f"where `attacked` is a name, as a list where it is a place. "
+            f"Received: {type(x).__name__}{f' of {list(inputs)}' if several else ''}."
         )
     return inputs.pop(attacked), inputs
 

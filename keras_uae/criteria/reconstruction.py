@@ -1,5 +1,6 @@
 """Reconstruction: an example is restored no worse than the original (section 3.2)."""
 
+import math
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Any
 
@@ -69,10 +70,12 @@ def check_restores(criterion: OutputCriterion, x: tf.Tensor) -> None:
     """Raise ValueError unless the model of a criterion gives back the shape of samples like `x`."""
     shape = tuple(tf.convert_to_tensor(criterion.judged(x)).shape[1:])
     if shape != tuple(x.shape[1:]):
+        remedy = "one that does not takes criterion=Misclassification() or a function of (x, z)"
+        if math.prod(shape) == x.shape[1:].num_elements():  # such as (28, 28, 1) of (28, 28)
+            remedy = "attack lambda x: keras.ops.reshape(model(x), keras.ops.shape(x))"
         raise ValueError(
             f"`model` of {type(criterion).__name__} must give back the shape of its input, "
-            f"{tuple(x.shape[1:])}; one that does not takes criterion=Misclassification() or a "
-            f"function of (x, z). Received: a model with output shape {shape}."
+            f"{tuple(x.shape[1:])}; {remedy}. Received: a model with output shape {shape}."
         )
 
 

@@ -90,7 +90,7 @@ def success_rate(criterion: Criterion, x: Any, z: Any, *, batch_size: int = 256)
     """ASR of any augmentation z of x: the fraction with f_x(z) ≤ 0 (Table 4).
 
     A z that equals its x has f_x(z) = κ and counts as a success for κ = 0; an attack does not
-    count it.
+    count it. So of `UAEs` give the rows with an example: x[found.success], found.x[found.success].
 
     Example:
 

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_uae._checks import check_integer, check_samples
+from keras_uae._checks import check_integer, check_samples, check_squares
 from keras_uae._model_layers import output_of
 from keras_uae.similarity.ascent import PrimalState, ascend_primal
 from keras_uae.similarity.base import MUTUAL_INFORMATION, Similarity
@@ -59,6 +59,10 @@ def measured(
         raise ValueError(
             f"`z` of {owner} must have the shape of `x`, {x.shape}. Received: z of shape {z.shape}."
         )
+    for name, each in (("x", x), ("z", z)) if model is None else ():
+        most = max(float(each.max()), -float(each.min()))
+        if most:  # zeros share nothing
+            check_squares(name, most, most, math.prod(x.shape[1:]), keras.config.floatx())
     seed = check_integer(owner, "seed", seed, 0, 2**31 - 1)
     size = check_integer(owner, "batch_size", batch_size, 1)
     values = []

@@ -300,6 +300,7 @@ REFUSED = {
         lambda: tf.sparse.from_dense([[1.0, 0.0]]),
         "give tf.sparse.to_dense(x).",
     ),
+    "masked array": (lambda: np.ma.masked_equal(X, 0), "give x.filled(0), or drop"),
     "symbol": (lambda: keras.Input((3,)), "must be an array, .* type KerasTensor"),
     "nothing": (lambda: None, "must be an array, tensor, frame or list, .* type NoneType."),
     "one number": (lambda: 0.5, "(samples, ...). Received: x of shape (), the single value"),

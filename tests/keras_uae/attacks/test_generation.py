@@ -13,6 +13,7 @@ from keras_uae import (
     FunctionCriterion,
     GenerationInterrupted,
     MinMaxAttack,
+    PGDAttack,
     Reconstruction,
     UAEs,
 )
@@ -181,7 +182,8 @@ def models_that_do_not_fit():
         keras.Model(inputs, keras.layers.Dense(5)(flat)),
         r"`model` of .*\(6, 6, 1\).*shape \(5,\)",
     )
-    yield "rank", keras.Model(inputs, flat), r"`model` of .*\(6, 6, 1\).*shape \(36,\)"
+    flattened = r"`model` of .*\(6, 6, 1\); attack lambda x: keras.ops.reshape\(.*shape \(36,\)"
+    yield "rank", keras.Model(inputs, flat), flattened
     two = keras.Model(inputs, [inputs * 0.5, flat])
     yield "outputs", two, r"`output` of Reconstruction must.*0, 1.*model\(x\)\[0\].*output=None"
     named = keras.Model(inputs, {"image": inputs * 0.5, "code": flat})
@@ -264,6 +266,18 @@ def test_integer_images_in_their_own_units():
     assert_same_bits(found, generate(attack, x.astype("float32")))
     with pytest.raises(ValueError, match="holds integers"):
         generate(MinMaxAttack(model), x)
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e20])
+def test_a_range_whose_squares_float32_has_not_is_refused(x, scale):
+    """All norms were 0: f = 0 for whatever came, and 100 % success."""
+    attack = PGDAttack(lambda z: 0.5 * z, bounds=(0, scale), steps=2)
+    with pytest.raises(ValueError, match=re.escape(f"x / {scale:.0e}. Received: bounds of")):
+        generate(attack, x * np.float32(scale))
+    wide = {"epsilon": 0.1, "bounds": (0, scale), "steps": 2, "dtype": "float64"}
+    z = generate(PGDAttack(lambda z: 0.5 * z, **wide), x * scale).x / scale
+    attack = PGDAttack(lambda z: 0.5 * z, epsilon=0.1, steps=2, dtype="float64")
+    np.testing.assert_allclose(z, generate(attack, x.astype("float64")).x, atol=1e-6)
 
 
 def test_whatever_holds_the_samples_the_result_is_the_same(attack, x, tmp_path):

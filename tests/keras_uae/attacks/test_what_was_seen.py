@@ -213,6 +213,44 @@ def test_a_model_that_was_changed_is_attacked_as_it_is_now(change, direct):
     assert not np.allclose(after, before, atol=1e-3)
 
 
+def test_a_convolution_is_found_by_a_call_as_by_generate():
+    """A call took the Gaussian form for a function, and found no convolution a second time."""
+    model, x = tiny_models.convolutional(), tiny_models.images(8)
+    attack = uae.MinMaxAttack(lambda x: model(x), steps=3)
+    found = attack(x).numpy()
+    assert isinstance(attack.similarity, uae.similarity.MINE)
+    again = uae.MinMaxAttack(lambda x: model(x), steps=3).generate(x, verbose=0)
+    np.testing.assert_allclose(found, again.x, atol=1e-6)
+    model.layers[-1].activation = keras.activations.tanh
+    np.testing.assert_allclose(attack(x), attack.generate(x, verbose=0).x, atol=1e-6)
+
+
+class Switched(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.inverted = layers.Dense(4), False
+
+    def call(self, x):
+        return 1 - self.layer(x) if self.inverted else self.layer(x)
+
+
+def test_a_model_whose_flag_was_changed_is_attacked_as_it_is_now():
+    model, x = Switched(), samples(32)
+    model(x)
+    attack = uae.PGDAttack(model, steps=5)
+    attack.generate(x, verbose=0)
+    model.inverted = True
+    found = attack.generate(x, verbose=0)
+    assert found.success.any()
+    assert (f(model, x, found.x)[found.success] <= 1e-6).all()
+    learned = attack._learned
+    model.compile("adam", "mse")
+    model.fit(x, x, verbose=0)
+    model.predict(x, verbose=0)
+    attack.generate(x, verbose=0)
+    assert attack._learned is learned  # training is no change of the model
+
+
 def test_a_function_whose_layer_was_changed_is_attacked_as_it_is_now():
     layer, x = layers.Dense(4), samples(32)
     layer(x)
@@ -280,6 +318,30 @@ def test_a_single_number_is_no_input_that_is_held():
     model = keras.Model(inputs, layers.Dense(4)(layers.Concatenate()(inputs)))
     with pytest.raises(ValueError, match=r"np\.full\(\(16, 1\), value\).*input 1"):
         uae.PGDAttack(model, attacked=0).generate([samples(), 5], verbose=0)
+
+
+@pytest.mark.parametrize(("attacked", "named"), [("image", False), (0, True)])
+def test_a_name_belongs_to_a_dict_and_a_place_to_a_list(attacked, named):
+    inputs = [keras.Input((4,), name="image"), keras.Input((4,), name="other")]
+    model = keras.Model(inputs, layers.Dense(4)(layers.Add()(inputs)))
+    x = {"image": samples(), "other": samples()}
+    with pytest.raises(ValueError, match=r"a dict where .*is a name, as a list .*: (list|dict) of"):
+        uae.PGDAttack(model, attacked=attacked).generate(x if named else [*x.values()], verbose=0)
+
+
+def test_features_that_stay_may_be_counted_from_the_end():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(4)])
+    settings = {"steps": 2, "random_start": True}
+    found, same = (
+        uae.PGDAttack(model, frozen_features=places, **settings).generate(samples(), verbose=0)
+        for places in ([-1], [3])
+    )
+    assert found.success.any()
+    np.testing.assert_array_equal(found.x, same.x)
+    np.testing.assert_array_equal(found.x[:, -1], samples()[:, -1])
+    for places in ([4], [-5]):
+        with pytest.raises(ValueError, match=r"`frozen_features` must be in \[-4, 3\]"):
+            uae.PGDAttack(model, frozen_features=places).generate(samples(), verbose=0)
 
 
 def test_codes_that_float32_rounds_are_refused_where_they_are_to_stay():

@@ -144,3 +144,9 @@ def test_bad_samples_are_named():
         uae.mutual_information(x, z[:2])
     with pytest.raises(ValueError, match=r"`z` of mutual_information must be finite"):
         uae.mutual_information(x, np.where(z == z[1, 1], np.nan, z))
+    for scale in (1e-20, 1e20):  # squares are 0 or infinite: "0 nats"
+        with pytest.raises(ValueError, match=r"`x` must be of a size whose squares float32 can"):
+            uae.mutual_information(x * scale, z * scale)
+    small, large = (uae.mutual_information(x * scale, z * scale) for scale in (1e-12, 1e12))
+    np.testing.assert_allclose(small, large, rtol=1e-4)
+    np.testing.assert_array_equal(uae.mutual_information(0 * x, 0 * x), np.zeros(len(x)))
