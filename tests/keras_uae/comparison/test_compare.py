@@ -469,6 +469,17 @@ def test_arms_of_every_kind():
     assert len(found.records) == 7
 
 
+def test_a_layer_draws_by_the_seed_and_not_by_what_it_has_drawn_before():
+    noise = [layers.GaussianNoise(0.1), layers.GaussianNoise(0.1)]
+    for layer in (noise[0], layers.GaussianNoise(0.1, seed=1), keras.Sequential(noise)):
+        arm = uae.Augmented(layer)
+        one, again, other = (arm.draw(X, seed) for seed in (0, 0, 1))
+        np.testing.assert_array_equal(one, again)
+        assert np.abs(one - other).max() > 0.1
+    one, other = (each(X, training=True) for each in noise)  # not in step with each other
+    assert np.abs(one - other).max() > 0.1
+
+
 def classifier():
     model = keras.Sequential([keras.Input((8,)), layers.Dense(2)])
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
