@@ -235,7 +235,12 @@ class Protocol:
         return self._found[seed, arm.name]
 
     def _attacked_anew(self, seed: int, attack: Attack) -> UAEs:
-        attack.model.set_weights(self.run.weights(seed))
+        given: Any = self._attacked
+        given.set_weights(self.run.weights(seed))
+        # attacked is the model, a part of it, a function of it, which has no weights, or a copy
+        theirs = attack.model.weights
+        if theirs and {*map(id, theirs)}.isdisjoint(map(id, given.weights)):
+            attack.model.set_weights(self.run.weights(seed))
         parts = []
         for found in attack.batches(self.data.x, self._labels(attack), seed=seed):
             parts.append(found)

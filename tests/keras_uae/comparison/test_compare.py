@@ -761,3 +761,38 @@ def test_a_model_without_a_call_is_told_how_it_is_compared():
     mse = {"mse": lambda model, x, y: uae.reconstruction_error(model.part, x)}
     done = compare(stepwise, arms=[arm], metrics=mse, seeds=1)
     assert len(done.records) > 3
+
+
+def test_a_part_of_the_model_and_a_function_of_it_are_attacked_with_the_trained_weights():
+    class Two(Stepwise):  # the other part has weights, too
+        def __init__(self):
+            super().__init__()
+            self.beside = keras.Sequential([keras.Input((8,)), layers.Dense(8)])
+
+    def build():
+        model = Two()
+        model.compile(keras.optimizers.Adam(0.1))
+        return model
+
+    def arm(name, of):
+        def make(model, bounds):
+            return uae.MinMaxAttack(of(model), bounds=bounds, steps=1, similarity="l2")
+
+        return uae.Adversarial(make, noise=(), name=name)
+
+    mse = {"mse": lambda model, x, y: uae.reconstruction_error(model.part, x)}
+    arms = [arm("part", lambda model: model.part), arm("function", lambda m: lambda x: m.part(x))]
+    part, function = compare(build, arms=arms, metrics=mse, seeds=1).records[2:]
+    assert (part["success"], part["l2"]) == (function["success"], function["l2"])
+
+
+def test_a_copy_of_the_model_is_attacked_with_the_trained_weights():
+    pairs = []
+
+    def make(model, bounds):
+        pairs.append((model, keras.models.clone_model(model)))
+        return uae.MinMaxAttack(pairs[0][1], bounds=bounds, steps=1, similarity="l2")
+
+    compare(arms=uae.Adversarial(make, noise=(), name="copy"), seeds=1)
+    for one, other in zip(*(each.get_weights() for each in pairs[0]), strict=True):
+        np.testing.assert_array_equal(one, other)
