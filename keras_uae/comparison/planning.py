@@ -137,6 +137,7 @@ def compare(
         check_default_arms(model, data.x, data.y)
     settings = settings_of(model, data, training, rows, chosen_metrics, bounds)
     if out is not None:  # what tells its comparison from others takes a second model
+        fresh.check_repeats(model)
         settings[SUMS] = sums_of(model, fresh.new(1), data.x, rows.values(), chosen_metrics, fit)
     settings |= rate_of(fresh.given)
     run = Run(settings, out)

@@ -469,6 +469,20 @@ def test_arms_of_every_kind():
     assert len(found.records) == 7
 
 
+def test_weights_that_no_seed_fixes_are_refused_where_another_session_would_need_them(tmp_path):
+    rng = np.random.default_rng()
+
+    def build():
+        model = autoencoder()
+        model.set_weights([rng.uniform(0, 0.1, each.shape) for each in model.get_weights()])
+        return model
+
+    assert len(compare(build, arms=[], seeds=1).records) == 2
+    with pytest.raises(ValueError, match=r"same weights for a seed .* in `out`.*each time in .*ker"):
+        compare(build, arms=[], out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_layer_draws_by_the_seed_and_not_by_what_it_has_drawn_before():
     noise = [layers.GaussianNoise(0.1), layers.GaussianNoise(0.1)]
     for layer in (noise[0], layers.GaussianNoise(0.1, seed=1), keras.Sequential(noise)):
