@@ -2,7 +2,7 @@
 
 import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -194,6 +194,21 @@ def set_state(model: keras.Model, state: State) -> None:
     """Take a model back to where `state_of` has seen it."""
     for variable, value in zip(_variables(model), state, strict=True):
         variable.assign(value)
+
+
+@contextlib.contextmanager
+def left_alone(model: keras.Model) -> Iterator[None]:
+    """Undo what is done to the weights of a model, and to what is trainable of it."""
+    layers, weights = _layers(model), model.weights
+    values, flags = model.get_weights(), [each.trainable for each in (*layers, *weights)]
+    try:
+        yield
+    finally:
+        # layers set those inside of them and their weights, which come later
+        for each, flag in zip((*layers, *weights), flags, strict=True):
+            if each.trainable != flag:
+                each.trainable = flag
+        model.set_weights(values)
 
 
 def optimizers_of(model: keras.Model) -> list[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from keras_uae.attacks import Attack
 from keras_uae.augmentation import UAEAugmentation
 from keras_uae.comparison.arms import DUPLICATES, ORIGINAL, Adversarial, Augmented, Row, takes
-from keras_uae.comparison.fresh import FreshModels
+from keras_uae.comparison.fresh import FreshModels, left_alone
 from keras_uae.comparison.inside import check_inside
 from keras_uae.comparison.metrics import LOSS, Metric
 from keras_uae.comparison.noise import noise_like
@@ -102,7 +102,8 @@ class Protocol:
                 )
             if metric.function is LOSS.function and data.y_test is not None:
                 self._check_labels("y_test", data.x_test, data.y_test)
-            metric(self._trainer.model, data.x_test, data.y_test)
+            with left_alone(self._trainer.model):
+                metric(self._trainer.model, data.x_test, data.y_test)
         self._metric_seconds = time.perf_counter() - begin
 
     def _check_labels(self, name: str, x: np.ndarray, y: np.ndarray) -> None:

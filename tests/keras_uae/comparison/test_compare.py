@@ -478,9 +478,25 @@ def test_weights_that_no_seed_fixes_are_refused_where_another_session_would_need
         return model
 
     assert len(compare(build, arms=[], seeds=1).records) == 2
-    with pytest.raises(ValueError, match=r"same weights for a seed .* in `out`.*each time in .*ker"):
+    with pytest.raises(
+        ValueError, match=r"same weights for a seed .* `out`.*each time in .*kernel"
+    ):
         compare(build, arms=[], out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_what_a_metric_does_to_the_model_is_undone():
+    def probe(model, x, y):  # as in tutorials of transfer learning
+        code = keras.Model(model.inputs, model.layers[0].output)
+        code.trainable = False
+        model.set_weights([0 * each for each in model.get_weights()])
+        return 0.0
+
+    alone = compare(metrics=[comparison.RECONSTRUCTION], arms=[], seeds=1)
+    beside = compare(metrics=[probe, comparison.RECONSTRUCTION], arms=[], seeds=1)
+    for one, two in zip(alone.records, beside.records, strict=True):
+        for weights in ("last", "averaged"):
+            assert two[weights] == {"probe": 0.0, **one[weights]}
 
 
 def test_a_layer_draws_by_the_seed_and_not_by_what_it_has_drawn_before():
