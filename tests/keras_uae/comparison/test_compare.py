@@ -193,7 +193,7 @@ def test_a_directory_of_another_comparison_is_refused(found, tmp_path):
         compare(out=tmp_path)
 
 
-def built(kind=None, *args, kernel=None, loss="mse", **settings):
+def built(kind=None, *args, kernel=None, loss="mse", loss_weights=None, **settings):
     """A function that builds a model: a frozen kernel, if there is one, and a layer of a kind."""
 
     def build():
@@ -204,7 +204,7 @@ def built(kind=None, *args, kernel=None, loss="mse", **settings):
         model.add(layers.Dense(8))
         if kernel is not None:
             first.set_weights([np.full((8, 8), kernel), np.zeros(8)])
-        model.compile("adam", loss)
+        model.compile("adam", loss, loss_weights=loss_weights)
         return model
 
     return build
@@ -245,6 +245,7 @@ OTHERS = {
     "cloned": [{"model": built(layers.Activation, name)()} for name in ("relu", "tanh")],
     "frozen": [{"model": built(kernel=value)} for value in (0.1, 0.2)],
     "loss": [{"model": built(loss=lambda y, z, n=n: n * (y - z) ** 2)} for n in (1.0, 2.0)],
+    "loss weights": [{"model": built(loss_weights=[size])} for size in (1.0, 2.0)],
     "given": [arm(comparison.Given(x, "given")) for x in (X, 1 - X)],
     "noise": [arm(uae.Augmented(layers.GaussianNoise(size), "a")) for size in (0.01, 0.5)],
     "function": [arm(uae.Augmented(f, "a")) for f in (lambda x: x, lambda x: 1 - x)],
