@@ -109,6 +109,7 @@ def compare(
 
     Raises:
         ValueError: An argument is not as above, or `out` holds something else; before any training.
+        OSError: `out` cannot be written; before any training.
         ComparisonInterrupted: Ctrl-C; carries what was done by then.
 
     Example:
@@ -151,6 +152,7 @@ def compare(
     ]
     if not left:
         return _so_far(run)
+    run.open()
     try:
         progress.plan(protocol, left, chosen, model.name, out)
         for seed, row in left:

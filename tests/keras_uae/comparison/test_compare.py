@@ -193,6 +193,15 @@ def test_a_directory_of_another_comparison_is_refused(found, tmp_path):
         compare(out=tmp_path)
 
 
+def test_a_directory_that_cannot_be_made_is_told_before_any_training(tmp_path):
+    def fit(model, data):
+        raise AssertionError("trained")
+
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match=r"file/run"):
+        compare(fit=fit, arms=[], out=tmp_path / "file" / "run")
+
+
 def built(kind=None, *args, kernel=None, loss="mse", loss_weights=None, **settings):
     """A function that builds a model: a frozen kernel, if there is one, and a layer of a kind."""
 
