@@ -78,7 +78,10 @@ def _open_temporary(path: Path) -> tuple[Path, BinaryIO]:
     """A new file beside `path` with a lock on it."""
     while True:
         temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
-        file = open(temporary, "xb")  # noqa: SIM115 (it stays open, with its lock)
+        try:
+            file = open(temporary, "xb")  # noqa: SIM115 (it stays open, with its lock)
+        except OSError as error:  # the name that the caller knows
+            raise OSError(error.errno, error.strerror, str(path)) from None
         try:
             _lock(file)
             ours, there = os.fstat(file.fileno()), os.stat(temporary)

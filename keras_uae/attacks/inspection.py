@@ -91,8 +91,8 @@ def observed(
     if not same:
         if not _alike(first, _evaluate(forward, rows)):
             return seen._replace(noise="unseeded")
-        generators = tuple(each for each in scope.changed.values() if _is_generator(each))
-        moved = [each for each in scope.changed.values() if not _is_generator(each)]
+        generators = tuple(each for each in scope.changed.values() if is_generator(each))
+        moved = [each for each in scope.changed.values() if not is_generator(each)]
         with keras.StatelessScope([(each, scope.get_current_value(each)) for each in moved]):
             drifts = bool(moved) and not _alike(first, _flat(forward(rows)))
         if drifts:
@@ -107,7 +107,7 @@ def observed(
     return seen._replace(mixes=not _alike(beside, alone))
 
 
-def _is_generator(variable: keras.Variable) -> bool:
+def is_generator(variable: keras.Variable) -> bool:
     """Whether a variable is the state of a SeedGenerator: a seed, and a count."""
     return "int" in keras.backend.standardize_dtype(variable.dtype) and variable.shape == (2,)
 

@@ -11,6 +11,7 @@ import numpy as np
 from keras_uae._checks import check_choice
 from keras_uae._inputs import as_array, shape_fits
 from keras_uae.attacks import Attack, MinMaxAttack
+from keras_uae.attacks.inspection import is_generator
 from keras_uae.comparison.noise import KINDS
 from keras_uae.results import UAEs
 
@@ -90,7 +91,8 @@ class Augmented:
 
     Args:
         function: Function of samples, or of samples and a `seed`, that returns as many of the same
-            shape; or a Keras layer or model of random layers, which is called in training mode.
+            shape; or a Keras layer or model of random layers, which is called in training mode and
+            draws by the seed of the comparison, also where it has one of its own.
         name: What tables call it. Defaults to the name of the function.
 
     Example:
@@ -119,6 +121,9 @@ class Augmented:
         keras.utils.set_random_seed(seed)
         if isinstance(self.function, keras.Layer):
             layer: Any = self.function
+            generators = filter(is_generator, layer.variables)
+            for number, state in enumerate(generators):  # they have counted what was drawn before
+                state.assign([np.random.default_rng((seed, number)).integers(2**31), 0])
             parts = [
                 keras.ops.convert_to_numpy(layer(np.asarray(x[i : i + _BATCH]), training=True))
                 for i in range(0, len(x), _BATCH)

@@ -2,7 +2,7 @@
 
 import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -57,6 +57,23 @@ class FreshModels:
         self._check_compiled(model)
         self._build(model)
         return model
+
+    def check_repeats(self, model: keras.Model) -> None:
+        """Raise ValueError if `model`, of seed 0, is another one than is made of seed 0 now."""
+        other: list[str] = []
+        for _ in range(3):  # a thread that still shuffles for a `fit` before may draw in between
+            again = self.new(0)
+            pairs = zip(model.weights, again.weights, strict=True)
+            other = [a.path for a, b in pairs if not np.array_equal(_values(a), _values(b))]
+            if not other:
+                return
+            model = again
+        raise ValueError(
+            "`build_or_model` of compare must give the same weights for a seed whenever it is "
+            "called, or what is in `out` cannot be gone on with: draw by a generator of the "
+            "seed, build(seed=…), or of none of your own, by Keras' initializers. "
+            f"Received: other weights each time in {', '.join(other[:3])}."
+        )
 
     def _check_compiled(self, model: keras.Model) -> None:
         if self._compiled and not model.compiled:
@@ -182,6 +199,21 @@ def set_state(model: keras.Model, state: State) -> None:
     """Take a model back to where `state_of` has seen it."""
     for variable, value in zip(_variables(model), state, strict=True):
         variable.assign(value)
+
+
+@contextlib.contextmanager
+def left_alone(model: keras.Model) -> Iterator[None]:
+    """Undo what is done to the weights of a model, and to what is trainable of it."""
+    layers, weights = _layers(model), model.weights
+    values, flags = model.get_weights(), [each.trainable for each in (*layers, *weights)]
+    try:
+        yield
+    finally:
+        # layers set those inside of them and their weights, which come later
+        for each, flag in zip((*layers, *weights), flags, strict=True):
+            if each.trainable != flag:
+                each.trainable = flag
+        model.set_weights(values)
 
 
 def optimizers_of(model: keras.Model) -> list[Any]:

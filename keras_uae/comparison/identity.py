@@ -53,6 +53,7 @@ def sums_of(
         "model": _Description().of_architecture(model),
         "set of weights that no seed changes": _equal_weights(model, other),
         "optimizer or loss": [getattr(model, name, None) for name in ("optimizer", "loss")],
+        "weighting of the losses": _loss_weights(model),
         **{f"metric {each.name!r}": each.function for each in metrics},
         **{f"row {name!r}": _addition(arm, x) for name, arm in arms.items()},
         "fit": fit,
@@ -78,6 +79,11 @@ def digest(array: Any) -> str:
     array = np.ascontiguousarray(array)
     head = f"{array.dtype} {array.shape}\n".encode()
     return hashlib.sha256(head + array.tobytes()).hexdigest()
+
+
+def _loss_weights(model: keras.Model) -> Any:
+    # the public way, the configuration of `compile`, warns of a lambda among the losses
+    return getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None)
 
 
 def _equal_weights(model: keras.Model, other: keras.Model) -> list[str]:

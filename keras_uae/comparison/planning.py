@@ -109,6 +109,7 @@ def compare(
 
     Raises:
         ValueError: An argument is not as above, or `out` holds something else; before any training.
+        OSError: `out` cannot be written; before any training.
         ComparisonInterrupted: Ctrl-C; carries what was done by then.
 
     Example:
@@ -137,6 +138,7 @@ def compare(
         check_default_arms(model, data.x, data.y)
     settings = settings_of(model, data, training, rows, chosen_metrics, bounds)
     if out is not None:  # what tells its comparison from others takes a second model
+        fresh.check_repeats(model)
         settings[SUMS] = sums_of(model, fresh.new(1), data.x, rows.values(), chosen_metrics, fit)
     settings |= rate_of(fresh.given)
     run = Run(settings, out)
@@ -150,6 +152,7 @@ def compare(
     ]
     if not left:
         return _so_far(run)
+    run.open()
     try:
         progress.plan(protocol, left, chosen, model.name, out)
         for seed, row in left:

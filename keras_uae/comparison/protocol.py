@@ -10,7 +10,7 @@ import numpy as np
 from keras_uae.attacks import Attack
 from keras_uae.augmentation import UAEAugmentation
 from keras_uae.comparison.arms import DUPLICATES, ORIGINAL, Adversarial, Augmented, Row, takes
-from keras_uae.comparison.fresh import FreshModels
+from keras_uae.comparison.fresh import FreshModels, left_alone
 from keras_uae.comparison.inside import check_inside
 from keras_uae.comparison.metrics import LOSS, Metric
 from keras_uae.comparison.noise import noise_like
@@ -102,7 +102,8 @@ class Protocol:
                 )
             if metric.function is LOSS.function and data.y_test is not None:
                 self._check_labels("y_test", data.x_test, data.y_test)
-            metric(self._trainer.model, data.x_test, data.y_test)
+            with left_alone(self._trainer.model):
+                metric(self._trainer.model, data.x_test, data.y_test)
         self._metric_seconds = time.perf_counter() - begin
 
     def _check_labels(self, name: str, x: np.ndarray, y: np.ndarray) -> None:
@@ -235,7 +236,12 @@ class Protocol:
         return self._found[seed, arm.name]
 
     def _attacked_anew(self, seed: int, attack: Attack) -> UAEs:
-        attack.model.set_weights(self.run.weights(seed))
+        given: Any = self._attacked
+        given.set_weights(self.run.weights(seed))
+        # attacked is the model, a part of it, a function of it, which has no weights, or a copy
+        theirs = attack.model.weights
+        if theirs and {*map(id, theirs)}.isdisjoint(map(id, given.weights)):
+            attack.model.set_weights(self.run.weights(seed))
         parts = []
         for found in attack.batches(self.data.x, self._labels(attack), seed=seed):
             parts.append(found)

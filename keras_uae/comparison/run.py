@@ -1,5 +1,6 @@
 """What a comparison has done so far: in memory, or in a directory that it goes on from."""
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -52,6 +53,17 @@ class Run:
             each.suffix != TEMPORARY for each in self.directory.iterdir()
         ):
             raise _refusal(self.directory, f"holds files, but no {FILE_NAME}")
+
+    def open(self) -> None:
+        """Make the directory.
+
+        Raises:
+            OSError: It cannot be made, or nothing can be written to it.
+        """
+        if self.directory is not None:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.directory, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.directory))
 
     def find(self, seed: int, row: str) -> dict[str, Any] | None:
         """The record of a row and seed, if it is done."""

@@ -14,6 +14,7 @@ from keras_uae.comparison.fresh import (
     FreshModels,
     State,
     is_plain,
+    left_alone,
     optimizers_of,
     set_state,
     state_of,
@@ -73,7 +74,10 @@ class Trained(NamedTuple):
         return found
 
     def _figures(self, metrics: Sequence[Metric], x: Any, y: Any) -> dict[str, float | None]:
-        values = {each.name: each(self.model, x, y) for each in metrics}
+        values = {}
+        for each in metrics:
+            with left_alone(self.model):  # a probe may freeze it, or train it on
+                values[each.name] = each(self.model, x, y)
         return {name: value if np.isfinite(value) else None for name, value in values.items()}
 
 

@@ -149,6 +149,11 @@ def test_a_file_is_not_overwritten_by_accident(tmp_path):
     assert_equal(UAEs.load(path), make(7))
 
 
+def test_a_directory_that_is_missing_is_told_by_the_name_of_the_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none/uaes\.npz'$"):
+        make().save(tmp_path / "none" / "uaes.npz")
+
+
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
 @pytest.mark.parametrize("existing", [True, False])
 def test_a_crash_while_writing_changes_nothing(tmp_path, monkeypatch, error, existing):

@@ -193,7 +193,16 @@ def test_a_directory_of_another_comparison_is_refused(found, tmp_path):
         compare(out=tmp_path)
 
 
-def built(kind=None, *args, kernel=None, loss="mse", **settings):
+def test_a_directory_that_cannot_be_made_is_told_before_any_training(tmp_path):
+    def fit(model, data):
+        raise AssertionError("trained")
+
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match=r"file/run"):
+        compare(fit=fit, arms=[], out=tmp_path / "file" / "run")
+
+
+def built(kind=None, *args, kernel=None, loss="mse", loss_weights=None, **settings):
     """A function that builds a model: a frozen kernel, if there is one, and a layer of a kind."""
 
     def build():
@@ -204,7 +213,7 @@ def built(kind=None, *args, kernel=None, loss="mse", **settings):
         model.add(layers.Dense(8))
         if kernel is not None:
             first.set_weights([np.full((8, 8), kernel), np.zeros(8)])
-        model.compile("adam", loss)
+        model.compile("adam", loss, loss_weights=loss_weights)
         return model
 
     return build
@@ -245,6 +254,7 @@ OTHERS = {
     "cloned": [{"model": built(layers.Activation, name)()} for name in ("relu", "tanh")],
     "frozen": [{"model": built(kernel=value)} for value in (0.1, 0.2)],
     "loss": [{"model": built(loss=lambda y, z, n=n: n * (y - z) ** 2)} for n in (1.0, 2.0)],
+    "loss weights": [{"model": built(loss_weights=[size])} for size in (1.0, 2.0)],
     "given": [arm(comparison.Given(x, "given")) for x in (X, 1 - X)],
     "noise": [arm(uae.Augmented(layers.GaussianNoise(size), "a")) for size in (0.01, 0.5)],
     "function": [arm(uae.Augmented(f, "a")) for f in (lambda x: x, lambda x: 1 - x)],
@@ -467,6 +477,47 @@ def test_arms_of_every_kind():
     found = compare(arms=shards, seeds=1)
     assert list(found.settings["rows"])[2:] == ["PGD", "PGD / signs", "layer", "noise", "given"]
     assert len(found.records) == 7
+
+
+def test_weights_that_no_seed_fixes_are_refused_where_another_session_would_need_them(tmp_path):
+    rng = np.random.default_rng()
+
+    def build():
+        model = autoencoder()
+        model.set_weights([rng.uniform(0, 0.1, each.shape) for each in model.get_weights()])
+        return model
+
+    assert len(compare(build, arms=[], seeds=1).records) == 2
+    with pytest.raises(
+        ValueError, match=r"same weights for a seed .* `out`.*each time in .*kernel"
+    ):
+        compare(build, arms=[], out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_a_metric_does_to_the_model_is_undone():
+    def probe(model, x, y):  # as in tutorials of transfer learning
+        code = keras.Model(model.inputs, model.layers[0].output)
+        code.trainable = False
+        model.set_weights([0 * each for each in model.get_weights()])
+        return 0.0
+
+    alone = compare(metrics=[comparison.RECONSTRUCTION], arms=[], seeds=1)
+    beside = compare(metrics=[probe, comparison.RECONSTRUCTION], arms=[], seeds=1)
+    for one, two in zip(alone.records, beside.records, strict=True):
+        for weights in ("last", "averaged"):
+            assert two[weights] == {"probe": 0.0, **one[weights]}
+
+
+def test_a_layer_draws_by_the_seed_and_not_by_what_it_has_drawn_before():
+    noise = [layers.GaussianNoise(0.1), layers.GaussianNoise(0.1)]
+    for layer in (noise[0], layers.GaussianNoise(0.1, seed=1), keras.Sequential(noise)):
+        arm = uae.Augmented(layer)
+        one, again, other = (arm.draw(X, seed) for seed in (0, 0, 1))
+        np.testing.assert_array_equal(one, again)
+        assert np.abs(one - other).max() > 0.1
+    one, other = (each(X, training=True) for each in noise)  # not in step with each other
+    assert np.abs(one - other).max() > 0.1
 
 
 def classifier():
@@ -750,3 +801,38 @@ def test_a_model_without_a_call_is_told_how_it_is_compared():
     mse = {"mse": lambda model, x, y: uae.reconstruction_error(model.part, x)}
     done = compare(stepwise, arms=[arm], metrics=mse, seeds=1)
     assert len(done.records) > 3
+
+
+def test_a_part_of_the_model_and_a_function_of_it_are_attacked_with_the_trained_weights():
+    class Two(Stepwise):  # the other part has weights, too
+        def __init__(self):
+            super().__init__()
+            self.beside = keras.Sequential([keras.Input((8,)), layers.Dense(8)])
+
+    def build():
+        model = Two()
+        model.compile(keras.optimizers.Adam(0.1))
+        return model
+
+    def arm(name, of):
+        def make(model, bounds):
+            return uae.MinMaxAttack(of(model), bounds=bounds, steps=1, similarity="l2")
+
+        return uae.Adversarial(make, noise=(), name=name)
+
+    mse = {"mse": lambda model, x, y: uae.reconstruction_error(model.part, x)}
+    arms = [arm("part", lambda model: model.part), arm("function", lambda m: lambda x: m.part(x))]
+    part, function = compare(build, arms=arms, metrics=mse, seeds=1).records[2:]
+    assert (part["success"], part["l2"]) == (function["success"], function["l2"])
+
+
+def test_a_copy_of_the_model_is_attacked_with_the_trained_weights():
+    pairs = []
+
+    def make(model, bounds):
+        pairs.append((model, keras.models.clone_model(model)))
+        return uae.MinMaxAttack(pairs[0][1], bounds=bounds, steps=1, similarity="l2")
+
+    compare(arms=uae.Adversarial(make, noise=(), name="copy"), seeds=1)
+    for one, other in zip(*(each.get_weights() for each in pairs[0]), strict=True):
+        np.testing.assert_array_equal(one, other)
