@@ -254,7 +254,7 @@ def first_that_sees(
             with tape.stop_recording():
                 parts = [each for each in keras.tree.flatten(output) if each is not None]
                 if tf.is_symbolic_tensor(x):
-                    parts = [each for each in parts if each.graph is x.graph]
+                    parts = [each for each in parts if _graph(each) is x.graph]
                 if any(tape.gradient(each, x) is not None for each in parts):
                     found.append(layer)
                     raise _Seen
@@ -279,12 +279,17 @@ def in_the_open(layer: keras.Layer, model: keras.Model, x: tf.Tensor) -> bool:
     return found[0] is layer
 
 
+def _graph(x: tf.Tensor) -> tf.Graph | None:
+    """The graph that a tensor belongs to; `None` for one that has its values."""
+    return x.graph if tf.is_symbolic_tensor(x) else None
+
+
 def needs_inline(layer: keras.Layer, model: keras.Model, x: tf.Tensor) -> bool:
     """Whether `layer` runs inside a `tf.function` of the model's, where `capture` is to inline."""
     with capture(layer) as seen, keras.StatelessScope():
         model(x, training=False)
     # one that was traced before runs no layer
-    return not seen or any(tf.is_symbolic_tensor(each) for each in keras.tree.flatten(seen))
+    return not seen or any(_graph(each) is not _graph(x) for each in keras.tree.flatten(seen))
 
 
 def outputs_of(layer: keras.Layer, model: keras.Model, x: tf.Tensor) -> tuple[list[tf.Tensor], int]:

@@ -365,12 +365,9 @@ class Attack(keras.layers.Layer):
         `held` are the inputs that are not attacked; f + `margin` stands for f.
         """
         if not self.prepared:
-            # init_scope stops the tapes, by which layers that see the input are found
-            outside = contextlib.nullcontext() if tf.executing_eagerly() else tf.init_scope()
-            with (
-                outside,
-                self.holding({key: _two(each) for key, each in (held or {}).items()}),
-            ):
+            # in the graph that is traced, if one is: `init_scope` stops the tapes, by which layers
+            # that see the input are found
+            with self.holding({key: _two(each) for key, each in (held or {}).items()}):
                 self.prepare(_two(x))
         return self._compiled(x, index, seed, y, trace=trace, held=dict(held or {}), margin=margin)
 

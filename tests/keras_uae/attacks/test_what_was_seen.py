@@ -225,6 +225,21 @@ def test_a_convolution_is_found_by_a_call_as_by_generate():
     np.testing.assert_allclose(attack(x), attack.generate(x, verbose=0).x, atol=1e-6)
 
 
+@pytest.mark.parametrize("within", ["a function", "a data set"])
+@pytest.mark.parametrize("traced", [False, True])
+def test_a_convolution_is_found_where_the_first_call_is_in_a_graph(within, traced):
+    """It took the Gaussian form there."""
+    model, x = tiny_models.convolutional(), tiny_models.images(8)
+    passes = tf.function(model, autograph=False) if traced else model
+    attack = uae.MinMaxAttack(lambda x: passes(x), steps=3)
+    if within == "a function":
+        found = tf.function(attack, autograph=False)(tf.constant(x))
+    else:
+        found = next(iter(tf.data.Dataset.from_tensors(x).map(attack)))
+    assert isinstance(attack.similarity, uae.similarity.MINE)
+    np.testing.assert_allclose(found, attack.generate(x, verbose=0).x, atol=1e-6)
+
+
 class Switched(keras.Model):
     def __init__(self):
         super().__init__()
