@@ -23,6 +23,12 @@ class Behaviour(NamedTuple):
     generators: tuple[keras.Variable, ...] = ()  # states of the seeded noise
     layers: tuple[keras.Layer, ...] = ()  # that have run
 
+    @property
+    def of_keras(self) -> bool:
+        """Whether all code that has run is Keras' own, of which `signature` tells what it holds."""
+        modules = {type(each).__module__.partition(".")[0] for each in self.layers}
+        return modules == {"keras"} and keras.layers.Lambda not in map(type, self.layers)
+
     def beside(self, other: Self) -> Self:
         """This, and what was seen of something else with samples of the same batch."""
         generators = {id(each): each for each in (*self.generators, *other.generators)}

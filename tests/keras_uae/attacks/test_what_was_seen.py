@@ -240,6 +240,42 @@ def test_a_convolution_is_found_where_the_first_call_is_in_a_graph(within, trace
     np.testing.assert_allclose(found, attack.generate(x, verbose=0).x, atol=1e-6)
 
 
+class Held:
+    """What no signature sees: an object that a layer or a function holds."""
+
+    factor = 1.0
+
+
+class Scaled(keras.layers.Layer):
+    def __init__(self, held):
+        super().__init__()
+        self.held = held
+
+    def call(self, x):
+        return x * self.held.factor
+
+
+@pytest.mark.parametrize("kind", ["function", "layer", "Lambda"])
+def test_what_python_holds_may_change_between_two_calls(kind):
+    """Examples were those of the model that was traced: a quarter of them were none."""
+    model, held, x = tiny_models.convolutional(), Held(), tiny_models.images(8)
+    scaled = {
+        "function": lambda: lambda x: model(x) * held.factor,
+        "layer": lambda: keras.Sequential([model, Scaled(held)]),
+        "Lambda": lambda: keras.Sequential([model, keras.layers.Lambda(lambda x: x * held.factor)]),
+    }[kind]()
+    attack = uae.MinMaxAttack(scaled, steps=10)
+    attack.generate(x, verbose=0)
+    traced = attack._compiled
+    attack.generate(x, verbose=0)
+    assert attack._compiled is traced
+    held.factor = 0.5
+    found = attack.generate(x, verbose=0)
+    assert found.success.any()
+    f = attack.criterion(tf.constant(x), tf.constant(found.x)).numpy()
+    np.testing.assert_allclose(f[found.success], found.criterion[found.success], atol=1e-5)
+
+
 class Switched(keras.Model):
     def __init__(self):
         super().__init__()
