@@ -157,7 +157,7 @@ TABLES = {
     "digits": Table(["digits-conv"], OUTCOME),
     "reconstruction": Table(
         [
-            *("mnist-dense", "mnist-dense-published", "mnist-dense-10000"),
+            *("mnist-dense", "mnist-dense-published", "mnist-dense-10000", "mnist-dense-mine"),
             *(f"mnist-{model}" for model in ("sparse", "conv", "adversarial")),
             *(f"fashion_mnist-{model}" for model in ("dense", "sparse", "conv", "adversarial")),
         ],
