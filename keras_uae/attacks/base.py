@@ -325,33 +325,30 @@ class Attack(keras.layers.Layer):
             batch = tf.constant(clip_rounding(x[padded], *limits), self.variable_dtype)
             labels = None if y is None else tf.constant(y[padded])
             others = held_inputs.rows(held, padded)
-            if margin is not None:
-                margin = tf.constant(margin[places], batch.dtype)
             key = tf.constant(index[padded]), tf.constant(seed, tf.int64)
-            found, history = self.search(batch, *key, labels, trace, others, margin)
-            lacking = np.zeros(size)
-            if margin is not None:
+            needed = None
+            if behaviour.noise:
+                needed = tf.constant(
+                    np.zeros(size) if margin is None else margin[places], batch.dtype
+                )
+            found, history = self.search(batch, *key, labels, trace, others, needed)
+            lacking = tf.zeros(size)
+            if behaviour.noise:
                 found, lacking = self._judging(batch, found, labels, others)
             results = UAEs.from_tensors(found, history, self.measure)
-            return results[: len(rows)], np.asarray(lacking)[: len(rows)]
+            return results[: len(rows)], lacking.numpy()[: len(rows)]
 
         def each_batch() -> Iterator[UAEs]:
-            for start in range(0, len(x), size):
-                rows = np.arange(start, min(start + size, len(x)))
-                # of a model with noise the trace is that of one search
-                yield found_of(rows, np.zeros(len(rows)) if behaviour.noise else None)[0]
-
-        def each_search() -> Iterator[UAEs]:
-            window = SEARCH_DRAWS * size  # as many samples as in a batch without noise
+            several = bool(behaviour.noise) and not trace  # searches; the trace is that of one
+            window = size * (SEARCH_DRAWS if several else 1)  # as many samples as without noise
             for start in range(0, len(x), window):
                 rows = np.arange(start, min(start + window, len(x)))
-                found = searched(found_of, rows, size)
+                found = searched(found_of, rows, size) if several else found_of(rows)[0]
                 for first in range(0, len(rows), size):
                     yield found[first : first + size]
 
-        results = each_search() if behaviour.noise and not trace else each_batch()
-
         def each_that_holds() -> Iterator[UAEs]:
+            results = each_batch()
             first = next(results)
             if self._holds(first, x, y, held):
                 yield first
@@ -363,7 +360,7 @@ class Attack(keras.layers.Layer):
                 yield from self.batches(inputs, y, **settings)
 
         seen_before = traced and not behaviour.noise and not behaviour.mixes
-        return each_that_holds() if seen_before else results
+        return each_that_holds() if seen_before else each_batch()
 
     def _holds(self, found: UAEs, x: np.ndarray, y: Any, held: Mapping[Any, Any]) -> bool:
         """Whether the model says of two of the examples what it said when the attack was traced.
@@ -604,11 +601,11 @@ class Attack(keras.layers.Layer):
             if space.free is None and np.ndim(space.low) == 0:  # all features move
                 for doubt in magnified(behaviour.layers, np.subtract(space.high, space.low)):
                     warnings.warn(doubt, stacklevel=4)
-            # f may draw noise, or mix samples, that the model alone does not
-            f = observed(judgement, count, behaviour.batch, owner)
-            if (f.noise and not behaviour.noise) or (f.mixes and not behaviour.mixes):
-                warn_of(f, f"criterion {self.criterion!r}", owner)
-            behaviour = behaviour.beside(f)
+            if not (self.criterion.plain and self.criterion.model is self.single_input):
+                f = observed(judgement, count, behaviour.batch, owner)
+                if (f.noise and not behaviour.noise) or (f.mixes and not behaviour.mixes):
+                    warn_of(f, f"criterion {self.criterion!r}", owner)
+                behaviour = behaviour.beside(f)
             known.behaviour, known.alone = behaviour, count == 1
             known.made_of = signature(behaviour.layers)
         return behaviour

@@ -36,7 +36,7 @@ class Behaviour(NamedTuple):
             noise=max(self.noise, other.noise),  # "" < "seeded" < "unseeded"
             mixes=self.mixes or other.mixes,
             generators=tuple(generators.values()),
-            layers=(*self.layers, *other.layers),
+            layers=tuple(dict.fromkeys((*self.layers, *other.layers))),
         )
 
 

@@ -54,6 +54,11 @@ class Criterion(Settings):
         return 0
 
     @property
+    def plain(self) -> bool:
+        """Whether f draws noise and mixes samples nowhere but in its model, as ours of one pass."""
+        return self.one_pass and type(self).__module__.startswith("keras_uae.criteria.")
+
+    @property
     def inputs_per_sample(self) -> int:
         """How many inputs the model gets for one sample when f is evaluated."""
         return 1

@@ -65,6 +65,14 @@ def test_t_iterations_are_t_forward_and_t_backward_passes(name):
     assert passes == {"forward": STEPS + 2 + 2, "backward": STEPS}
 
 
+def test_a_first_look_is_eight_passes_of_two_samples():
+    """Whether f draws noise or mixes samples need not be seen of the library's own criteria."""
+    counted = Counted()
+    model = keras.Sequential([keras.Input(tiny_models.SHAPE), counted])
+    PGDAttack(model).check_model_takes(tiny_models.images(4), "a test")
+    assert int(counted.passes["forward"]) == 8
+
+
 def test_samples_of_another_shape_are_looked_at():
     inputs = keras.Input((None, None, 1))
     outputs = keras.layers.Conv2D(1, 3, padding="same", strides=2)(inputs)
