@@ -22,6 +22,7 @@ class Behaviour(NamedTuple):
     mixes: bool  # what it says of a sample depends on the others of the batch
     generators: tuple[keras.Variable, ...] = ()  # states of the seeded noise
     layers: tuple[keras.Layer, ...] = ()  # that have run
+    nan: bool = False  # it gives NaN
 
     @property
     def of_keras(self) -> bool:
@@ -93,7 +94,8 @@ def observed(
                 f"which an attack leaves as it is, but a tf.Variable changes with each pass. "
                 f"Received: {each.name!r} of layer {layer.name!r}."
             )
-    seen = Behaviour(batch, "", False, layers=tuple(dict.fromkeys(layers)))
+    nan = any(np.isnan(each).any() for each in first)
+    seen = Behaviour(batch, "", False, layers=tuple(dict.fromkeys(layers)), nan=nan)
     if not same:
         if not _alike(first, _evaluate(forward, rows)):
             return seen._replace(noise="unseeded")
@@ -131,6 +133,12 @@ def warn_of(behaviour: Behaviour, what: str, owner: str) -> None:
             f"{owner} sees others at each step, but those of NumPy or Python always the same. Draw "
             f"them with a keras.random.SeedGenerator. Success is judged on {JUDGING_DRAWS} fresh "
             f"draws, of NumPy or Python on one.",
+            stacklevel=4,
+        )
+    if behaviour.nan:
+        warnings.warn(
+            f"The {what} gives NaN for some of the samples, as after a training that diverged: "
+            f"{owner} finds no examples of them, and leaves them as they are (`frozen`).",
             stacklevel=4,
         )
     if behaviour.mixes:

@@ -240,6 +240,15 @@ def test_a_convolution_is_found_where_the_first_call_is_in_a_graph(within, trace
     np.testing.assert_allclose(found, attack.generate(x, verbose=0).x, atol=1e-6)
 
 
+def test_a_model_that_gives_nan_is_warned_of():
+    """It was told as "0 % success" alone."""
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(4, bias_initializer="ones")])
+    model.layers[0].bias.assign([1.0, np.nan, 1.0, 1.0])
+    with pytest.warns(UserWarning, match=r"gives NaN for some of the samples.* \(`frozen`\)"):
+        found = uae.PGDAttack(model, steps=2).generate(samples(), verbose=0)
+    assert found.frozen.all()
+
+
 class Held:
     """What no signature sees: an object that a layer or a function holds."""
 
