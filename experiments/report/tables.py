@@ -159,7 +159,8 @@ TABLES = {
         [
             *("mnist-dense", "mnist-dense-published", "mnist-dense-10000", "mnist-dense-mine"),
             *(f"mnist-{model}" for model in ("sparse", "conv", "adversarial")),
-            *(f"fashion_mnist-{model}" for model in ("dense", "sparse", "conv", "adversarial")),
+            *(f"fashion_mnist-{model}" for model in ("dense", "sparse", "conv", "conv-published")),
+            "fashion_mnist-adversarial",
         ],
         [*OUTCOME[:4], Column("ASR", "asr", ".0%"), *OUTCOME[4:]],
         called=samples,
