@@ -350,7 +350,7 @@ class Attack(keras.layers.Layer):
         def each_that_holds() -> Iterator[UAEs]:
             results = each_batch()
             first = next(results)
-            if self._holds(first, x, y, held):
+            if self._holds(first, x, y, held, behaviour.batch or 2):
                 yield first
                 yield from results
             else:
@@ -359,19 +359,23 @@ class Attack(keras.layers.Layer):
                 settings |= {"batch_size": size, "seed": seed, "trace": trace, "exact": exact}
                 yield from self.batches(inputs, y, **settings)
 
-        seen_before = traced and not behaviour.noise and not behaviour.mixes
-        return each_that_holds() if seen_before else each_batch()
+        told = behaviour.of_keras and self.criterion.plain  # by its signature
+        if not traced or told or behaviour.noise or behaviour.mixes:
+            return each_batch()
+        return each_that_holds()
 
-    def _holds(self, found: UAEs, x: np.ndarray, y: Any, held: Mapping[Any, Any]) -> bool:
-        """Whether the model says of two of the examples what it said when the attack was traced.
+    def _holds(
+        self, found: UAEs, x: np.ndarray, y: Any, held: Mapping[Any, Any], size: int
+    ) -> bool:
+        """Whether f of two of the examples is what it was when the attack was traced.
 
-        It does not if it hangs on something in Python that has changed since, which no signature
+        It is not if it hangs on something in Python that has changed since, which no signature
         tells: what a function has in its closure, an attribute that is an integer or an object.
         """
-        rows, behaviour = np.flatnonzero(found.success), self._learned.behaviour
-        if behaviour is None or behaviour.of_keras or not len(rows):
+        rows = np.flatnonzero(found.success)
+        if not len(rows):
             return True
-        rows = np.resize(rows[:2], behaviour.batch or 2)
+        rows = np.resize(rows[:2], size)
         x, z = (tf.constant(each[rows], self.variable_dtype) for each in (x, found.x))
         with self.holding(held_inputs.rows(held, rows)), keras.StatelessScope():
             f = np.asarray(self.criterion(x, z, None if y is None else tf.constant(y[rows])))

@@ -264,7 +264,7 @@ class Scaled(keras.layers.Layer):
         return x * self.held.factor
 
 
-@pytest.mark.parametrize("kind", ["function", "layer", "Lambda"])
+@pytest.mark.parametrize("kind", ["function", "layer", "Lambda", "criterion"])
 def test_what_python_holds_may_change_between_two_calls(kind):
     """Examples were those of the model that was traced: a quarter of them were none."""
     model, held, x = tiny_models.convolutional(), Held(), tiny_models.images(8)
@@ -272,13 +272,19 @@ def test_what_python_holds_may_change_between_two_calls(kind):
         "function": lambda: lambda x: model(x) * held.factor,
         "layer": lambda: keras.Sequential([model, Scaled(held)]),
         "Lambda": lambda: keras.Sequential([model, keras.layers.Lambda(lambda x: x * held.factor)]),
+        "criterion": lambda: model,
     }[kind]()
-    attack = uae.MinMaxAttack(scaled, steps=10)
+
+    def worse(x, z):
+        return tf.reduce_mean(model(z) ** 2 - held.factor * model(x) ** 2, axis=[1, 2, 3])
+
+    criterion = worse if kind == "criterion" else None
+    attack = uae.MinMaxAttack(scaled, criterion=criterion, steps=10)
     attack.generate(x, verbose=0)
     traced = attack._compiled
     attack.generate(x, verbose=0)
     assert attack._compiled is traced
-    held.factor = 0.5
+    held.factor = 0.5 if kind != "criterion" else 0.99
     found = attack.generate(x, verbose=0)
     assert found.success.any()
     f = attack.criterion(tf.constant(x), tf.constant(found.x)).numpy()
