@@ -253,8 +253,7 @@ def first_that_sees(
             looking = True  # a gradient may run layers once more, as tf.recompute_grad does
             with tape.stop_recording():
                 parts = [each for each in keras.tree.flatten(output) if each is not None]
-                if tf.is_symbolic_tensor(x):
-                    parts = [each for each in parts if _graph(each) is x.graph]
+                parts = [each for each in parts if _graph(each) is _graph(x)]
                 if any(tape.gradient(each, x) is not None for each in parts):
                     found.append(layer)
                     raise _Seen

@@ -318,7 +318,7 @@ class Attack(keras.layers.Layer):
         size = check_integer(owner, "batch_size", batch_size, 1)
         size = size if exact else min(size, len(x))
 
-        def found_of(rows: np.ndarray, margin: np.ndarray | None = None) -> tuple[UAEs, np.ndarray]:
+        def found_of(rows: np.ndarray, margin: np.ndarray) -> tuple[UAEs, np.ndarray]:
             """What one search finds of at most `size` samples, and what fresh draws lack of it."""
             places = np.minimum(np.arange(size), len(rows) - 1)
             padded = rows[places]
@@ -326,11 +326,7 @@ class Attack(keras.layers.Layer):
             labels = None if y is None else tf.constant(y[padded])
             others = held_inputs.rows(held, padded)
             key = tf.constant(index[padded]), tf.constant(seed, tf.int64)
-            needed = None
-            if behaviour.noise:
-                needed = tf.constant(
-                    np.zeros(size) if margin is None else margin[places], batch.dtype
-                )
+            needed = tf.constant(margin[places], batch.dtype) if behaviour.noise else None
             found, history = self.search(batch, *key, labels, trace, others, needed)
             lacking = tf.zeros(size)
             if behaviour.noise:
@@ -343,7 +339,10 @@ class Attack(keras.layers.Layer):
             window = size * (SEARCH_DRAWS if several else 1)  # as many samples as without noise
             for start in range(0, len(x), window):
                 rows = np.arange(start, min(start + window, len(x)))
-                found = searched(found_of, rows, size) if several else found_of(rows)[0]
+                if several:
+                    found = searched(found_of, rows, size)
+                else:
+                    found, _ = found_of(rows, np.zeros(len(rows)))
                 for first in range(0, len(rows), size):
                     yield found[first : first + size]
 
