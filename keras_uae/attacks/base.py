@@ -7,7 +7,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import keras
 import numpy as np
@@ -25,12 +25,11 @@ from keras_uae._checks import (
     checked,
 )
 from keras_uae._datasets import samples_and_labels
-from keras_uae._inputs import check_shape, clip_rounding
+from keras_uae._inputs import check_shape
 from keras_uae._model_layers import HeldInputs, flat_layers, signature, with_mode
 from keras_uae._settings import revived, serialized
-from keras_uae.attacks import held_inputs
 from keras_uae.attacks.data_space import DataSpace, data_bounds
-from keras_uae.attacks.inspection import Behaviour, magnified, observed, warn_of
+from keras_uae.attacks.inspection import Behaviour, magnified, observed
 from keras_uae.attacks.judgement import (
     JUDGING_DRAWS,
     SEARCH_DRAWS,
@@ -39,13 +38,13 @@ from keras_uae.attacks.judgement import (
     searched,
 )
 from keras_uae.attacks.models import attacked_model, serialized_model
+from keras_uae.attacks.samples import Samples, joined, split
 from keras_uae.criteria import Criterion, FunctionCriterion
 from keras_uae.results import GenerationInterrupted, UAEs
 
 # Values of features and input that a batch may hold; see `auto_batch_size`.
 _BATCH_VALUES = 2**23
 _LARGEST_BATCH = 512
-_CHUNK = 4096  # samples whose bounds are read at once
 
 
 # Settings of all attacks
@@ -62,14 +61,24 @@ Found = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
 class Learned:
     """What an attack has learnt of its model and data; not one of its settings."""
 
-    behaviour: Behaviour | None = None
-    alone: bool = False  # whether that was seen of one sample, which mixes with no other
+    behaviour: Behaviour = Behaviour()
+    samples: int = 0  # of how many that was seen: one mixes with no other
     made_of: Any = None  # what a graph of the model holds, see `signature`
     checked: Any = None  # the shapes of the samples that `check` has passed last
     notes: list[str] = dataclasses.field(default_factory=list)
     located: "Attack | None" = None  # this attack with the bounds of the data
     captured: tf.TensorShape | None = None  # of what the similarity reads of a sample
     margin: tf.Tensor | None = None  # what f is to be below 0 by, while such a graph is traced
+
+
+class Plan(NamedTuple):
+    """How a data set is attacked, batch by batch."""
+
+    size: int  # samples of a batch
+    seed: int
+    trace: bool
+    noise: bool  # whether examples are judged on fresh draws
+    limits: tuple[Any, Any]  # of the samples
 
 
 class Attack(keras.layers.Layer):
@@ -167,7 +176,7 @@ class Attack(keras.layers.Layer):
         training: bool | None = None,
     ) -> tf.Tensor:
         self._forget_another_model()
-        x, held = held_inputs.split(x, self.attacked, type(self).__name__)
+        x, held = split(x, self.attacked, type(self).__name__)
         x = tf.convert_to_tensor(x)
         limits = self.space(x.shape[1:]).limits()
         x = tf.cast(check_tensor(type(self).__name__, x, bounds=limits), self.variable_dtype)
@@ -221,16 +230,19 @@ class Attack(keras.layers.Layer):
                 do not suit the criterion.
             GenerationInterrupted: Ctrl-C; carries what was done by then.
         """
-        x, held, y = self._arrays(x, y)  # here, so that a data set is not read twice
-        inputs = held_inputs.joined(x, held, self.attacked)
-        settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "index": index}
-        attack = self.located(_chunks(x))
-        if attack is not self:
-            return attack.generate(inputs, y, **settings, trace=trace, verbose=verbose)
-        batches, total = self.batches(inputs, y, **settings, trace=trace), len(x)
-        progress = None
+        samples = self._samples(x, y)  # here, so that a data set is not read twice
+        attack = self.located(samples.chunks())
+        batches = attack.batches(
+            joined(samples, self.attacked),
+            samples.y,
+            batch_size=batch_size,
+            seed=seed,
+            index=index,
+            trace=trace,
+        )
+        total, progress = len(samples), None
         if verbose:
-            for note in self.notes:
+            for note in attack.notes:
                 print(f"{type(self).__name__}: {note}")
             progress = keras.utils.Progbar(
                 total, unit_name="sample", stateful_metrics=["success_rate"]
@@ -251,9 +263,9 @@ class Attack(keras.layers.Layer):
                     progress.update(done, [("success_rate", successes / done)])
         except KeyboardInterrupt:
             parts = {name: value[:done] for name, value in out.items()}
-            partial = UAEs.from_arrays(parts, self.measure) if done else None
+            partial = UAEs.from_arrays(parts, attack.measure) if done else None
             raise GenerationInterrupted(partial, total) from None
-        return UAEs.from_arrays(out, self.measure)
+        return UAEs.from_arrays(out, attack.measure)
 
     def batches(
         self,
@@ -289,21 +301,22 @@ class Attack(keras.layers.Layer):
             ...     found.save(f"batch-{found.x.sum():.0f}.npz")
         """
         owner = f"{type(self).__name__}.generate"
-        x, held, y = self._arrays(x, y)
-        attack = self.located(_chunks(x))
+        samples = self._samples(x, y)
+        attack = self.located(samples.chunks())
         if attack is not self:
-            inputs = held_inputs.joined(x, held, self.attacked)
             settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "index": index}
-            return attack.batches(inputs, y, **settings, trace=trace, exact=exact)
+            inputs = joined(samples, self.attacked)
+            return attack.batches(inputs, samples.y, **settings, trace=trace, exact=exact)
         self._forget_another_model()
-        space = self.space(x.shape[1:])
+        shape = samples.x.shape[1:]
+        space = self.space(shape)
         limits = space.limits()
-        x = check_samples(owner, x, bounds=limits)
-        space.check_exact(owner, _chunks(x), self.variable_dtype)
-        traced = self._learned.behaviour is not None
-        behaviour = self.check_model_takes(x, owner, held)
-        y = self.criterion.check_labels(y, x, owner)
-        index = _check_index(owner, index, len(x))
+        x = check_samples(owner, samples.x, bounds=limits)
+        space.check_exact(owner, samples.chunks(), self.variable_dtype)
+        traced = self._learned.samples > 0
+        behaviour = self.check_model_takes(x, owner, samples.held)
+        y = self.criterion.check_labels(samples.y, x, owner)
+        samples = Samples(x, samples.held, y, _check_index(owner, index, len(x)))
         seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
         if behaviour.batch is not None:
             if batch_size not in ("auto", behaviour.batch):
@@ -313,59 +326,60 @@ class Attack(keras.layers.Layer):
                 )
             batch_size, exact = behaviour.batch, True
         if batch_size == "auto":
-            batch_size = self.auto_batch_size(x.shape[1:])
+            batch_size = self.auto_batch_size(shape)
             batch_size = max(batch_size // (SEARCH_DRAWS if behaviour.noise else 1), 1)
         size = check_integer(owner, "batch_size", batch_size, 1)
         size = size if exact else min(size, len(x))
-
-        def found_of(rows: np.ndarray, margin: np.ndarray) -> tuple[UAEs, np.ndarray]:
-            """What one search finds of at most `size` samples, and what fresh draws lack of it."""
-            places = np.minimum(np.arange(size), len(rows) - 1)
-            padded = rows[places]
-            batch = tf.constant(clip_rounding(x[padded], *limits), self.variable_dtype)
-            labels = None if y is None else tf.constant(y[padded])
-            others = held_inputs.rows(held, padded)
-            key = tf.constant(index[padded]), tf.constant(seed, tf.int64)
-            needed = tf.constant(margin[places], batch.dtype) if behaviour.noise else None
-            found, history = self.search(batch, *key, labels, trace, others, needed)
-            lacking = tf.zeros(size)
-            if behaviour.noise:
-                found, lacking = self._judging(batch, found, labels, others)
-            results = UAEs.from_tensors(found, history, self.measure)
-            return results[: len(rows)], lacking.numpy()[: len(rows)]
-
-        def each_batch() -> Iterator[UAEs]:
-            several = bool(behaviour.noise) and not trace  # searches; the trace is that of one
-            window = size * (SEARCH_DRAWS if several else 1)  # as many samples as without noise
-            for start in range(0, len(x), window):
-                rows = np.arange(start, min(start + window, len(x)))
-                if several:
-                    found = searched(found_of, rows, size)
-                else:
-                    found, _ = found_of(rows, np.zeros(len(rows)))
-                for first in range(0, len(rows), size):
-                    yield found[first : first + size]
-
-        def each_that_holds() -> Iterator[UAEs]:
-            results = each_batch()
-            first = next(results)
-            if self._holds(first, x, y, held, behaviour.batch or 2):
-                yield first
-                yield from results
-            else:
-                self.forget()
-                inputs, settings = held_inputs.joined(x, held, self.attacked), {"index": index}
-                settings |= {"batch_size": size, "seed": seed, "trace": trace, "exact": exact}
-                yield from self.batches(inputs, y, **settings)
-
+        plan = Plan(size, seed, trace, bool(behaviour.noise), limits)
         told = behaviour.of_keras and self.criterion.plain  # by its signature
-        if not traced or told or behaviour.noise or behaviour.mixes:
-            return each_batch()
-        return each_that_holds()
+        if not traced or told or plan.noise or behaviour.mixes:
+            return self._each_batch(samples, plan)
+        return self._each_that_holds(samples, plan)
 
-    def _holds(
-        self, found: UAEs, x: np.ndarray, y: Any, held: Mapping[Any, Any], size: int
-    ) -> bool:
+    def _each_batch(self, samples: Samples, plan: Plan) -> Iterator[UAEs]:
+        """What is found of batch after batch; with noise, of several of them at a time."""
+        several = plan.noise and not plan.trace  # searches; the trace is that of one
+        window = plan.size * (SEARCH_DRAWS if several else 1)  # as many samples as without noise
+
+        def search(rows: np.ndarray, margin: np.ndarray) -> tuple[UAEs, np.ndarray]:
+            return self._found(samples.rows(rows), margin, plan)
+
+        for start in range(0, len(samples), window):
+            rows = np.arange(start, min(start + window, len(samples)))
+            if several:
+                found = searched(search, rows, plan.size)
+            else:
+                found, _ = search(rows, np.zeros(len(rows)))
+            for first in range(0, len(rows), plan.size):
+                yield found[first : first + plan.size]
+
+    def _found(self, samples: Samples, margin: np.ndarray, plan: Plan) -> tuple[UAEs, np.ndarray]:
+        """What one search finds of at most a batch, and what fresh draws lack of it."""
+        count = len(samples)
+        filled = np.minimum(np.arange(plan.size), count - 1)  # up with copies
+        batch = samples.rows(filled).within(plan.limits).tensors(self.variable_dtype)
+        needed = tf.constant(margin[filled], batch.x.dtype) if plan.noise else None
+        key = batch.index, tf.constant(plan.seed, tf.int64)
+        found, history = self.search(batch.x, *key, batch.y, plan.trace, batch.held, needed)
+        lacking = tf.zeros(plan.size)
+        if plan.noise:
+            found, lacking = self._judging(batch.x, found, batch.y, batch.held)
+        return UAEs.from_tensors(found, history, self.measure)[:count], lacking.numpy()[:count]
+
+    def _each_that_holds(self, samples: Samples, plan: Plan) -> Iterator[UAEs]:
+        """The batches; anew, if the model is no longer the one that was traced."""
+        batches = self._each_batch(samples, plan)
+        first = next(batches)
+        if self._holds(first, samples):
+            yield first
+            yield from batches
+        else:
+            self.forget()
+            inputs, settings = joined(samples, self.attacked), {"index": samples.index}
+            settings |= {"batch_size": plan.size, "seed": plan.seed, "trace": plan.trace}
+            yield from self.batches(inputs, samples.y, **settings, exact=True)
+
+    def _holds(self, found: UAEs, samples: Samples) -> bool:
         """Whether f of two of the examples is what it was when the attack was traced.
 
         It is not if it hangs on something in Python that has changed since, which no signature
@@ -374,13 +388,12 @@ class Attack(keras.layers.Layer):
         rows = np.flatnonzero(found.success)
         if not len(rows):
             return True
-        rows = np.resize(rows[:2], size)
-        x, z = (tf.constant(each[rows], self.variable_dtype) for each in (x, found.x))
-        with self.holding(held_inputs.rows(held, rows)), keras.StatelessScope():
-            f = np.asarray(self.criterion(x, z, None if y is None else tf.constant(y[rows])))
-        power = self.criterion.power
-        rounding = 1e-5 * np.prod(x.shape[1:]) ** (max(power, 1) / 2)  # of a norm of such samples
-        unit = self.space(x.shape[1:]).mean_unit ** power
+        rows = np.resize(rows[:2], self._learned.behaviour.batch or 2)
+        with keras.StatelessScope():
+            f = np.asarray(self._judged_as(samples.rows(rows), found.x[rows]))
+        power, shape = self.criterion.power, found.x.shape[1:]
+        rounding = 1e-5 * np.prod(shape) ** (max(power, 1) / 2)  # of a norm of such samples
+        unit = self.space(shape).mean_unit ** power
         return np.allclose(f, found.criterion[rows], rtol=1e-3, atol=rounding * unit)
 
     def search(
@@ -474,7 +487,7 @@ class Attack(keras.layers.Layer):
                 f"Received: model={self.model.name!r}."
             )
 
-    def _any_labels(self, x: tf.Tensor) -> tf.Tensor | None:
+    def _any_labels(self, x: Any) -> tf.Tensor | None:
         """Labels that samples can have, where the criterion takes any."""
         return tf.zeros(x.shape[:1], tf.int64) if self.criterion.takes_labels else None
 
@@ -512,14 +525,15 @@ class Attack(keras.layers.Layer):
             self._learned.located = known  # with its trace
         return known
 
-    def _arrays(self, x: Any, y: Any) -> tuple[np.ndarray, held_inputs.Held, Any]:
-        """The attacked input, the others, and the labels, of whatever holds them."""
+    def _samples(self, x: Any, y: Any) -> Samples:
+        """The inputs and labels, of whatever holds them."""
         owner = f"{type(self).__name__}.generate"
-        x, held = held_inputs.split(x, self.attacked, owner)
+        x, held = split(x, self.attacked, owner)
         takes_labels = self.criterion.takes_labels
         x, y = samples_and_labels(owner, x, y, model=self.model, takes_labels=takes_labels)
-        held_inputs.check_lengths(x, held, owner)
-        return x, held, y
+        samples = Samples(x, held, y)
+        samples.check_lengths(owner)
+        return samples
 
     def holding(self, held: Mapping[Any, Any] | None) -> contextlib.AbstractContextManager:
         """The inputs that are not attacked, where there are any, while the context is open."""
@@ -534,8 +548,8 @@ class Attack(keras.layers.Layer):
 
     def _chosen(self) -> list[str]:
         """`notes` of an attack that has its bounds."""
-        notes, behaviour = list(self._learned.notes), self._learned.behaviour
-        if behaviour is not None and behaviour.noise:
+        notes = list(self._learned.notes)
+        if self._learned.behaviour.noise:
             notes.append(f"success: judged on {JUDGING_DRAWS} fresh draws of the model's noise")
         return notes
 
@@ -567,51 +581,61 @@ class Attack(keras.layers.Layer):
             )
         elif expected is not None:  # any number of samples, though it may remember one
             check_shape(owner, "x", x.shape, (None, *expected[1:]))
-        # two rows that differ: so do one value a sample and one in all, and what they say together
-        places = _unlike(x)
-        count, space = len(places), self.space(x.shape[1:])
-        few = clip_rounding(np.asarray(x[places]), *space.limits())
-        few = tf.constant(few, self.variable_dtype)
-        others = held_inputs.rows(held, places)
-
-        def forward(rows: list[int]) -> Any:
-            with self.holding(held_inputs.rows(others, rows)):
-                return self.single_input(tf.gather(few, rows), training=False)
-
-        def judgement(rows: list[int]) -> tf.Tensor:
-            z = tf.gather(few, rows)
-            with self.holding(held_inputs.rows(others, rows)):
-                return self.criterion(z, z, self._any_labels(z))
-
-        known, owner = self._learned, type(self).__name__
-        behaviour, new = known.behaviour, known.behaviour is None or (known.alone and count > 1)
-        if behaviour is None or new:
-            size = None if expected is None else expected[0]
-            behaviour = observed(forward, count, size, owner)
+        owner, space = type(self).__name__, self.space(x.shape[1:])
         self.criterion.check_bounds(space.low, space.high, owner)
-        copies = [0] * (behaviour.batch or 2)
-        shapes = x.shape[1:], {name: np.shape(each)[1:] for name, each in others.items()}
-        if new or shapes != known.checked:  # it passes the model several times
-            with self.holding(held_inputs.rows(others, copies)):
-                self.check(tf.gather(few, copies))
-            known.checked = shapes
+        # two rows that differ: so do one value a sample and one in all, and what they say together
+        pair = Samples(x, dict(held or {}), self._any_labels(x)).unlike().within(space.limits())
+        known = self._learned
+        behaviour, new = known.behaviour, known.samples < len(pair)
         if new:
-            warn_of(behaviour, f"model {self.model.name!r}", owner)
-            both = np.resize(range(count), len(copies))
-            with self.holding(held_inputs.rows(others, both)), keras.StatelessScope():
-                for doubt in self.criterion.doubts(tf.gather(few, both), space.low, space.high):
-                    warnings.warn(doubt, stacklevel=4)
-            if space.free is None and np.ndim(space.low) == 0:  # all features move
-                for doubt in magnified(behaviour.layers, np.subtract(space.high, space.low)):
-                    warnings.warn(doubt, stacklevel=4)
+            size = None if expected is None else expected[0]
+            behaviour = observed(lambda rows: self._said(pair.rows(rows)), len(pair), size, owner)
+        if new or pair.shapes != known.checked:  # it passes the model several times
+            copies = pair.rows([0] * (behaviour.batch or 2)).tensors(self.variable_dtype)
+            with self.holding(copies.held):
+                self.check(copies.x)
+            known.checked = pair.shapes
+        if new:
+            doubts = behaviour.doubts(f"model {self.model.name!r}", owner)
+            doubts += self._doubts(pair, behaviour)
             if not (self.criterion.plain and self.criterion.model is self.single_input):
-                f = observed(judgement, count, behaviour.batch, owner)
+                f = observed(
+                    lambda rows: self._judged_as(pair.rows(rows), pair.x[rows]),
+                    len(pair),
+                    behaviour.batch,
+                    owner,
+                )
                 if (f.noise and not behaviour.noise) or (f.mixes and not behaviour.mixes):
-                    warn_of(f, f"criterion {self.criterion!r}", owner)
+                    doubts += f.doubts(f"criterion {self.criterion!r}", owner)
                 behaviour = behaviour.beside(f)
-            known.behaviour, known.alone = behaviour, count == 1
+            for doubt in doubts:
+                warnings.warn(doubt, stacklevel=4)
+            known.behaviour, known.samples = behaviour, len(pair)
             known.made_of = signature(behaviour.layers)
         return behaviour
+
+    def _doubts(self, pair: Samples, behaviour: Behaviour) -> list[str]:
+        """What speaks against the examples of samples like `pair`, for a warning each."""
+        space = self.space(pair.x.shape[1:])
+        rows = np.resize(range(len(pair)), behaviour.batch or 2)
+        some = pair.rows(rows).tensors(self.variable_dtype)
+        with self.holding(some.held), keras.StatelessScope():
+            doubts = self.criterion.doubts(some.x, space.low, space.high)
+        if space.free is None and np.ndim(space.low) == 0:  # all features move
+            doubts += magnified(behaviour.layers, np.subtract(space.high, space.low))
+        return doubts
+
+    def _said(self, samples: Samples) -> Any:
+        """What the model gives for samples."""
+        some = samples.tensors(self.variable_dtype)
+        with self.holding(some.held):
+            return self.single_input(some.x, training=False)
+
+    def _judged_as(self, samples: Samples, z: np.ndarray) -> tf.Tensor:
+        """f of `z` as examples of samples, `(n,)`."""
+        some = samples.tensors(self.variable_dtype)
+        with self.holding(some.held):
+            return self.criterion(some.x, tf.constant(z, self.variable_dtype), some.y)
 
     def compute_output_shape(self, x: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return x
@@ -685,28 +709,13 @@ def _judged(
     held: Mapping[Any, tf.Tensor],
 ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
     """`judged` of a batch; traced once."""
-    behaviour = attack._learned.behaviour
-    generators = () if behaviour is None else behaviour.generators
     with attack.holding(held):
-        return judged(attack.criterion, generators, x, found, y)
+        return judged(attack.criterion, attack._learned.behaviour.generators, x, found, y)
 
 
 def _two(x: tf.Tensor) -> tf.Tensor:
     """Zeros like two of the samples `x`, which may be symbolic."""
     return tf.zeros([2, *(size or 1 for size in x.shape[1:])], x.dtype)
-
-
-def _chunks(x: np.ndarray) -> Iterator[np.ndarray]:
-    """The samples, some at a time."""
-    for start in range(0, len(x), _CHUNK):
-        yield np.asarray(x[start : start + _CHUNK])
-
-
-def _unlike(x: np.ndarray) -> list[int]:
-    """The place of the first sample, and that of one that differs from it, if some do."""
-    others = range(1, min(len(x), _CHUNK))
-    other = next((place for place in others if not np.array_equal(x[place], x[0])), None)
-    return [0] if other is None else [0, other]
 
 
 def _check_index(owner: str, index: Any, count: int) -> np.ndarray:

@@ -1,6 +1,5 @@
 """What a model does that an attack must know: noise, mixed samples, a fixed batch, a state."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -17,9 +16,9 @@ _TOLERANCE = 1e-4  # of the largest value, to which two passes with other sums a
 class Behaviour(NamedTuple):
     """What was seen of a model."""
 
-    batch: int | None  # the one number of samples that it takes; `None` for any
-    noise: str  # "", "seeded" (Keras' own generators) or "unseeded"
-    mixes: bool  # what it says of a sample depends on the others of the batch
+    batch: int | None = None  # the one number of samples that it takes; `None` for any
+    noise: str = ""  # "", "seeded" (Keras' own generators) or "unseeded"
+    mixes: bool = False  # what it says of a sample depends on the others of the batch
     generators: tuple[keras.Variable, ...] = ()  # states of the seeded noise
     layers: tuple[keras.Layer, ...] = ()  # that have run
     nan: bool = False  # it gives NaN
@@ -29,6 +28,29 @@ class Behaviour(NamedTuple):
         """Whether all code that has run is Keras' own, of which `signature` tells what it holds."""
         modules = {type(each).__module__.partition(".")[0] for each in self.layers}
         return modules == {"keras"} and keras.layers.Lambda not in map(type, self.layers)
+
+    def doubts(self, what: str, owner: str) -> list[str]:
+        """What an attack, `owner`, cannot make up for in `what`, model or criterion."""
+        doubts = []
+        if self.noise == "unseeded":
+            doubts.append(
+                f"The {what} draws random numbers that no seed of Keras fixes, so that {owner} "
+                f"sees others at each step, but those of NumPy or Python always the same. Draw "
+                f"them with a keras.random.SeedGenerator. Success is judged on {JUDGING_DRAWS} "
+                f"fresh draws, of NumPy or Python on one."
+            )
+        if self.nan:
+            doubts.append(
+                f"The {what} gives NaN for some of the samples, as after a training that diverged: "
+                f"{owner} finds no examples of them, and leaves them as they are (`frozen`)."
+            )
+        if self.mixes:
+            doubts.append(
+                f"What the {what} says of a sample depends on the others in the batch "
+                f"(BatchNormalization with training=True, for example): the examples of {owner} "
+                f"depend on the batch, too, and may be none in another one."
+            )
+        return doubts
 
     def beside(self, other: Self) -> Self:
         """This, and what was seen of something else with samples of the same batch."""
@@ -95,7 +117,7 @@ def observed(
                 f"Received: {each.name!r} of layer {layer.name!r}."
             )
     nan = any(np.isnan(each).any() for each in first)
-    seen = Behaviour(batch, "", False, layers=tuple(dict.fromkeys(layers)), nan=nan)
+    seen = Behaviour(batch, layers=tuple(dict.fromkeys(layers)), nan=nan)
     if not same:
         if not _alike(first, _evaluate(forward, rows)):
             return seen._replace(noise="unseeded")
@@ -123,31 +145,6 @@ def is_generator(variable: keras.Variable) -> bool:
 def _foreign_variables(layer: keras.Layer) -> list[tf.Variable]:
     """Variables of TensorFlow that a layer has as attributes, of which Keras does not know."""
     return [each for each in vars(layer).values() if isinstance(each, tf.Variable)]
-
-
-def warn_of(behaviour: Behaviour, what: str, owner: str) -> None:
-    """Warn, for `owner`, of what an attack cannot make up for in `what`, model or criterion."""
-    if behaviour.noise == "unseeded":
-        warnings.warn(
-            f"The {what} draws random numbers that no seed of Keras fixes, so that "
-            f"{owner} sees others at each step, but those of NumPy or Python always the same. Draw "
-            f"them with a keras.random.SeedGenerator. Success is judged on {JUDGING_DRAWS} fresh "
-            f"draws, of NumPy or Python on one.",
-            stacklevel=4,
-        )
-    if behaviour.nan:
-        warnings.warn(
-            f"The {what} gives NaN for some of the samples, as after a training that diverged: "
-            f"{owner} finds no examples of them, and leaves them as they are (`frozen`).",
-            stacklevel=4,
-        )
-    if behaviour.mixes:
-        warnings.warn(
-            f"What the {what} says of a sample depends on the others in the batch "
-            f"(BatchNormalization with training=True, for example): the examples of {owner} depend "
-            f"on the batch, too, and may be none in another one.",
-            stacklevel=4,
-        )
 
 
 def magnified(layers: Sequence[keras.Layer], span: float) -> list[str]:

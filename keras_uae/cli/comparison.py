@@ -83,19 +83,9 @@ def compare(
     """
     outcome = Outcome(as_json, quiet)
     with exit_codes(outcome):
-        if (test is not None and labels is not None) != (test_labels is not None):
-            raise UsageError(
-                "`--test-labels` must be given where --test and --labels are, and only there."
-            )
         limits = limits_of(bounds, bounds_of) or (0.0, 1.0)
-        if epsilon and len(set(epsilon)) < len(epsilon):
-            sizes = " ".join(f"{each:g}" for each in epsilon)
-            raise UsageError(f"`--epsilon` must be given once for a size. Received: {sizes}.")
-        if test is not None and Path(test).resolve() == Path(data).resolve():
-            raise UsageError(
-                "`--test` must hold other samples than DATA: those of an .npz file with both go "
-                f"into a file of their own. Received: {test!r} twice."
-            )
+        _check_sizes(epsilon)
+        _check_test(data, test, labels, test_labels)
         file_size(model)
         import_library()
         from keras_uae import comparison
@@ -104,26 +94,15 @@ def compare(
 
         import_modules(modules)
         network = load_compiled(model)
+        autoencoder = network.output_shape == network.input_shape
+        _check_suits(autoencoder, labels, test_labels, outliers)
         read = _reader(network, feature, divide_by, data_dir)
         x, y = read(data, labels)
         x_test, y_test = (None, None) if test is None else read(test, test_labels)
-        autoencoder = network.output_shape == network.input_shape
-        if autoencoder and labels is not None and (test is None or test_labels is None):
-            raise UsageError(
-                "`--labels` of an autoencoder are for a linear probe, which takes --test and "
-                "--test-labels, too."
-            )
-        if outliers is not None and not autoencoder:
-            raise UsageError("`--outliers` takes a model that gives back the shape of its input.")
-        if labels is None and not autoencoder:
-            raise UsageError(
-                "`--labels` must be given for a model that does not give back the shape of its "
-                "input: the classes that it is trained to give."
-            )
         metrics: Any = None
         if autoencoder:
             metrics = [comparison.RECONSTRUCTION]
-            metrics += [] if y is None or y_test is None else [comparison.linear_probe(x, y)]
+            metrics += [] if y is None else [comparison.linear_probe(x, y)]
             if outliers is not None:
                 metrics.append(comparison.outlier_auroc(read(outliers, None)[0]))
         arms = default_arms(None if autoencoder else y, epsilon)
@@ -156,6 +135,43 @@ def compare(
             )
         files = _leave(found, out, outcome)
         outcome.finish({**found.summary(), "files": files})
+
+
+def _check_sizes(epsilon: list[float] | None) -> None:
+    if epsilon and len(set(epsilon)) < len(epsilon):
+        sizes = " ".join(f"{each:g}" for each in epsilon)
+        raise UsageError(f"`--epsilon` must be given once for a size. Received: {sizes}.")
+
+
+def _check_test(data: str, test: str | None, labels: str | None, test_labels: str | None) -> None:
+    """Raise UsageError unless what is given of the test samples goes together."""
+    if (test is not None and labels is not None) != (test_labels is not None):
+        raise UsageError(
+            "`--test-labels` must be given where --test and --labels are, and only there."
+        )
+    if test is not None and Path(test).resolve() == Path(data).resolve():
+        raise UsageError(
+            "`--test` must hold other samples than DATA: those of an .npz file with both go "
+            f"into a file of their own. Received: {test!r} twice."
+        )
+
+
+def _check_suits(
+    autoencoder: bool, labels: str | None, test_labels: str | None, outliers: str | None
+) -> None:
+    """Raise UsageError unless there is for a model of this kind what it takes, and no more."""
+    if autoencoder and labels is not None and test_labels is None:
+        raise UsageError(
+            "`--labels` of an autoencoder are for a linear probe, which takes --test and "
+            "--test-labels, too."
+        )
+    if outliers is not None and not autoencoder:
+        raise UsageError("`--outliers` takes a model that gives back the shape of its input.")
+    if labels is None and not autoencoder:
+        raise UsageError(
+            "`--labels` must be given for a model that does not give back the shape of its "
+            "input: the classes that it is trained to give."
+        )
 
 
 def report(
