@@ -29,7 +29,7 @@ from keras_uae._inputs import check_shape
 from keras_uae._model_layers import HeldInputs, flat_layers, signature, with_mode
 from keras_uae._settings import revived, serialized
 from keras_uae.attacks.data_space import DataSpace, data_bounds
-from keras_uae.attacks.inspection import Behaviour, magnified, observed
+from keras_uae.attacks.inspection import Behaviour, magnified, observed, other_mode
 from keras_uae.attacks.judgement import (
     JUDGING_DRAWS,
     SEARCH_DRAWS,
@@ -315,7 +315,9 @@ class Attack(keras.layers.Layer):
         space.check_exact(owner, samples.chunks(), self.variable_dtype)
         traced = self._learned.samples > 0
         behaviour = self.check_model_takes(x, owner, samples.held)
-        y = self.criterion.check_labels(samples.y, x, owner)
+        first = samples.rows([0]).tensors(self.variable_dtype)
+        with self.holding(first.held):  # beside the sample that it looks at
+            y = self.criterion.check_labels(samples.y, x, owner)
         samples = Samples(x, samples.held, y, _check_index(owner, index, len(x)))
         seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
         if behaviour.batch is not None:
@@ -481,9 +483,10 @@ class Attack(keras.layers.Layer):
         if tape.gradient(f, z) is None and not given:
             raise ValueError(
                 f"`model` of {owner} must pass a gradient from the criterion to its input, but "
-                f"there is none: an integer Input, a cast, rounding, argmax or Embedding stands in "
-                f"between, or the predict() of a model. Give the model a float Input, attack what "
-                f"comes after that layer, or call the model: lambda x: model(x). "
+                f"there is none: an integer Input, a cast, rounding, argmax, a discrete sample or "
+                f"Embedding stands in between, or the predict() of a model. Give the model a float "
+                f"Input, attack what comes after that layer, or call the model: lambda x: "
+                f"model(x), and model(x).mean() of a distribution. "
                 f"Received: model={self.model.name!r}."
             )
 
@@ -532,7 +535,7 @@ class Attack(keras.layers.Layer):
         takes_labels = self.criterion.takes_labels
         x, y = samples_and_labels(owner, x, y, model=self.model, takes_labels=takes_labels)
         samples = Samples(x, held, y)
-        samples.check_lengths(owner)
+        samples.check_lengths(self.attacked, owner)
         return samples
 
     def holding(self, held: Mapping[Any, Any] | None) -> contextlib.AbstractContextManager:
@@ -623,6 +626,8 @@ class Attack(keras.layers.Layer):
             doubts = self.criterion.doubts(some.x, space.low, space.high)
         if space.free is None and np.ndim(space.low) == 0:  # all features move
             doubts += magnified(behaviour.layers, np.subtract(space.high, space.low))
+        if behaviour.noise != "unseeded":  # which differs from pass to pass in any mode
+            doubts += other_mode(self.single_input, some.x, type(self).__name__)
         return doubts
 
     def _said(self, samples: Samples) -> Any:

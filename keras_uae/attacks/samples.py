@@ -60,8 +60,14 @@ class Samples:
         y, index = (None if each is None else tf.constant(each) for each in (self.y, self.index))
         return Samples(tf.constant(self.x, dtype), held, y, index)
 
-    def check_lengths(self, owner: str) -> None:
-        """Raise ValueError unless all inputs have as many rows."""
+    def check_lengths(self, attacked: int | str | None, owner: str) -> None:
+        """Raise ValueError unless all inputs have as many rows, and the attacked one columns."""
+        if attacked is not None and np.ndim(self.x) == 1:
+            raise ValueError(
+                f"`x` of {owner} must have a column where the attacked input is one number a "
+                f"sample, x[{attacked!r}][:, None], which Input(shape=()) takes, too. "
+                f"Received: x[{attacked!r}] of shape {np.shape(self.x)}."
+            )
         for name, each in self.held.items():
             if np.ndim(each) == 0:
                 raise ValueError(

@@ -127,6 +127,18 @@ def evaluated_model(criterion: Criterion) -> keras.Model:
     return as_model(criterion.model)
 
 
+def check_rows(owner: str, outputs: Any, x: tf.Tensor) -> None:
+    """Raise ValueError unless the `outputs` of a model have a row for each of the samples `x`."""
+    shape = tuple(tf.convert_to_tensor(outputs).shape)
+    if shape[:1] != tuple(x.shape[:1]):
+        raise ValueError(
+            f"`model` of {owner} must give one row a sample: of a model that makes views of them, "
+            f"or a mean over them, attack the part that sees one, such as lambda x: "
+            f"model.encoder(x). Received: a model with outputs of shape {shape} for a batch of "
+            f"{x.shape[0]}."
+        )
+
+
 Output = Annotated[int | str | None, By(check_place)]
 
 
@@ -159,7 +171,8 @@ class OutputCriterion(Criterion):
 
     def judged(self, z: tf.Tensor) -> tf.Tensor:
         """What the model gives for z."""
-        return self.choose(evaluated_model(self)(z, training=False))
+        # of a distribution, as of TensorFlow Probability, what it stands for: a sample or the mean
+        return tf.convert_to_tensor(self.choose(evaluated_model(self)(z, training=False)))
 
 
 def _real(x: Any) -> tf.Tensor:

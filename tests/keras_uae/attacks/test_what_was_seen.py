@@ -152,6 +152,36 @@ def test_moving_statistics_that_nothing_reads_are_no_state():
     assert any("fresh draws" in note for note in attack.notes)
 
 
+class Resized(keras.Model):
+    """Resizes first, which is in training mode by default, and tells its layers no mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.resize, self.drop = layers.Resizing(6, 6), layers.Dropout(0.5, seed=0)
+        self.restore = layers.Conv2D(1, 3, padding="same")
+
+    def call(self, x):
+        return self.restore(self.drop(self.resize(x)))
+
+
+class Told(Resized):
+    def call(self, x, training=False):
+        return super().call(x)
+
+
+def test_a_model_that_predicts_in_another_mode_is_warned_of():
+    x, model, told = tiny_models.images(8), Resized(), Told()
+    assert not np.allclose(model.predict(x, verbose=0), model(x, training=False))
+    with pytest.warns(UserWarning, match=r"predicts otherwise.*PGDAttack\(lambda x: model\(x\)\)"):
+        uae.PGDAttack(model, steps=2).generate(x, verbose=0)
+    # by both ways out, which are not warned of, it is attacked as it predicts
+    np.testing.assert_allclose(told.predict(x, verbose=0), told(x, training=False), rtol=1e-5)
+    uae.PGDAttack(told, steps=2).generate(x, verbose=0)
+    attack = uae.PGDAttack(lambda x: model(x), steps=2)
+    attack.generate(x, verbose=0)
+    assert any("fresh draws" in note for note in attack.notes)
+
+
 def test_features_that_a_normalization_magnifies_are_warned_of():
     x = samples()
     x[:, 1] = 0.5
@@ -379,11 +409,36 @@ def test_a_layer_that_two_inputs_share_is_read_where_it_meets_the_attacked_one(a
     np.testing.assert_allclose(-found.similarity[success], outside[success], rtol=1e-4)
 
 
+def test_labels_are_checked_beside_the_inputs_that_are_held():
+    inputs = [keras.Input((4,)), keras.Input((2,))]
+    model = keras.Model(inputs, layers.Dense(3)(layers.Concatenate()(inputs)))
+    attack = uae.PGDAttack(model, attacked=0, criterion=uae.Misclassification(), epsilon=0.5)
+    x, other = samples(), np.ones((16, 2), "float32")
+    y = model.predict([x, other], verbose=0).argmax(axis=1)
+    found = attack.generate([x, other], y, verbose=0)
+    assert found.success.any()
+    left = model.predict([found.x, other], verbose=0).argmax(axis=1) != y
+    np.testing.assert_array_equal(left, found.success)
+    with pytest.raises(ValueError, match=r"`y` of PGDAttack.generate must be in \[0, 2\]"):
+        attack.generate([x, other], y + 3, verbose=0)
+
+
 def test_a_single_number_is_no_input_that_is_held():
     inputs = [keras.Input((4,)), keras.Input((1,))]
     model = keras.Model(inputs, layers.Dense(4)(layers.Concatenate()(inputs)))
     with pytest.raises(ValueError, match=r"np\.full\(\(16, 1\), value\).*input 1"):
         uae.PGDAttack(model, attacked=0).generate([samples(), 5], verbose=0)
+
+
+def test_an_attacked_input_of_one_number_a_sample_is_given_as_a_column():
+    inputs = {name: keras.Input((), name=name) for name in ("age", "hours")}
+    both = keras.ops.stack([*inputs.values()], axis=1)
+    model = keras.Model(inputs, layers.Dense(3)(both))
+    attack = uae.PGDAttack(model, attacked="age", criterion=uae.Misclassification(), steps=2)
+    x = dict(zip(inputs, samples().T, strict=False))
+    with pytest.raises(ValueError, match=r"column .* x\['age'\]\[:, None\].*of shape \(16,\)"):
+        attack.generate(x, verbose=0)
+    assert attack.generate({**x, "age": x["age"][:, None]}, verbose=0).x.shape == (16, 1)
 
 
 @pytest.mark.parametrize(("attacked", "named"), [("image", False), (0, True)])
