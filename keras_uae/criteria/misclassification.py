@@ -121,7 +121,7 @@ class Misclassification(OutputCriterion):
         return tf.where(known, margin, nothing) + self.kappa
 
     def _classes(self, x: tf.Tensor, owner: str) -> int:
-        outputs = tf.convert_to_tensor(self.judged(x))
+        outputs = self.judged(x)
         check_rows(owner, outputs, x)
         shape = outputs.shape
         if shape.rank != 2 or shape[1] < 2:

@@ -68,7 +68,7 @@ class Reconstruction(OutputCriterion):
 
 def check_restores(criterion: OutputCriterion, x: tf.Tensor) -> None:
     """Raise ValueError unless the model of a criterion gives back the shape of samples like `x`."""
-    restored = tf.convert_to_tensor(criterion.judged(x))
+    restored = criterion.judged(x)
     shape = tuple(restored.shape[1:])
     if shape != tuple(x.shape[1:]):
         remedy = "one that does not takes criterion=Misclassification() or a function of (x, z)"
