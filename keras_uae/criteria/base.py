@@ -128,14 +128,13 @@ def evaluated_model(criterion: Criterion) -> keras.Model:
 
 
 def check_rows(owner: str, outputs: Any, x: tf.Tensor) -> None:
-    """Raise ValueError unless the `outputs` of a model have a row for each of the samples `x`."""
+    """Raise ValueError if the `outputs` of a model have more rows than there are samples `x`."""
     shape = tuple(tf.convert_to_tensor(outputs).shape)
-    if shape[:1] != tuple(x.shape[:1]):
+    if shape and shape[0] > x.shape[0]:  # one for all is that of a graph, a batch of one
         raise ValueError(
-            f"`model` of {owner} must give one row a sample: of a model that makes views of them, "
-            f"or a mean over them, attack the part that sees one, such as lambda x: "
-            f"model.encoder(x). Received: a model with outputs of shape {shape} for a batch of "
-            f"{x.shape[0]}."
+            f"`model` of {owner} must give one row a sample: of a model that makes several views "
+            f"of one attack the part that sees a view, such as lambda x: model.encoder(x). "
+            f"Received: a model with outputs of shape {shape} for a batch of {x.shape[0]}."
         )
 
 
