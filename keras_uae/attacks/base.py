@@ -30,7 +30,7 @@ from keras_uae._model_layers import HeldInputs, flat_layers, signature, with_mod
 from keras_uae._settings import revived, serialized
 from keras_uae.attacks import held_inputs
 from keras_uae.attacks.data_space import DataSpace, data_bounds
-from keras_uae.attacks.inspection import Behaviour, magnified, observed, warn_of
+from keras_uae.attacks.inspection import Behaviour, magnified, observed, other_mode, warn_of
 from keras_uae.attacks.judgement import (
     JUDGING_DRAWS,
     SEARCH_DRAWS,
@@ -603,6 +603,9 @@ class Attack(keras.layers.Layer):
                     warnings.warn(doubt, stacklevel=4)
             if space.free is None and np.ndim(space.low) == 0:  # all features move
                 for doubt in magnified(behaviour.layers, np.subtract(space.high, space.low)):
+                    warnings.warn(doubt, stacklevel=4)
+            if behaviour.noise != "unseeded":  # which differs from pass to pass in any mode
+                for doubt in other_mode(self.single_input, tf.gather(few, both), owner):
                     warnings.warn(doubt, stacklevel=4)
             if not (self.criterion.plain and self.criterion.model is self.single_input):
                 f = observed(judgement, count, behaviour.batch, owner)

@@ -1,5 +1,6 @@
 """What a model does that an attack must know: noise, mixed samples, a fixed batch, a state."""
 
+import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
@@ -167,6 +168,24 @@ def magnified(layers: Sequence[keras.Layer], span: float) -> list[str]:
         f"frozen_features."
         for layer, count in constant.items()
         if count
+    ]
+
+
+def other_mode(model: keras.Model, x: tf.Tensor, owner: str) -> list[str]:
+    """Whether a model is attacked in another mode than it predicts in, to be warned of.
+
+    predict() tells a `call` without `training` no mode, and Keras leaves its layers that of the
+    last one with a default of its own, which is True of Resizing and of random augmentations.
+    """
+    if "training" in inspect.signature(model.call).parameters:
+        return []
+    if _alike(_evaluate(lambda _: model(x), []), _evaluate(lambda _: model(x, training=False), [])):
+        return []
+    return [
+        f"The model {model.name!r} predicts otherwise than with training=False, as {owner} runs "
+        f"it: its `call` has no `training`, so that the layers after a Resizing or a random "
+        f"augmentation train. Examples may be none by predict(). Write call(self, x, "
+        f"training=False), or attack the model as it predicts: {owner}(lambda x: model(x))."
     ]
 
 

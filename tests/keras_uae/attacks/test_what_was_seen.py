@@ -152,6 +152,36 @@ def test_moving_statistics_that_nothing_reads_are_no_state():
     assert any("fresh draws" in note for note in attack.notes)
 
 
+class Resized(keras.Model):
+    """Resizes first, which is in training mode by default, and tells its layers no mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.resize, self.drop = layers.Resizing(6, 6), layers.Dropout(0.5, seed=0)
+        self.restore = layers.Conv2D(1, 3, padding="same")
+
+    def call(self, x):
+        return self.restore(self.drop(self.resize(x)))
+
+
+class Told(Resized):
+    def call(self, x, training=False):
+        return super().call(x)
+
+
+def test_a_model_that_predicts_in_another_mode_is_warned_of():
+    x, model, told = tiny_models.images(8), Resized(), Told()
+    assert not np.allclose(model.predict(x, verbose=0), model(x, training=False))
+    with pytest.warns(UserWarning, match=r"predicts otherwise.*PGDAttack\(lambda x: model\(x\)\)"):
+        uae.PGDAttack(model, steps=2).generate(x, verbose=0)
+    # by both ways out, which are not warned of, it is attacked as it predicts
+    np.testing.assert_allclose(told.predict(x, verbose=0), told(x, training=False), rtol=1e-5)
+    uae.PGDAttack(told, steps=2).generate(x, verbose=0)
+    attack = uae.PGDAttack(lambda x: model(x), steps=2)
+    attack.generate(x, verbose=0)
+    assert any("fresh draws" in note for note in attack.notes)
+
+
 def test_features_that_a_normalization_magnifies_are_warned_of():
     x = samples()
     x[:, 1] = 0.5
