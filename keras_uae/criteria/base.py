@@ -127,6 +127,17 @@ def evaluated_model(criterion: Criterion) -> keras.Model:
     return as_model(criterion.model)
 
 
+def check_rows(owner: str, outputs: Any, x: tf.Tensor) -> None:
+    """Raise ValueError if the `outputs` of a model have more rows than there are samples `x`."""
+    shape = tuple(tf.convert_to_tensor(outputs).shape)
+    if shape and shape[0] > x.shape[0]:  # one for all is that of a graph, a batch of one
+        raise ValueError(
+            f"`model` of {owner} must give one row a sample: of a model that makes several views "
+            f"of one attack the part that sees a view, such as lambda x: model.encoder(x). "
+            f"Received: a model with outputs of shape {shape} for a batch of {x.shape[0]}."
+        )
+
+
 Output = Annotated[int | str | None, By(check_place)]
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_uae._checks import By, Integer, Number, Seed, check_number
 from keras_uae._draws import VIEWS, stream
 from keras_uae._settings import register
-from keras_uae.criteria.base import Criterion, evaluated_model
+from keras_uae.criteria.base import Criterion, check_rows, evaluated_model
 from keras_uae.criteria.views import ViewAugmentation, check_augmentation, check_image_shape
 
 
@@ -98,7 +98,9 @@ class Contrastive(Criterion):
 
     def check(self, x: tf.Tensor, owner: str) -> None:
         check_image_shape(owner, x.shape[1:])
-        shape = tf.convert_to_tensor(evaluated_model(self)(x, training=False)).shape
+        projections = tf.convert_to_tensor(evaluated_model(self)(x, training=False))
+        check_rows(owner, projections, x)
+        shape = projections.shape
         if shape.rank != 2 or shape[1] < 2:
             raise ValueError(
                 f"`model` of {owner} must give projections, shape (batch, d) with d ≥ 2. "

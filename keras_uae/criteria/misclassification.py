@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_uae._checks import By, Number, check_boolean
 from keras_uae._settings import register
-from keras_uae.criteria.base import Output, OutputCriterion
+from keras_uae.criteria.base import Output, OutputCriterion, check_rows
 
 _TIE = 1e-6  # f of two equal logits
 
@@ -121,7 +121,9 @@ class Misclassification(OutputCriterion):
         return tf.where(known, margin, nothing) + self.kappa
 
     def _classes(self, x: tf.Tensor, owner: str) -> int:
-        shape = tf.convert_to_tensor(self.judged(x)).shape
+        outputs = tf.convert_to_tensor(self.judged(x))
+        check_rows(owner, outputs, x)
+        shape = outputs.shape
         if shape.rank != 2 or shape[1] < 2:
             two = "lambda x: keras.ops.concatenate([1 - model(x), model(x)], 1)"
             way = f"make two of one probability: {two}"

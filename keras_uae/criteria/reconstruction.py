@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_uae._checks import By, Number, check_boolean
 from keras_uae._settings import register
 from keras_uae._tensors import flatten, l2_norm
-from keras_uae.criteria.base import Output, OutputCriterion, evaluated_model
+from keras_uae.criteria.base import Output, OutputCriterion, check_rows, evaluated_model
 
 
 @register
@@ -68,7 +68,8 @@ class Reconstruction(OutputCriterion):
 
 def check_restores(criterion: OutputCriterion, x: tf.Tensor) -> None:
     """Raise ValueError unless the model of a criterion gives back the shape of samples like `x`."""
-    shape = tuple(tf.convert_to_tensor(criterion.judged(x)).shape[1:])
+    restored = tf.convert_to_tensor(criterion.judged(x))
+    shape = tuple(restored.shape[1:])
     if shape != tuple(x.shape[1:]):
         remedy = "one that does not takes criterion=Misclassification() or a function of (x, z)"
         if math.prod(shape) == x.shape[1:].num_elements():  # such as (28, 28, 1) of (28, 28)
@@ -77,6 +78,7 @@ def check_restores(criterion: OutputCriterion, x: tf.Tensor) -> None:
             f"`model` of {type(criterion).__name__} must give back the shape of its input, "
             f"{tuple(x.shape[1:])}; {remedy}. Received: a model with output shape {shape}."
         )
+    check_rows(type(criterion).__name__, restored, x)
 
 
 def doubts_of(model: keras.Model, outputs: Any, x: Any, low: Any, high: Any) -> list[str]:

@@ -323,6 +323,24 @@ def test_steps_that_a_model_masks_are_warned_of(criterion):
         assert reconstruction_error(model, x) < model.evaluate(x, x, verbose=0) - 0.05
 
 
+@pytest.mark.parametrize(
+    ("criterion", "part"),
+    [
+        ("reconstruction", keras.layers.ReLU()),
+        ("self_reconstruction", keras.layers.ReLU()),
+        ("misclassification", keras.layers.Flatten()),
+        ("contrastive", keras.layers.Flatten()),
+    ],
+)
+def test_a_model_of_two_views_a_sample_is_told_to_give_one(criterion, part):
+
+    def both(x):
+        return keras.ops.concatenate([part(x), part(1 - x)], axis=0)
+
+    with pytest.raises(ValueError, match=r"one row a sample.*model\.encoder\(x\).*batch of 2"):
+        MinMaxAttack(both, criterion=criterion).generate(tiny_models.images(4), verbose=0)
+
+
 def test_a_function_in_the_units_of_the_data_is_not_warned_of():
     model, x = in_the_unit_interval(), 255 * tiny_models.images(4)
     scaled = MinMaxAttack(lambda z: 255 * model(z), bounds=(0, 255), steps=1)
