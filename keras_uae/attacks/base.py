@@ -302,7 +302,8 @@ class Attack(keras.layers.Layer):
         space.check_exact(owner, _chunks(x), self.variable_dtype)
         traced = self._learned.behaviour is not None
         behaviour = self.check_model_takes(x, owner, held)
-        y = self.criterion.check_labels(y, x, owner)
+        with self.holding(held_inputs.rows(held, [0])):  # beside the sample that it looks at
+            y = self.criterion.check_labels(y, x, owner)
         index = _check_index(owner, index, len(x))
         seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
         if behaviour.batch is not None:

@@ -409,6 +409,20 @@ def test_a_layer_that_two_inputs_share_is_read_where_it_meets_the_attacked_one(a
     np.testing.assert_allclose(-found.similarity[success], outside[success], rtol=1e-4)
 
 
+def test_labels_are_checked_beside_the_inputs_that_are_held():
+    inputs = [keras.Input((4,)), keras.Input((2,))]
+    model = keras.Model(inputs, layers.Dense(3)(layers.Concatenate()(inputs)))
+    attack = uae.PGDAttack(model, attacked=0, criterion=uae.Misclassification(), epsilon=0.5)
+    x, other = samples(), np.ones((16, 2), "float32")
+    y = model.predict([x, other], verbose=0).argmax(axis=1)
+    found = attack.generate([x, other], y, verbose=0)
+    assert found.success.any()
+    left = model.predict([found.x, other], verbose=0).argmax(axis=1) != y
+    np.testing.assert_array_equal(left, found.success)
+    with pytest.raises(ValueError, match=r"`y` of PGDAttack.generate must be in \[0, 2\]"):
+        attack.generate([x, other], y + 3, verbose=0)
+
+
 def test_a_single_number_is_no_input_that_is_held():
     inputs = [keras.Input((4,)), keras.Input((1,))]
     model = keras.Model(inputs, layers.Dense(4)(layers.Concatenate()(inputs)))
