@@ -519,7 +519,7 @@ class Attack(keras.layers.Layer):
         x, held = held_inputs.split(x, self.attacked, owner)
         takes_labels = self.criterion.takes_labels
         x, y = samples_and_labels(owner, x, y, model=self.model, takes_labels=takes_labels)
-        held_inputs.check_lengths(x, held, owner)
+        held_inputs.check_lengths(x, held, self.attacked, owner)
         return x, held, y
 
     def holding(self, held: Mapping[Any, Any] | None) -> contextlib.AbstractContextManager:

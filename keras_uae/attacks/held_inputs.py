@@ -41,8 +41,14 @@ def joined(x: Any, held: Held, attacked: int | str | None) -> Any:
     return inputs if isinstance(attacked, str) else [inputs[place] for place in sorted(inputs)]
 
 
-def check_lengths(x: np.ndarray, held: Held, owner: str) -> None:
-    """Raise ValueError unless all inputs have as many rows."""
+def check_lengths(x: np.ndarray, held: Held, attacked: int | str | None, owner: str) -> None:
+    """Raise ValueError unless all inputs have as many rows, and the attacked one columns."""
+    if attacked is not None and np.ndim(x) == 1:
+        raise ValueError(
+            f"`x` of {owner} must have a column where the attacked input is one number a sample, "
+            f"x[{attacked!r}][:, None], which Input(shape=()) takes, too. "
+            f"Received: x[{attacked!r}] of shape {np.shape(x)}."
+        )
     for name, each in held.items():
         if np.ndim(each) == 0:
             raise ValueError(

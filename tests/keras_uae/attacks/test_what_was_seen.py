@@ -430,6 +430,17 @@ def test_a_single_number_is_no_input_that_is_held():
         uae.PGDAttack(model, attacked=0).generate([samples(), 5], verbose=0)
 
 
+def test_an_attacked_input_of_one_number_a_sample_is_given_as_a_column():
+    inputs = {name: keras.Input((), name=name) for name in ("age", "hours")}
+    both = keras.ops.stack([*inputs.values()], axis=1)
+    model = keras.Model(inputs, layers.Dense(3)(both))
+    attack = uae.PGDAttack(model, attacked="age", criterion=uae.Misclassification(), steps=2)
+    x = dict(zip(inputs, samples().T, strict=False))
+    with pytest.raises(ValueError, match=r"column .* x\['age'\]\[:, None\].*of shape \(16,\)"):
+        attack.generate(x, verbose=0)
+    assert attack.generate({**x, "age": x["age"][:, None]}, verbose=0).x.shape == (16, 1)
+
+
 @pytest.mark.parametrize(("attacked", "named"), [("image", False), (0, True)])
 def test_a_name_belongs_to_a_dict_and_a_place_to_a_list(attacked, named):
     inputs = [keras.Input((4,), name="image"), keras.Input((4,), name="other")]
