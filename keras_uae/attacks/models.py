@@ -14,7 +14,7 @@ def attacked_model(owner: str, model: keras.Model | Callable[..., Any]) -> keras
     """A model as it is, a function of Keras layers as one.
 
     Raises:
-        ValueError: It is neither, is not built, or asks for more than its input.
+        ValueError: It is neither, is not built, takes strings, or asks for more than its input.
     """
     if not isinstance(model, keras.Model):
         if not callable(model) or isinstance(model, type):
@@ -29,6 +29,14 @@ def attacked_model(owner: str, model: keras.Model | Callable[..., Any]) -> keras
             f"call it once on a batch. A model that has a train_step only is attacked as the "
             f"function that it is: {owner}(lambda x: model.decoder(model.encoder(x))). "
             f"Received: model={model!r}."
+        )
+    inputs = getattr(model, "inputs", None) or []
+    if len(inputs) == 1 and inputs[0].dtype == "string":
+        raise ValueError(
+            f"`model` of {owner} must take numbers, in which small steps can be made: of a text or "
+            f"of categories attack what follows their Embedding or one-hot codes, {owner}(lambda "
+            f"codes: …), with these codes of all samples as x. "
+            f"Received: model={model.name!r}, whose input is of strings."
         )
     more = [
         each.name

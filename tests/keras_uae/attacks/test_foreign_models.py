@@ -43,6 +43,13 @@ def test_a_model_without_a_gradient_is_refused_with_the_reason(build, attack):
         attack(model, bounds=bounds, **settings).generate(x, verbose=0)
 
 
+def test_strings_are_told_to_be_encoded_before():
+    inputs = keras.Input((1,), dtype="string")
+    codes = layers.StringLookup(vocabulary=["a", "b"], output_mode="multi_hot")(inputs)
+    with pytest.raises(ValueError, match=r"must take numbers.*one-hot codes.*input is of strings"):
+        uae.MinMaxAttack(keras.Model(inputs, layers.Dense(3)(codes)))
+
+
 class Timed(keras.Model):
     """Takes a time beside its input."""
 
