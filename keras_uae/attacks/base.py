@@ -469,9 +469,10 @@ class Attack(keras.layers.Layer):
         if tape.gradient(f, z) is None and not given:
             raise ValueError(
                 f"`model` of {owner} must pass a gradient from the criterion to its input, but "
-                f"there is none: an integer Input, a cast, rounding, argmax or Embedding stands in "
-                f"between, or the predict() of a model. Give the model a float Input, attack what "
-                f"comes after that layer, or call the model: lambda x: model(x). "
+                f"there is none: an integer Input, a cast, rounding, argmax, a discrete sample or "
+                f"Embedding stands in between, or the predict() of a model. Give the model a float "
+                f"Input, attack what comes after that layer, or call the model: lambda x: "
+                f"model(x), and model(x).mean() of a distribution. "
                 f"Received: model={self.model.name!r}."
             )
 

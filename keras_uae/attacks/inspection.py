@@ -195,7 +195,8 @@ def _evaluate(forward: Callable[[list[int]], Any], rows: list[int]) -> list[np.n
 
 
 def _flat(outputs: Any) -> list[np.ndarray]:
-    return [np.asarray(each, np.float64) for each in keras.tree.flatten(outputs)]
+    parts = [each for each in keras.tree.flatten(outputs) if each is not None]
+    return [np.asarray(tf.convert_to_tensor(each), np.float64) for each in parts]
 
 
 def _alike(first: list[np.ndarray], second: list[np.ndarray]) -> bool:

@@ -170,7 +170,8 @@ class OutputCriterion(Criterion):
 
     def judged(self, z: tf.Tensor) -> tf.Tensor:
         """What the model gives for z."""
-        return self.choose(evaluated_model(self)(z, training=False))
+        # of a distribution, as of TensorFlow Probability, what it stands for: a sample or the mean
+        return tf.convert_to_tensor(self.choose(evaluated_model(self)(z, training=False)))
 
 
 def _real(x: Any) -> tf.Tensor:

@@ -43,6 +43,30 @@ def test_a_model_without_a_gradient_is_refused_with_the_reason(build, attack):
         attack(model, bounds=bounds, **settings).generate(x, verbose=0)
 
 
+class Distribution:
+    """Stands for a tensor, as the distributions of TensorFlow Probability do."""
+
+    def __init__(self, value):
+        self.value = value
+
+
+tf.register_tensor_conversion_function(Distribution, lambda each, *_, **__: each.value)
+
+
+def test_a_distribution_is_judged_by_what_it_stands_for():
+    model, x = tiny_models.convolutional(), tiny_models.images(8)
+    found = uae.MinMaxAttack(lambda x: Distribution(model(x))).generate(x, verbose=0)
+    expected = uae.MinMaxAttack(lambda x: model(x)).generate(x, verbose=0)
+    np.testing.assert_allclose(found.x, expected.x, atol=1e-5)
+
+
+def test_a_distribution_that_stands_for_a_sample_is_told_of_its_mean():
+    model = tiny_models.convolutional()
+    attack = uae.MinMaxAttack(lambda x: Distribution(keras.ops.round(model(x))))
+    with pytest.raises(ValueError, match=r"pass a gradient.*discrete sample.*model\(x\).mean\(\)"):
+        attack.generate(tiny_models.images(8), verbose=0)
+
+
 def test_strings_are_told_to_be_encoded_before():
     inputs = keras.Input((1,), dtype="string")
     codes = layers.StringLookup(vocabulary=["a", "b"], output_mode="multi_hot")(inputs)
