@@ -225,15 +225,16 @@ def made_up(accuracies: dict[str, list[float]]) -> list[dict]:
 @pytest.mark.parametrize(
     ("mine", "verdict"),
     [
-        ([0.8, 0.9], "So the perturbation itself helps."),
-        ([0.8, 0.5], "is nothing, or no larger than what the seeds make."),
-        ([0.8], "One seed cannot tell that from chance."),
+        ([0.8, 0.9, 0.85], "So the perturbation itself helps."),
+        ([0.8, 0.5, 0.85], "is nothing, or no larger than what the seeds make."),
+        ([0.8, 0.9], "No verdict: 2 seeds, and it takes 3."),
     ],
 )
 def test_duplicates_decide_and_the_paper_stands_beside(mine, verdict):
-    rows = {"untrained": [0.2, 0.2], "original": [0.4, 0.6], "duplicate": [0.6, 0.8], "mine": mine}
+    duplicate = [0.6, 0.8, 0.7]
+    rows = {"untrained": [0.2] * 3, "original": [0.4, 0.6, 0.5], "duplicate": duplicate}
     config = Config.for_preset(dataset="cifar10")
-    summary = summarize(made_up({**rows, "clae": [0.5, 0.7]}))
+    summary = summarize(made_up({**rows, "mine": mine, "clae": [0.5, 0.7, 0.6]}))
     lines = sentences(config, summary)
     text = next(line for line in lines if line.startswith("**MINE-UAE**: "))
     assert verdict in text
@@ -249,9 +250,9 @@ def test_duplicates_decide_and_the_paper_stands_beside(mine, verdict):
     assert details.columns["paper's ASR"][row] == "100%"
     assert details.columns["training"][row] == "1 s"
     assert details.columns["attack"][row] == "2 s"
-    gain = np.mean(np.subtract(mine, [0.6, 0.8][: len(mine)]))
+    gain = np.mean(np.subtract(mine, duplicate[: len(mine)]))
     assert accuracy.columns["vs duplicate"][row] == f"{100 * gain:+.2f}".replace("-", "−")
-    assert robustness.columns["ε = 0.01"][0] == "50.0% ± 10.0%"
+    assert robustness.columns["ε = 0.01"][0] == "50.0% ± 8.2%"
 
 
 def test_training_that_teaches_nothing_is_called_so():
