@@ -85,7 +85,7 @@ def _row(records: Records, name: str) -> dict[str, Any]:
     return {
         **spreads(records, "training", name, *figures),
         **statistics.attack(records, name),
-        **spreads(records, "attack", name, "asr_unseen", "sigma"),
+        **spreads(records, "attack", name, "asr_unseen"),
         **compared,
         **{figure: rows[0][figure] for figure in ("epochs", "samples", "steps")},
         **{
