@@ -5,6 +5,7 @@ import copy
 import dataclasses
 import functools
 import inspect
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Self
@@ -125,6 +126,8 @@ class Attack(keras.layers.Layer):
         self.__dict__["model"] = model
         self.__dict__["single_input"] = model if attacked is None else HeldInputs(model, attacked)
         self.criterion = self.criterion.bind(self.single_input)
+        # what is held and the margin stand here while a graph is traced: one thread at a time
+        self.__dict__["_turn"] = threading.RLock()
         self.built = True
         self.forget()
 
@@ -166,13 +169,14 @@ class Attack(keras.layers.Layer):
         y: tf.Tensor | None = None,
         training: bool | None = None,
     ) -> tf.Tensor:
-        self._forget_another_model()
         x, held = held_inputs.split(x, self.attacked, type(self).__name__)
         x = tf.convert_to_tensor(x)
         limits = self.space(x.shape[1:]).limits()
         x = tf.cast(check_tensor(type(self).__name__, x, bounds=limits), self.variable_dtype)
         index = tf.range(tf.shape(x)[0], dtype=tf.int64) if index is None else index
-        found, _ = self.search(x, index, tf.constant(self.seed, tf.int64), y, held=held)
+        with self._turn:
+            self._forget_another_model()
+            found, _ = self.search(x, index, tf.constant(self.seed, tf.int64), y, held=held)
         # the attacked model has run as it is used, which is nothing to the layers after the attack
         return with_mode(found["x"], training)
 
@@ -295,13 +299,14 @@ class Attack(keras.layers.Layer):
             inputs = held_inputs.joined(x, held, self.attacked)
             settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "index": index}
             return attack.batches(inputs, y, **settings, trace=trace, exact=exact)
-        self._forget_another_model()
         space = self.space(x.shape[1:])
         limits = space.limits()
         x = check_samples(owner, x, bounds=limits)
         space.check_exact(owner, _chunks(x), self.variable_dtype)
-        traced = self._learned.behaviour is not None
-        behaviour = self.check_model_takes(x, owner, held)
+        with self._turn:
+            self._forget_another_model()
+            traced = self._learned.behaviour is not None
+            behaviour = self.check_model_takes(x, owner, held)
         y = self.criterion.check_labels(y, x, owner)
         index = _check_index(owner, index, len(x))
         seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
@@ -327,10 +332,11 @@ class Attack(keras.layers.Layer):
             others = held_inputs.rows(held, padded)
             key = tf.constant(index[padded]), tf.constant(seed, tf.int64)
             needed = tf.constant(margin[places], batch.dtype) if behaviour.noise else None
-            found, history = self.search(batch, *key, labels, trace, others, needed)
             lacking = tf.zeros(size)
-            if behaviour.noise:
-                found, lacking = self._judging(batch, found, labels, others)
+            with self._turn:
+                found, history = self.search(batch, *key, labels, trace, others, needed)
+                if behaviour.noise:
+                    found, lacking = self._judging(batch, found, labels, others)
             results = UAEs.from_tensors(found, history, self.measure)
             return results[: len(rows)], lacking.numpy()[: len(rows)]
 
@@ -349,11 +355,14 @@ class Attack(keras.layers.Layer):
         def each_that_holds() -> Iterator[UAEs]:
             results = each_batch()
             first = next(results)
-            if self._holds(first, x, y, held, behaviour.batch or 2):
+            with self._turn:
+                holds = self._holds(first, x, y, held, behaviour.batch or 2)
+                if not holds:
+                    self.forget()
+            if holds:
                 yield first
                 yield from results
             else:
-                self.forget()
                 inputs, settings = held_inputs.joined(x, held, self.attacked), {"index": index}
                 settings |= {"batch_size": size, "seed": seed, "trace": trace, "exact": exact}
                 yield from self.batches(inputs, y, **settings)

@@ -1,5 +1,7 @@
 """What an attack has seen of a model holds for what it attacks: its noise, mixing, graph."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import pytest
@@ -377,6 +379,24 @@ def test_a_layer_that_two_inputs_share_is_read_where_it_meets_the_attacked_one(a
     assert success.any()
     outside = np.linalg.norm(encode(pair[attacked]) - encode(found.x), axis=1)
     np.testing.assert_allclose(-found.similarity[success], outside[success], rtol=1e-4)
+
+
+def test_threads_that_share_an_attack_find_what_each_would_alone():
+    inputs = [keras.Input((4,)), keras.Input((1,))]
+    model = keras.Model(inputs, layers.Dense(4)(layers.Multiply()(inputs)))
+    pairs = [[samples(), np.full((len(samples()), 1), held, "float32")] for held in (1.0, 2.0)]
+
+    def attack():
+        return uae.PGDAttack(model, attacked=0, steps=2)
+
+    def find(shared, pair):
+        return shared.generate(pair, verbose=0).x
+
+    alone = [find(attack(), pair) for pair in pairs]
+    with ThreadPoolExecutor(2) as threads:
+        together = list(threads.map(find, [attack()] * 2, pairs))
+    assert not np.array_equal(*alone)
+    np.testing.assert_array_equal(together, alone)
 
 
 def test_a_single_number_is_no_input_that_is_held():
