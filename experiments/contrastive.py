@@ -28,6 +28,7 @@ from experiments.engine.attacking import AttackConfig, attacked, find_uaes, foun
 from experiments.engine.config import Choice, Epsilons, Seeds, size
 from experiments.engine.experiment import Experiment, Figure, Job, Piece
 from keras_uae._checks import Integer, check_integer
+from keras_uae.comparison import noise_like
 from models.simclr import LARS, SimCLR, cosine_schedule, resnet
 
 GREY_IMAGES = ("digits", "mnist", "fashion_mnist")
@@ -184,19 +185,16 @@ def find(job: Job[Config]) -> dict[str, Any]:
     return {**found_figures(x, found), "asr_unseen": float(success.mean())}
 
 
-def noisy(job: Job[Config]) -> tuple[np.ndarray, float]:
-    """The images with noise whose mean L2 norm is that of the UAEs, and its σ."""
-    x = attacked(job)
-    norms = np.linalg.norm((job.uaes("mine").x - x).reshape(len(x), -1), axis=1)
-    sigma = float(norms.mean() / np.sqrt(x[0].size))
-    return uae.gaussian_noise(x, sigma, seed=job.seed), sigma
+def noisy(job: Job[Config]) -> np.ndarray:
+    """The images with noise of the L2 norm of their UAEs, after it was clipped."""
+    return noise_like(attacked(job), job.uaes("mine").x, "gaussian", job.seed)
 
 
 def draw_noise(job: Job[Config]) -> dict[str, Any]:
     """Noise, which is kept as it is also where it is no success."""
-    x, (z, sigma) = attacked(job), noisy(job)
+    x, z = attacked(job), noisy(job)
     success = succeeds(job.config.criterion(job.model("original")), x, z)
-    return {**attacking.attack_figures(x, z, success), "sigma": sigma}
+    return attacking.attack_figures(x, z, success)
 
 
 def succeeds(criterion: uae.Contrastive, x: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -209,7 +207,7 @@ def succeeds(criterion: uae.Contrastive, x: np.ndarray, z: np.ndarray) -> np.nda
 ADDED = {
     "duplicate": attacked,
     "mine": lambda job: job.uaes("mine").x,
-    "gaussian": lambda job: noisy(job)[0],
+    "gaussian": noisy,
     "clae": attacked,
 }
 
@@ -245,7 +243,7 @@ EXPERIMENT = Experiment(
         "control on see as many images in as many steps. It adds the images as they are: what a "
         "perturbation itself brings is its difference to that row. CLAE has the images of the "
         "duplicate control, and moves one view of each in every step, which takes it longer. The "
-        "Gaussian noise is as large as the perturbation of the UAEs is on average."
+        "Gaussian noise has the L2 norm of the UAE of the same image."
     ),
     verdicts=rows.sentences,
     figures={

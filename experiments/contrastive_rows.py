@@ -85,7 +85,7 @@ def _row(records: Records, name: str) -> dict[str, Any]:
     return {
         **spreads(records, "training", name, *figures),
         **statistics.attack(records, name),
-        **spreads(records, "attack", name, "asr_unseen", "sigma"),
+        **spreads(records, "attack", name, "asr_unseen"),
         **compared,
         **{figure: rows[0][figure] for figure in ("epochs", "samples", "steps")},
         **{
@@ -213,13 +213,11 @@ def _on_row(row: dict[str, Any], theirs: dict[str, float]) -> str:
 
 def _on_uaes(row: dict[str, Any]) -> str:
     """Whether it is the perturbation that helps, beyond the duplicates; and how many there are."""
-    gain, verdict = row["accuracy_gain"]["duplicate"], "One seed cannot tell that from chance."
-    if gain["count"] > 1:
-        errors = {"difference": {**gain, "mean": -gain["mean"]}, "lower": row["wins"]["duplicate"]}
-        verdict = verdicts.on_help([errors])
+    gain = row["accuracy_gain"]["duplicate"]
+    errors = {"difference": {**gain, "mean": -gain["mean"]}, "lower": row["wins"]["duplicate"]}
     return (
-        f" {verdict} Of the training images {known_mean(row['asr']):.1%} have a UAE by the views "
-        "that the attack compares (the others are added as they are), "
+        f" {verdicts.on_help([errors])} Of the training images {known_mean(row['asr']):.1%} have a "
+        "UAE by the views that the attack compares (the others are added as they are), "
         f"{known_mean(row['asr_unseen']):.1%} by other views as well."
     )
 

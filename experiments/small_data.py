@@ -172,7 +172,8 @@ def retrain(job: Job[Config]) -> dict[str, Any]:
         if row.kind == "uae" and place == 0:
             found = uae.UAEs.concatenate(added)
             figures = attack_figures(np.tile(x, (len(added), 1, 1, 1)), found.x, found.success)
-        trained = _train(job, x, added, steps, target=row.target, after=trained)
+        settings = {"after": trained, "total": job.config.retraining_steps}
+        trained = _train(job, x, added, steps, target=row.target, **settings)
     return {**_measured(trained, data), **figures}
 
 
@@ -232,8 +233,12 @@ def _train(
     *,
     target: str = "self",
     after: Trained | None = None,
+    total: int | None = None,
 ) -> Trained:
-    """A new model, or the one of an earlier round, trained on the images of a set and additions."""
+    """A new model, or the one of an earlier round, trained on the images of a set and additions.
+
+    All rounds have `total` steps.
+    """
     config = job.config
     data = uae.UAEAugmentation(x, added, batch_size=config.batch_size, target=target, seed=job.seed)
     return training.trainer(job, config.recipe, x.shape[1:]).train(
@@ -241,6 +246,7 @@ def _train(
         data,
         budget=steps,
         after=after,
+        total=total,
         advance=lambda samples: job.progress.advance(samples, job.label),
     )
 

@@ -242,3 +242,6 @@ class GenerationInterrupted(KeyboardInterrupt):
         self.total = total
         done = 0 if found is None else len(found)
         super().__init__(f"interrupted after {done} of {total} samples; they are in `.found`")
+
+    def __reduce__(self) -> tuple[Any, ...]:  # as of any exception it would be of the message alone
+        return type(self), (self.found, self.total)

@@ -271,7 +271,10 @@ def _check_classifier(owner: str, classifier: Any) -> keras.Model:
             f"`classifier` of {owner} must be a keras.Model that is built: give it an Input, or "
             f"call it once on a batch. Received: classifier={classifier!r}."
         )
-    activation = getattr(classifier.layers[-1], "activation", None) if classifier.layers else None
+    last = classifier.layers[-1] if classifier.layers else None
+    activation = getattr(last, "activation", None)
+    if isinstance(last, keras.layers.Softmax):  # which has none
+        activation = keras.activations.softmax
     if activation in (keras.activations.softmax, keras.activations.sigmoid):
         raise ValueError(
             f"`classifier` of {owner} must give logits. Received: classifier {classifier.name!r}, "

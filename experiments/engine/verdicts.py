@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.engine.summary import known_mean
+from keras_uae.comparison.statistics import FEWEST_SEEDS
 from keras_uae.comparison.verdicts import sentence
 
 
@@ -88,6 +89,9 @@ def on_rates(points: Sequence[Mapping[str, Any]]) -> str:
 
 def on_help(points: Sequence[Mapping[str, Any]], what: str = "the perturbation itself") -> str:
     """Whether `what` helps: `points` are differences to a control that has all but that."""
+    seeds = min(point["difference"]["count"] for point in points)
+    if seeds < FEWEST_SEEDS:  # one is lower than another in all seeds soon
+        return f"No verdict: {seeds} seed{'s' * (seeds != 1)}, and it takes {FEWEST_SEEDS}."
     gaps = [known_mean(point["difference"]) for point in points]
     always = [point for point in points if point["lower"] == point["difference"]["count"]]
     if sum(gaps) < 0 and len(always) > len(points) / 2:

@@ -5,6 +5,7 @@ import copy
 import dataclasses
 import functools
 import inspect
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, NamedTuple, Self
@@ -134,6 +135,8 @@ class Attack(keras.layers.Layer):
         self.__dict__["model"] = model
         self.__dict__["single_input"] = model if attacked is None else HeldInputs(model, attacked)
         self.criterion = self.criterion.bind(self.single_input)
+        # what is held and the margin stand here while a graph is traced: one thread at a time
+        self.__dict__["_turn"] = threading.RLock()
         self.built = True
         self.forget()
 
@@ -175,13 +178,14 @@ class Attack(keras.layers.Layer):
         y: tf.Tensor | None = None,
         training: bool | None = None,
     ) -> tf.Tensor:
-        self._forget_another_model()
         x, held = split(x, self.attacked, type(self).__name__)
         x = tf.convert_to_tensor(x)
         limits = self.space(x.shape[1:]).limits()
         x = tf.cast(check_tensor(type(self).__name__, x, bounds=limits), self.variable_dtype)
         index = tf.range(tf.shape(x)[0], dtype=tf.int64) if index is None else index
-        found, _ = self.search(x, index, tf.constant(self.seed, tf.int64), y, held=held)
+        with self._turn:
+            self._forget_another_model()
+            found, _ = self.search(x, index, tf.constant(self.seed, tf.int64), y, held=held)
         # the attacked model has run as it is used, which is nothing to the layers after the attack
         return with_mode(found["x"], training)
 
@@ -307,17 +311,18 @@ class Attack(keras.layers.Layer):
             settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "index": index}
             inputs = joined(samples, self.attacked)
             return attack.batches(inputs, samples.y, **settings, trace=trace, exact=exact)
-        self._forget_another_model()
         shape = samples.x.shape[1:]
         space = self.space(shape)
         limits = space.limits()
         x = check_samples(owner, samples.x, bounds=limits)
         space.check_exact(owner, samples.chunks(), self.variable_dtype)
-        traced = self._learned.samples > 0
-        behaviour = self.check_model_takes(x, owner, samples.held)
         first = samples.rows([0]).tensors(self.variable_dtype)
-        with self.holding(first.held):  # beside the sample that it looks at
-            y = self.criterion.check_labels(samples.y, x, owner)
+        with self._turn:
+            self._forget_another_model()
+            traced = self._learned.samples > 0
+            behaviour = self.check_model_takes(x, owner, samples.held)
+            with self.holding(first.held):  # beside the sample that it looks at
+                y = self.criterion.check_labels(samples.y, x, owner)
         samples = Samples(x, samples.held, y, _check_index(owner, index, len(x)))
         seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
         if behaviour.batch is not None:
@@ -362,21 +367,25 @@ class Attack(keras.layers.Layer):
         batch = samples.rows(filled).within(plan.limits).tensors(self.variable_dtype)
         needed = tf.constant(margin[filled], batch.x.dtype) if plan.noise else None
         key = batch.index, tf.constant(plan.seed, tf.int64)
-        found, history = self.search(batch.x, *key, batch.y, plan.trace, batch.held, needed)
         lacking = tf.zeros(plan.size)
-        if plan.noise:
-            found, lacking = self._judging(batch.x, found, batch.y, batch.held)
+        with self._turn:
+            found, history = self.search(batch.x, *key, batch.y, plan.trace, batch.held, needed)
+            if plan.noise:
+                found, lacking = self._judging(batch.x, found, batch.y, batch.held)
         return UAEs.from_tensors(found, history, self.measure)[:count], lacking.numpy()[:count]
 
     def _each_that_holds(self, samples: Samples, plan: Plan) -> Iterator[UAEs]:
         """The batches; anew, if the model is no longer the one that was traced."""
         batches = self._each_batch(samples, plan)
         first = next(batches)
-        if self._holds(first, samples):
+        with self._turn:
+            holds = self._holds(first, samples)
+            if not holds:
+                self.forget()
+        if holds:
             yield first
             yield from batches
         else:
-            self.forget()
             inputs, settings = joined(samples, self.attacked), {"index": samples.index}
             settings |= {"batch_size": plan.size, "seed": plan.seed, "trace": plan.trace}
             yield from self.batches(inputs, samples.y, **settings, exact=True)

@@ -33,8 +33,11 @@ class ComparisonInterrupted(KeyboardInterrupt):
     """
 
     def __init__(self, comparison: Comparison, where: str):
-        self.comparison = comparison
+        self.comparison, self._where = comparison, where
         super().__init__(f"interrupted: what is done is {where}")
+
+    def __reduce__(self) -> tuple[Any, ...]:  # as of any exception it would be of the message alone
+        return type(self), (self.comparison, self._where)
 
 
 def compare(

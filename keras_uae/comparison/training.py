@@ -121,6 +121,7 @@ class Trainer:
         epochs: int | None = None,
         budget: int | None = None,
         after: Trained | None = None,
+        total: int | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         advance: Advance = lambda samples: None,
     ) -> Trained:
@@ -131,13 +132,17 @@ class Trainer:
             data: What it is trained on, in the order of its own seed.
             epochs: Integer. Defaults to `None`: as long as `fit` likes.
             budget: Integer, steps, which may end within an epoch. Defaults to `None`.
-            after: A training that this one goes on from; only its own end is averaged. Defaults to
-                `None`: an untrained model.
+            after: A training that this one goes on from. Defaults to `None`: an untrained model.
+            total: Integer, steps of a training in parts, over the end of which weights are averaged
+                as over that of one in a piece. Defaults to `None`: there is one part.
             callbacks: Further callbacks, which see epochs. Defaults to none.
             advance: Is told of samples that were trained on.
         """
         model = self.untrained(seed) if after is None else after.model
-        average, watch = MeanWeights(steps=budget), _Watch(budget, data, advance)
+        watch = _Watch(budget, data, advance)
+        average = MeanWeights(steps=budget) if total is None else _MeanOfParts(steps=total)
+        if after is not None and isinstance(after.average, _MeanOfParts):
+            average = after.average
         given = [average, watch, *callbacks]
         keras.utils.set_random_seed(seed)
         if self._fit is None:
@@ -221,6 +226,13 @@ class _Watch(keras.callbacks.Callback):
         """Samples in so many steps: the last batch of an epoch may be smaller."""
         epochs, more = divmod(steps, self._length)
         return epochs * self.samples + more * self._batch
+
+
+class _MeanOfParts(MeanWeights):
+    """Averages over the end of several calls of `fit`."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Go on counting."""
 
 
 def _at_once(steps: int) -> int:

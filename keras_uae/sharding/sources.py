@@ -186,7 +186,8 @@ class DataReference:
         if path.exists() or parts is None:
             raise FileNotFoundError(
                 f"There are no samples in {self.name!r}: it must be a .npy or .npz file, "
-                f"TFRecords, or the name of a tfds data set."
+                f"TFRecords, or the name of a tfds data set. Tables and images are saved as an "
+                f"array first, np.save('x.npy', array)."
             )
         split = parts["split"] or "train"
         return _tfds_source(parts["name"], split, self.feature, self.data_dir)

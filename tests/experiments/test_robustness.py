@@ -122,27 +122,28 @@ def made_up(rates: dict[str, list[list[float]]]) -> list[dict]:
 @pytest.mark.parametrize(
     ("duplicates", "verdict"),
     [
-        ([[0.4, 0.6], [0.5, 0.7]], "the perturbation itself helps"),
-        ([[0.2, 0.5], [0.3, 0.5]], "nothing, or no larger than what the seeds make"),
+        ([[0.4, 0.6], [0.5, 0.7], [0.4, 0.7]], "the perturbation itself helps"),
+        ([[0.2, 0.5], [0.3, 0.5], [0.2, 0.5]], "nothing, or no larger than what the seeds make"),
+        ([[0.4, 0.6], [0.5, 0.7]], "No verdict: 2 seeds, and it takes 3."),
     ],
 )
 def test_duplicates_decide_whether_uaes_help(duplicates, verdict):
     rates = {
-        "standard": [[0.5, 0.8], [0.5, 0.8]],
+        "standard": [[0.5, 0.8], [0.5, 0.8], [0.5, 0.8]],
         "standard-duplicate": duplicates,
-        "standard-uae": [[0.2, 0.5], [0.3, 0.5]],
+        "standard-uae": [[0.2, 0.5], [0.3, 0.5], [0.25, 0.5]],
     }
     config = Config(parts=("standard",))
     summary = summarize(made_up(rates))
     first = summary["differences"]["standard"]["standard"][0]
     assert first["difference"]["mean"] == pytest.approx(-0.25)
-    assert first["lower"] == 2
+    assert first["lower"] == 3
     text = "\n".join(sentences(config, summary))
     assert verdict in text
     assert "27.5 points lower on average" in text
     assert "consistently lower than without for each ε: so it is here" in text
     (sheet,) = tables(config, summary)
-    assert sheet.columns["ε = 0.1"] == ["50.0% ± 0.0%", sheet.columns["ε = 0.1"][1], "25.0% ± 5.0%"]
+    assert sheet.columns["ε = 0.1"] == ["50.0% ± 0.0%", sheet.columns["ε = 0.1"][1], "25.0% ± 4.1%"]
 
 
 def test_a_classifier_that_gives_one_class_to_all_is_not_called_robust():

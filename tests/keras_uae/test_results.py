@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import math
+import pickle
 import time
 import tracemalloc
 import zipfile
@@ -376,3 +377,6 @@ def test_an_interruption_says_what_it_carries():
     assert str(interruption) == "interrupted after 6 of 100 samples; they are in `.found`"
     assert len(interruption.found) == 6
     assert isinstance(interruption, KeyboardInterrupt)
+    copy = pickle.loads(pickle.dumps(interruption))
+    assert (str(copy), copy.total) == (str(interruption), 100)
+    assert_equal(copy.found, interruption.found)

@@ -245,11 +245,16 @@ def probabilities():
     return keras.Sequential([keras.Input((5,)), layers.Dense(3, "softmax")])
 
 
+def with_softmax():
+    return keras.Sequential([keras.Input((5,)), layers.Dense(3), layers.Softmax()])
+
+
 @every_kind
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda kind, _: kind(probabilities()), "`classifier` .* logits. Received: .*'softmax'"),
+        (lambda kind, _: kind(with_softmax()), "`classifier` .* logits. Received: .*'softmax'"),
         (lambda kind, _: kind(keras.Sequential()), "`classifier` .* built.*Received: classifier=<"),
         (lambda kind, model: kind(model, epsilon=-1), "`epsilon` .*Received: epsilon=-1"),
         (lambda kind, model: kind(model, step_size=None), "`step_size` .*Received: step_size=None"),

@@ -1,5 +1,7 @@
 """What an attack has seen of a model holds for what it attacks: its noise, mixing, graph."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import pytest
@@ -421,6 +423,24 @@ def test_labels_are_checked_beside_the_inputs_that_are_held():
     np.testing.assert_array_equal(left, found.success)
     with pytest.raises(ValueError, match=r"`y` of PGDAttack.generate must be in \[0, 2\]"):
         attack.generate([x, other], y + 3, verbose=0)
+
+
+def test_threads_that_share_an_attack_find_what_each_would_alone():
+    inputs = [keras.Input((4,)), keras.Input((1,))]
+    model = keras.Model(inputs, layers.Dense(4)(layers.Multiply()(inputs)))
+    pairs = [[samples(), np.full((len(samples()), 1), held, "float32")] for held in (1.0, 2.0)]
+
+    def attack():
+        return uae.PGDAttack(model, attacked=0, steps=2)
+
+    def find(shared, pair):
+        return shared.generate(pair, verbose=0).x
+
+    alone = [find(attack(), pair) for pair in pairs]
+    with ThreadPoolExecutor(2) as threads:
+        together = list(threads.map(find, [attack()] * 2, pairs))
+    assert not np.array_equal(*alone)
+    np.testing.assert_array_equal(together, alone)
 
 
 def test_a_single_number_is_no_input_that_is_held():

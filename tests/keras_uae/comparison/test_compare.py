@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from typing import Any
@@ -128,7 +129,10 @@ def test_resumed_is_uninterrupted(found, tmp_path, monkeypatch, count):
     monkeypatch.setattr(comparison.run.Run, "add", stopping)
     with pytest.raises(uae.ComparisonInterrupted, match="goes on") as interrupted:
         compare(out=tmp_path / "run")
-    assert len(interrupted.value.comparison.records) == count
+    copy = pickle.loads(pickle.dumps(interrupted.value))
+    assert str(copy) == str(interrupted.value)
+    assert copy.comparison.records == interrupted.value.comparison.records
+    assert len(copy.comparison.records) == count
     monkeypatch.undo()
     assert records(compare(out=tmp_path / "run")) == records(found[0])
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["comparison.json"]

@@ -1,5 +1,7 @@
 """One training: the batches and weights of `fit`, whatever was trained before, and its figures."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -81,6 +83,15 @@ def test_a_training_goes_on_after_another():
     assert second.steps == 8
     assert not np.array_equal(before[0], second.model.get_weights()[0])
     check_equal(trainer.train(0, data(), budget=5).model.get_weights(), before)
+
+
+def test_a_training_in_parts_is_averaged_as_one_in_a_piece():
+    trainer, weights = Trainer(FreshModels(build, X)), []
+    trained: Any = None
+    for steps in (5, 1, 1, 1):  # the last quarter are two parts
+        trained = trainer.train(0, data(), budget=steps, after=trained, total=8)
+        weights.append(trained.model.get_weights())
+    check_equal(trained.average.values, [sum(pair) / 2 for pair in zip(*weights[2:], strict=True)])
 
 
 def test_figures_are_of_both_weights_and_the_model_keeps_the_last():
