@@ -38,7 +38,7 @@ from keras_uae.attacks.judgement import (
     judged,
     searched,
 )
-from keras_uae.attacks.models import attacked_model, serialized_model
+from keras_uae.attacks.models import attacked_model, drawn_weights, serialized_model
 from keras_uae.attacks.samples import Samples, joined, split
 from keras_uae.criteria import Criterion, FunctionCriterion
 from keras_uae.results import GenerationInterrupted, UAEs
@@ -149,10 +149,24 @@ class Attack(keras.layers.Layer):
     def _forget_another_model(self) -> None:
         """`forget` what was traced of a model whose layers have changed since."""
         known = self._learned
+        with tf.init_scope():
+            self._warn_of_fresh_weights()
         if known.made_of is None:  # not looked at yet: the layers that it tells of
             known.made_of = signature([self.model, *flat_layers(self.model)])
         elif signature([layer for layer, *_ in known.made_of]) != known.made_of:
             self.forget()
+
+    def _warn_of_fresh_weights(self) -> None:
+        """Once, of a model that a configuration has made, and no file or hand has given weights."""
+        drawn = self.__dict__.pop("_drawn", None)
+        if drawn and drawn == drawn_weights(self.model):
+            warnings.warn(
+                f"{type(self).__name__} attacks a model with new random weights: it was made from "
+                f"a configuration alone, as by clone_model, which copies no weights. Make the "
+                f"attack of the trained model, or give it these: "
+                f"attack.model.set_weights(model.get_weights()).",
+                stacklevel=4,
+            )
 
     @classmethod
     def settings(cls) -> list[str]:
@@ -682,7 +696,10 @@ class Attack(keras.layers.Layer):
         given = {
             name: revived(config[name]) for name in ("model", *cls.settings()) if name in config
         }
-        return cls(**{**config, **given})
+        attack = cls(**{**config, **given})
+        if isinstance(config["model"], dict):
+            attack.__dict__["_drawn"] = drawn_weights(attack.model)
+        return attack
 
 
 def with_units(config: Mapping[str, Any]) -> dict[str, Any]:
