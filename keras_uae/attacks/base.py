@@ -38,7 +38,7 @@ from keras_uae.attacks.judgement import (
     judged,
     searched,
 )
-from keras_uae.attacks.models import attacked_model, drawn_weights, serialized_model
+from keras_uae.attacks.models import attacked_model, serialized_model
 from keras_uae.attacks.samples import Samples, joined, split
 from keras_uae.criteria import Criterion, FunctionCriterion
 from keras_uae.results import GenerationInterrupted, UAEs
@@ -149,24 +149,10 @@ class Attack(keras.layers.Layer):
     def _forget_another_model(self) -> None:
         """`forget` what was traced of a model whose layers have changed since."""
         known = self._learned
-        with tf.init_scope():
-            self._warn_of_fresh_weights()
         if known.made_of is None:  # not looked at yet: the layers that it tells of
             known.made_of = signature([self.model, *flat_layers(self.model)])
         elif signature([layer for layer, *_ in known.made_of]) != known.made_of:
             self.forget()
-
-    def _warn_of_fresh_weights(self) -> None:
-        """Once, of a model that a configuration has made, and no file or hand has given weights."""
-        drawn = self.__dict__.pop("_drawn", None)
-        if drawn and drawn == drawn_weights(self.model):
-            warnings.warn(
-                f"{type(self).__name__} attacks a model with new random weights: it was made from "
-                f"a configuration alone, as by clone_model, which copies no weights. Make the "
-                f"attack of the trained model, or give it these: "
-                f"attack.model.set_weights(model.get_weights()).",
-                stacklevel=4,
-            )
 
     @classmethod
     def settings(cls) -> list[str]:
@@ -329,6 +315,7 @@ class Attack(keras.layers.Layer):
         space = self.space(shape)
         limits = space.limits()
         x = check_samples(owner, samples.x, bounds=limits)
+        samples = dataclasses.replace(samples, x=x)
         space.check_exact(owner, samples.chunks(), self.variable_dtype)
         first = samples.rows([0]).tensors(self.variable_dtype)
         with self._turn:
@@ -337,7 +324,7 @@ class Attack(keras.layers.Layer):
             behaviour = self.check_model_takes(x, owner, samples.held)
             with self.holding(first.held):  # beside the sample that it looks at
                 y = self.criterion.check_labels(samples.y, x, owner)
-        samples = Samples(x, samples.held, y, _check_index(owner, index, len(x)))
+        samples = dataclasses.replace(samples, y=y, index=_check_index(owner, index, len(x)))
         seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
         if behaviour.batch is not None:
             if batch_size not in ("auto", behaviour.batch):
@@ -696,10 +683,7 @@ class Attack(keras.layers.Layer):
         given = {
             name: revived(config[name]) for name in ("model", *cls.settings()) if name in config
         }
-        attack = cls(**{**config, **given})
-        if isinstance(config["model"], dict):
-            attack.__dict__["_drawn"] = drawn_weights(attack.model)
-        return attack
+        return cls(**{**config, **given})
 
 
 def with_units(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_uae._model_layers import CallableModel
 
@@ -75,9 +74,3 @@ def serialized_model(model: keras.Model, owner: str) -> dict[str, Any]:
             f"it, or save the UAEs alone (found.save): `generate` needs none. "
             f"Received: model={model.name!r}."
         ) from None
-
-
-def drawn_weights(model: keras.Model) -> list[float]:
-    """A sum for each of the trainable weights that are drawn at random, by which they are known."""
-    values = [each.numpy() for each in model.trainable_weights]
-    return [float(np.abs(each).sum()) for each in values if each.size > 1 and np.ptp(each) > 0]

@@ -496,18 +496,3 @@ def test_codes_that_float32_rounds_are_refused_where_they_are_to_stay():
         uae.MinMaxAttack(model, **settings).generate(x, verbose=0)
     found = uae.MinMaxAttack(model, **settings, dtype="float64").generate(x, verbose=0)
     np.testing.assert_array_equal(found.x[:, 3], x[:, 3])
-
-
-def test_a_clone_that_attacks_a_model_with_new_weights_is_warned_of(tmp_path):
-    x, attacked = tf.constant(samples()), autoencoder()
-    inputs = keras.Input(x.shape[1:])
-    model = keras.Model(inputs, uae.PGDAttack(attacked, steps=2)(inputs))
-    clone = keras.models.clone_model(model)
-    clone.set_weights(model.get_weights())
-    with pytest.warns(UserWarning, match="PGDAttack attacks a model with new random weights"):
-        clone(x)
-    given = keras.models.clone_model(model)
-    given.layers[1].model.set_weights(attacked.get_weights())
-    model.save(tmp_path / "model.keras")
-    for same in (given, keras.models.load_model(tmp_path / "model.keras")):  # without a warning
-        np.testing.assert_array_equal(same(x), model(x))
