@@ -159,12 +159,14 @@ TABLES = {
         [
             *("mnist-dense", "mnist-dense-published", "mnist-dense-10000", "mnist-dense-mine"),
             *(f"mnist-{model}" for model in ("sparse", "conv", "adversarial")),
+            "mnist-adversarial-published",
             *(f"fashion_mnist-{model}" for model in ("dense", "sparse", "conv", "conv-published")),
             "fashion_mnist-adversarial",
         ],
         [*OUTCOME[:4], Column("ASR", "asr", ".0%"), *OUTCOME[4:]],
         called=samples,
     ),
+    "rounds": Table(["mnist-rounds"], [*OUTCOME[:4], Column("ASR", "asr", ".1%")]),
     "feature_selection": Table(
         [f"{name}-features" for name in ("mnist", "fashion_mnist", "isolet", "coil20")]
         + ["mice_protein-features"],
