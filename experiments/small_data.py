@@ -172,8 +172,8 @@ def retrain(job: Job[Config]) -> dict[str, Any]:
         if row.kind == "uae" and place == 0:
             found = uae.UAEs.concatenate(added)
             figures = attack_figures(np.tile(x, (len(added), 1, 1, 1)), found.x, found.success)
-        settings = {"after": trained, "total": job.config.retraining_steps}
-        trained = _train(job, x, added, steps, target=row.target, **settings)
+        total = job.config.retraining_steps
+        trained = _train(job, x, added, steps, target=row.target, after=trained, total=total)
     return {**_measured(trained, data), **figures}
 
 
@@ -237,7 +237,7 @@ def _train(
 ) -> Trained:
     """A new model, or the one of an earlier round, trained on the images of a set and additions.
 
-    All rounds have `total` steps.
+    `total` are the steps of all rounds together; without it there is one round.
     """
     config = job.config
     data = uae.UAEAugmentation(x, added, batch_size=config.batch_size, target=target, seed=job.seed)

@@ -5,7 +5,7 @@ from typing import Any
 
 from experiments.engine.summary import known_mean
 from keras_uae.comparison.statistics import FEWEST_SEEDS
-from keras_uae.comparison.verdicts import sentence
+from keras_uae.comparison.verdicts import no_verdict, sentence
 
 
 def difference(gain: float) -> str:
@@ -91,7 +91,7 @@ def on_help(points: Sequence[Mapping[str, Any]], what: str = "the perturbation i
     """Whether `what` helps: `points` are differences to a control that has all but that."""
     seeds = min(point["difference"]["count"] for point in points)
     if seeds < FEWEST_SEEDS:  # one is lower than another in all seeds soon
-        return f"No verdict: {seeds} seed{'s' * (seeds != 1)}, and it takes {FEWEST_SEEDS}."
+        return f"{no_verdict(seeds).capitalize()}."
     gaps = [known_mean(point["difference"]) for point in points]
     always = [point for point in points if point["lower"] == point["difference"]["count"]]
     if sum(gaps) < 0 and len(always) > len(points) / 2:

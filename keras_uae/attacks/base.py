@@ -317,12 +317,13 @@ class Attack(keras.layers.Layer):
         x = check_samples(owner, samples.x, bounds=limits)
         samples = dataclasses.replace(samples, x=x)
         space.check_exact(owner, samples.chunks(), self.variable_dtype)
-        first = samples.rows([0]).tensors(self.variable_dtype)
+        # beside the sample that the check of the labels looks at; they are not checked yet
+        first = dataclasses.replace(samples, y=None).rows([0]).tensors(self.variable_dtype)
         with self._turn:
             self._forget_another_model()
             traced = self._learned.samples > 0
             behaviour = self.check_model_takes(x, owner, samples.held)
-            with self.holding(first.held):  # beside the sample that it looks at
+            with self.holding(first.held):
                 y = self.criterion.check_labels(samples.y, x, owner)
         samples = dataclasses.replace(samples, y=y, index=_check_index(owner, index, len(x)))
         seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
@@ -348,10 +349,7 @@ class Attack(keras.layers.Layer):
         """What is found of batch after batch; with noise, of several of them at a time."""
         several = plan.noise and not plan.trace  # searches; the trace is that of one
         window = plan.size * (SEARCH_DRAWS if several else 1)  # as many samples as without noise
-
-        def search(rows: np.ndarray, margin: np.ndarray) -> tuple[UAEs, np.ndarray]:
-            return self._found(samples.rows(rows), margin, plan)
-
+        search = functools.partial(self._found, samples, plan)
         for start in range(0, len(samples), window):
             rows = np.arange(start, min(start + window, len(samples)))
             if several:
@@ -361,11 +359,13 @@ class Attack(keras.layers.Layer):
             for first in range(0, len(rows), plan.size):
                 yield found[first : first + plan.size]
 
-    def _found(self, samples: Samples, margin: np.ndarray, plan: Plan) -> tuple[UAEs, np.ndarray]:
-        """What one search finds of at most a batch, and what fresh draws lack of it."""
-        count = len(samples)
+    def _found(
+        self, samples: Samples, plan: Plan, rows: np.ndarray, margin: np.ndarray
+    ) -> tuple[UAEs, np.ndarray]:
+        """What one search finds of at most a batch of rows, and what fresh draws lack of it."""
+        count = len(rows)
         filled = np.minimum(np.arange(plan.size), count - 1)  # up with copies
-        batch = samples.rows(filled).within(plan.limits).tensors(self.variable_dtype)
+        batch = samples.rows(rows[filled]).within(plan.limits).tensors(self.variable_dtype)
         needed = tf.constant(margin[filled], batch.x.dtype) if plan.noise else None
         key = batch.index, tf.constant(plan.seed, tf.int64)
         lacking = tf.zeros(plan.size)

@@ -20,11 +20,15 @@ def sentence(against: Mapping[str, Mapping[str, Any]]) -> str:
     parts: dict[str, list[str]] = {}
     for label, found in against.items():
         if found["outcome"] == "none":
-            count = found["count"]
-            return f"no verdict: {count} seed{'s' * (count != 1)}, and it takes {FEWEST_SEEDS}"
+            return no_verdict(found["count"])
         parts.setdefault(found["outcome"], []).append(_compared(label, found))
     heads = {"better": "better than", "worse": "worse than", "open": "not distinguishable from"}
     return "; ".join(f"{heads[outcome]} {', '.join(parts[outcome])}" for outcome in parts)
+
+
+def no_verdict(seeds: int) -> str:
+    """Why nothing is said of fewer than `FEWEST_SEEDS`."""
+    return f"no verdict: {seeds} seed{'s' * (seeds != 1)}, and it takes {FEWEST_SEEDS}"
 
 
 def _compared(label: str, found: Mapping[str, Any]) -> str:

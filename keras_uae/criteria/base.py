@@ -127,9 +127,9 @@ def evaluated_model(criterion: Criterion) -> keras.Model:
     return as_model(criterion.model)
 
 
-def check_rows(owner: str, outputs: Any, x: tf.Tensor) -> None:
+def check_rows(owner: str, outputs: tf.Tensor, x: tf.Tensor) -> None:
     """Raise ValueError if the `outputs` of a model have more rows than there are samples `x`."""
-    shape = tuple(tf.convert_to_tensor(outputs).shape)
+    shape = tuple(outputs.shape)
     if shape and shape[0] > x.shape[0]:  # one for all is that of a graph, a batch of one
         raise ValueError(
             f"`model` of {owner} must give one row a sample: of a model that makes several views "

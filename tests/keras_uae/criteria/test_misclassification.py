@@ -215,6 +215,9 @@ BAD_LABELS = {
     "not whole": (Y + 0.5, r"one integer a sample.*dtype float64"),
     "negative": (Y - 1, r"in \[0, 3\].*from -1 to 2"),
     "too great": (Y + 1, r"in \[0, 3\].*from 1 to 4"),
+    "one for all": (3, r"shape \(6,\).*shape \(\)"),
+    "none": ([], r"shape \(6,\).*shape \(0,\)"),
+    "objects": (np.array([None] * COUNT), r"shape \(6,\).*dtype object"),
 }
 
 
