@@ -5,6 +5,7 @@ import tempfile
 
 # before TensorFlow is imported: afterwards it is not read
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # see keras_uae/_processor.py
 
 
 def _import_tensorflow() -> None:
@@ -24,7 +25,3 @@ def _import_tensorflow() -> None:
 
 
 _import_tensorflow()
-
-from keras_uae._allocator import keep_freed_memory  # noqa: E402
-
-keep_freed_memory()

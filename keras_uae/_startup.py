@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from keras_uae._processor import ONEDNN
+
 INTERRUPTED = 130  # as shells have it
 _stderr = 2  # where it is to be found; another file descriptor while there is silence
 
@@ -29,6 +31,7 @@ def import_library() -> ModuleType:
         end_on_interruption()
         # before TensorFlow is imported: afterwards it is not read
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ.setdefault(ONEDNN, "1")
         with _silence():
             importlib.import_module("tensorflow")
         importlib.import_module("keras_uae._library")

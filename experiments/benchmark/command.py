@@ -1,6 +1,5 @@
 """The command line of the benchmark."""
 
-import contextlib
 import json
 import os
 import platform
@@ -21,6 +20,7 @@ from experiments.engine.config import Choice, check_settings
 from experiments.engine.experiment import DONE, INTERRUPTED, REFUSED, fail
 from experiments.engine.progress import JobProgress
 from experiments.engine.records import versions, write_json
+from keras_uae import _processor
 
 INSTRUCTIONS = ("avx", "fma", "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
 
@@ -110,9 +110,8 @@ def report(config: Config, content: dict[str, Any]) -> None:
 
 
 def instructions() -> list[str]:
-    """The instruction sets of the processor that matter here, as far as the system tells."""
+    """The instruction sets that matter here, as far as the system tells, and oneDNN if it is on."""
     found = [platform.machine()]
-    with contextlib.suppress(OSError):
-        flags = set(Path("/proc/cpuinfo").read_text().split())
-        found += [name for name in INSTRUCTIONS if name in flags]
-    return found
+    flags = _processor.instructions()
+    found += [name for name in INSTRUCTIONS if name in flags]
+    return [*found, *["oneDNN"] * _processor.takes_onednn()]

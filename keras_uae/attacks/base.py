@@ -28,6 +28,7 @@ from keras_uae._checks import (
 from keras_uae._datasets import samples_and_labels
 from keras_uae._inputs import check_shape
 from keras_uae._model_layers import HeldInputs, flat_layers, signature, with_mode
+from keras_uae._processor import WITH_ONEDNN, leaves_onednn_out
 from keras_uae._settings import revived, serialized
 from keras_uae.attacks.data_space import DataSpace, data_bounds
 from keras_uae.attacks.inspection import Behaviour, magnified, observed, other_mode
@@ -564,6 +565,9 @@ class Attack(keras.layers.Layer):
         notes = list(self._learned.notes)
         if self._learned.behaviour.noise:
             notes.append(f"success: judged on {JUDGING_DRAWS} fresh draws of the model's noise")
+        on_cpu = not tf.config.list_physical_devices("GPU")
+        if on_cpu and self._learned.behaviour.convolves and leaves_onednn_out():
+            notes.append(WITH_ONEDNN)
         return notes
 
     @property

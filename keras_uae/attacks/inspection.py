@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_uae._model_layers import running, runs
 from keras_uae.attacks.judgement import JUDGING_DRAWS
+from keras_uae.similarity.features import CONVOLUTIONS
 
 _TOLERANCE = 1e-4  # of the largest value, to which two passes with other sums agree
 
@@ -29,6 +30,11 @@ class Behaviour(NamedTuple):
         """Whether all code that has run is Keras' own, of which `signature` tells what it holds."""
         modules = {type(each).__module__.partition(".")[0] for each in self.layers}
         return modules == {"keras"} and keras.layers.Lambda not in map(type, self.layers)
+
+    @property
+    def convolves(self) -> bool:
+        """Whether a convolution has run."""
+        return any(isinstance(each, CONVOLUTIONS) for each in self.layers)
 
     def doubts(self, what: str, owner: str) -> list[str]:
         """What an attack, `owner`, cannot make up for in `what`, model or criterion."""

@@ -35,10 +35,8 @@ def _run() -> None:
         sys.exit(f"keras-uae needs {error.name}: pip install 'keras-uae[cli]'")
     if os.environ.get("KERAS_BACKEND"):  # another one is refused at sight
         import keras_uae._backend  # noqa: F401
-    from keras_uae._allocator import keep_freed_memory
     from keras_uae.cli.app import app
 
-    keep_freed_memory()
     app()
 
 

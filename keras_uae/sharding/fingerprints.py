@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_uae._processor import takes_onednn
 from keras_uae._version import __version__
 
 
@@ -65,6 +66,7 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "device": details.get("device_name", "GPU") if gpus else "CPU",
         "threads": intra_op_threads(),
+        "onednn": takes_onednn(),
     }
 
 

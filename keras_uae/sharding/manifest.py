@@ -218,7 +218,9 @@ class Manifest:
     def environment_differences(self, environment: dict[str, Any]) -> list[str]:
         """Where the environment that the shards were made with differs from this one."""
         last = self.environments[-1] if self.environments else {}
-        return _changes(last, environment)
+        # what an earlier version did not note it has not changed
+        known = {name: each for name, each in environment.items() if not last or name in last}
+        return _changes(last, known)
 
     def _settings(self) -> dict[str, Any]:
         content = self.as_json()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_uae._errors import ClusterTooSmallError
+from keras_uae._processor import ONEDNN, takes_onednn
 from keras_uae.sharding.manifest import Manifest
 from keras_uae.sharding.sources import DataReference
 
@@ -135,7 +136,6 @@ class ShardActor:
     def __init__(self, job: Any):
         import importlib
 
-        from keras_uae._allocator import keep_freed_memory
         from keras_uae.sharding.attack_config import build_attack
         from keras_uae.sharding.fingerprints import (
             environment,
@@ -145,7 +145,6 @@ class ShardActor:
         from keras_uae.sharding.models import load_model
         from keras_uae.sharding.worker import Worker
 
-        keep_freed_memory()
         content, data, manifest, directory, modules, labels = job
         set_intra_op_threads(manifest.environments[-1]["threads"])
         for module in modules:
@@ -168,4 +167,10 @@ class ShardActor:
 
 
 def _environment(threads: int) -> dict[str, Any]:
-    return {"env_vars": {"OMP_NUM_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "3"}}
+    return {
+        "env_vars": {
+            "OMP_NUM_THREADS": str(threads),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            ONEDNN: str(int(takes_onednn())),
+        }
+    }

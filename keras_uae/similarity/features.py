@@ -27,7 +27,7 @@ from keras_uae.similarity.gradients import WithGradient, by_hand
 FLAT = 1e-3
 _LARGEST_MATRIX = 2**30  # bytes of projections that are kept
 _ROWS = 512  # of them that are there at a time, if they are not
-_CONVOLUTIONS = (
+CONVOLUTIONS = (
     keras.layers.Conv1D,
     keras.layers.Conv1DTranspose,
     keras.layers.Conv2D,
@@ -297,7 +297,7 @@ def first_convolution(model: keras.Model, x: tf.Tensor | None = None) -> keras.L
             f"its input. Received: model {model.name!r}."
         )
     found = first_that_sees(model, x, lambda layer: isinstance(_inner(layer), _KERNELS))
-    if found is None or not isinstance(_inner(found), _CONVOLUTIONS):
+    if found is None or not isinstance(_inner(found), CONVOLUTIONS):
         return None
     return found if in_the_open(found, model, x) else None
 
@@ -311,7 +311,7 @@ def too_small(layer: keras.Layer, model: keras.Model, x: tf.Tensor) -> bool:
     return maps[0] != x.shape[0] or maps[-1] < 2 or maps[1:-1].num_elements() < 2
 
 
-_KERNELS = (*_CONVOLUTIONS, *_MIXING)
+_KERNELS = (*CONVOLUTIONS, *_MIXING)
 
 
 def _inner(layer: keras.Layer | None) -> keras.Layer | None:

@@ -20,6 +20,7 @@ import tensorflow as tf
 import keras_uae.cli
 from keras_uae import _fork, _memory, _startup
 from keras_uae._errors import ClusterTooSmallError, ManifestError, OtherRunError
+from keras_uae._processor import ONEDNN
 from keras_uae.attacks.data_space import DATA_BOUNDS
 from keras_uae.cli import choices
 from keras_uae.cli.outcome import ExitCode, UsageError, code_of, in_a_line
@@ -434,15 +435,17 @@ def test_the_names_that_help_lists_are_those_of_the_library(where):
 
 
 def test_the_command_has_the_library_and_says_nothing_of_its_own(inputs, tmp_path):
-    """A module that `--import` names finds in it what a program finds."""
+    """A module that `--import` names finds in it what a program finds; oneDNN is asked for."""
     (tmp_path / "mine.py").write_text(
         "import keras_uae as uae\nfrom keras_uae import _fork, comparison\n"
         "uae.MinMaxAttack, uae.similarity.names, comparison.compare\n"
         "from keras_uae import *\nMinMaxAttack, uae.__version__, uae.__all__\n"
+        f"import os\nassert os.environ['{ONEDNN}'] == '1'\n"
     )
     run = command(inputs, tmp_path / "out", "--quiet", "--import", "mine")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    for name in ("TF_CPP_MIN_LOG_LEVEL", ONEDNN):
+        environment.pop(name, None)
     done = subprocess.run(
         [sys.executable, "-m", "keras_uae.cli", *run],
         cwd=tmp_path,

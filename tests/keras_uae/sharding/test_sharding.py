@@ -1,5 +1,6 @@
 """Shards: made once, killed, damaged, resumed; read, checked, joined, trained on."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -154,6 +155,18 @@ def test_other_versions_are_refused_unless_agreed_to(complete, copy, inputs):
     assert invoke(*command(inputs, copy, "--any-environment")).exit_code == 0
     recorded = [each["numpy"] for each in Shards(copy).manifest.environments]
     assert recorded == ["1.0", np.__version__]
+
+
+def test_what_an_earlier_version_did_not_note_has_not_changed(copy):
+    manifest = Shards(copy).manifest
+    noted = manifest.environments[0]
+    assert manifest.environment_differences(noted) == []
+    other = {**noted, "onednn": not noted["onednn"]}
+    (change,) = manifest.environment_differences(other)
+    assert change.startswith("onednn: ")
+    earlier = {name: each for name, each in noted.items() if name != "onednn"}
+    manifest = dataclasses.replace(manifest, environments=(earlier,))
+    assert manifest.environment_differences(other) == []
 
 
 def test_a_full_disk_is_an_error_of_its_own_and_can_be_resumed(
