@@ -10,7 +10,7 @@ def expand(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
 
 def flatten(x: tf.Tensor) -> tf.Tensor:
     """Every sample as one row: `(batch, ...)` to `(batch, d)`."""
-    return tf.reshape(x, [tf.shape(x)[0], x.shape[1:].num_elements()])
+    return tf.reshape(x, [-1, x.shape[1:].num_elements()])
 
 
 def all_finite(x: tf.Tensor) -> tf.Tensor:

@@ -59,7 +59,6 @@ def repeat(
         body,
         (tf.constant(0), start, {name: tf.TensorArray(dtype, steps) for name in names}),
         parallel_iterations=1,
-        maximum_iterations=steps,
     )
     return end, {name: tf.transpose(history[name].stack()) for name in names}
 
