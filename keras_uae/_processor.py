@@ -28,13 +28,15 @@ def instructions() -> set[str]:
         return set()
 
 
-def takes_onednn() -> bool:
-    """Whether TensorFlow takes the operations of oneDNN, as far as the system tells."""
-    chosen = os.environ.get(ONEDNN, "").lower()
-    return chosen in ("1", "true") if chosen else bool(instructions() & _NEURAL)
+def takes_onednn() -> bool | None:
+    """Whether TensorFlow takes the operations of oneDNN; `None` where the system does not tell."""
+    if chosen := os.environ.get(ONEDNN):
+        return chosen.lower() in ("1", "true")
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        return None
+    return bool(instructions() & _NEURAL)
 
 
 def leaves_onednn_out() -> bool:
     """Whether it does not, and nobody has chosen so."""
-    linux = sys.platform == "linux" and platform.machine() == "x86_64"
-    return linux and not os.environ.get(ONEDNN) and not takes_onednn()
+    return takes_onednn() is False and not os.environ.get(ONEDNN)

@@ -111,7 +111,6 @@ def report(config: Config, content: dict[str, Any]) -> None:
 
 def instructions() -> list[str]:
     """The instruction sets that matter here, as far as the system tells, and oneDNN if it is on."""
-    found = [platform.machine()]
     flags = _processor.instructions()
-    found += [name for name in INSTRUCTIONS if name in flags]
-    return [*found, *["oneDNN"] * _processor.takes_onednn()]
+    found = [platform.machine(), *(name for name in INSTRUCTIONS if name in flags)]
+    return [*found, *["oneDNN"] * bool(_processor.takes_onednn())]

@@ -167,10 +167,7 @@ class ShardActor:
 
 
 def _environment(threads: int) -> dict[str, Any]:
-    return {
-        "env_vars": {
-            "OMP_NUM_THREADS": str(threads),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            ONEDNN: str(int(takes_onednn())),
-        }
-    }
+    values = {"OMP_NUM_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    if (taken := takes_onednn()) is not None:  # as here: the last bits depend on it
+        values[ONEDNN] = str(int(taken))
+    return {"env_vars": values}

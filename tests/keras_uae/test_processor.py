@@ -1,10 +1,12 @@
 """Whether TensorFlow takes the operations of oneDNN, and who is told where it does not."""
 
 import pytest
+import tensorflow as tf
 
 import keras_uae as uae
 from keras_uae import _processor
 from keras_uae._processor import ONEDNN, WITH_ONEDNN, leaves_onednn_out, takes_onednn
+from keras_uae.sharding import ray_engine
 from tests import tiny_models
 
 
@@ -13,6 +15,7 @@ def on(monkeypatch):
     """A function that puts this process on a processor, with a choice in the environment."""
 
     def put(instructions, chosen=None):
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [])
         monkeypatch.setattr(_processor.sys, "platform", "linux")
         monkeypatch.setattr(_processor.platform, "machine", lambda: "x86_64")
         monkeypatch.setattr(_processor, "instructions", lambda: set(instructions.split()))
@@ -43,10 +46,15 @@ def test_tensorflow_takes_onednn(on, instructions, chosen, takes, leaves):
     assert leaves_onednn_out() == leaves
 
 
-def test_elsewhere_nothing_is_said(on, monkeypatch):
-    on("avx2")
+@pytest.mark.parametrize(("chosen", "takes"), [(None, None), ("1", True), ("0", False)])
+def test_elsewhere_nothing_is_known_but_what_somebody_chose(on, monkeypatch, chosen, takes):
+    on("avx2", chosen)
     monkeypatch.setattr(_processor.platform, "machine", lambda: "aarch64")
+    assert takes_onednn() is takes
     assert not leaves_onednn_out()
+    told = {} if takes is None else {ONEDNN: chosen}
+    values = ray_engine._environment(2)["env_vars"]
+    assert {name: value for name, value in values.items() if name == ONEDNN} == told
 
 
 def test_an_attack_on_convolutions_says_what_makes_them_fast(on, capsys):
