@@ -1,14 +1,12 @@
 """The base of the attacks: what is attacked, how it is judged, and how the attack is run."""
 
-import contextlib
 import copy
 import dataclasses
 import functools
 import inspect
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Self
 
 import keras
 import numpy as np
@@ -26,23 +24,23 @@ from keras_uae._checks import (
     checked,
 )
 from keras_uae._datasets import samples_and_labels
-from keras_uae._inputs import check_shape
-from keras_uae._model_layers import HeldInputs, flat_layers, signature, with_mode
+from keras_uae._model_layers import HeldInputs, with_mode
 from keras_uae._processor import WITH_ONEDNN, leaves_onednn_out
 from keras_uae._settings import revived, serialized
 from keras_uae.attacks.data_space import DataSpace, data_bounds
-from keras_uae.attacks.inspection import Behaviour, magnified, observed, other_mode
+from keras_uae.attacks.generation import Plan, each_batch, gathered
+from keras_uae.attacks.inspection import Behaviour
 from keras_uae.attacks.judgement import (
     JUDGING_DRAWS,
     SEARCH_DRAWS,
     bound,
     judged,
-    searched,
 )
 from keras_uae.attacks.models import attacked_model, serialized_model
 from keras_uae.attacks.samples import Samples, joined, split
-from keras_uae.criteria import Criterion, FunctionCriterion
-from keras_uae.results import GenerationInterrupted, UAEs
+from keras_uae.attacks.subject import Subject
+from keras_uae.criteria import Criterion
+from keras_uae.results import UAEs
 
 # Values of features and input that a batch may hold; see `auto_batch_size`.
 _BATCH_VALUES = 2**23
@@ -60,27 +58,11 @@ Found = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
 
 
 @dataclasses.dataclass
-class Learned:
-    """What an attack has learnt of its model and data; not one of its settings."""
+class _Kept:
+    """What an attack keeps where Keras, which tracks and saves its attributes, does not see it."""
 
-    behaviour: Behaviour = Behaviour()
-    samples: int = 0  # of how many that was seen: one mixes with no other
-    made_of: Any = None  # what a graph of the model holds, see `signature`
-    checked: Any = None  # the shapes of the samples that `check` has passed last
-    notes: list[str] = dataclasses.field(default_factory=list)
-    located: "Attack | None" = None  # this attack with the bounds of the data
-    captured: tf.TensorShape | None = None  # of what the similarity reads of a sample
+    located: "Attack | None" = None  # the attack with the bounds of the data
     margin: tf.Tensor | None = None  # what f is to be below 0 by, while such a graph is traced
-
-
-class Plan(NamedTuple):
-    """How a data set is attacked, batch by batch."""
-
-    size: int  # samples of a batch
-    seed: int
-    trace: bool
-    noise: bool  # whether examples are judged on fresh draws
-    limits: tuple[Any, Any]  # of the samples
 
 
 class Attack(keras.layers.Layer):
@@ -143,16 +125,20 @@ class Attack(keras.layers.Layer):
 
     def forget(self) -> None:
         """Begin anew: the model is to be looked at and traced as it is by then."""
-        self._learned = Learned()
+        self._subject = Subject(
+            self.model,
+            self.single_input,
+            self.criterion,
+            self.variable_dtype,
+            type(self).__name__,
+        )
+        self._kept = _Kept()
         self._compiled = tf.function(functools.partial(_isolated, self), autograph=False)
         self._judging = tf.function(functools.partial(_judged, self), autograph=False)
 
     def _forget_another_model(self) -> None:
         """`forget` what was traced of a model whose layers have changed since."""
-        known = self._learned
-        if known.made_of is None:  # not looked at yet: the layers that it tells of
-            known.made_of = signature([self.model, *flat_layers(self.model)])
-        elif signature([layer for layer, *_ in known.made_of]) != known.made_of:
+        if self._subject.changed():
             self.forget()
 
     @classmethod
@@ -245,32 +231,10 @@ class Attack(keras.layers.Layer):
             index=index,
             trace=trace,
         )
-        total, progress = len(samples), None
         if verbose:
             for note in attack.notes:
                 print(f"{type(self).__name__}: {note}")
-            progress = keras.utils.Progbar(
-                total, unit_name="sample", stateful_metrics=["success_rate"]
-            )
-        out: dict[str, np.ndarray] = {}
-        done = successes = 0
-        try:
-            for found in batches:
-                rows = slice(done, done + len(found))
-                for name, part in found.arrays().items():
-                    # at once for all, so that the batches are never held twice
-                    if name not in out:
-                        out[name] = np.empty((total, *part.shape[1:]), part.dtype)
-                    out[name][rows] = part
-                done = rows.stop
-                successes += int(found.success.sum())
-                if progress:
-                    progress.update(done, [("success_rate", successes / done)])
-        except KeyboardInterrupt:
-            parts = {name: value[:done] for name, value in out.items()}
-            partial = UAEs.from_arrays(parts, attack.measure) if done else None
-            raise GenerationInterrupted(partial, total) from None
-        return UAEs.from_arrays(out, attack.measure)
+        return gathered(batches, len(samples), attack.measure, progress=bool(verbose))
 
     def batches(
         self,
@@ -322,9 +286,9 @@ class Attack(keras.layers.Layer):
         first = dataclasses.replace(samples, y=None).rows([0]).tensors(self.variable_dtype)
         with self._turn:
             self._forget_another_model()
-            traced = self._learned.samples > 0
+            traced = self._subject.seen > 0
             behaviour = self.check_model_takes(x, owner, samples.held)
-            with self.holding(first.held):
+            with self._subject.holding(first.held):
                 y = self.criterion.check_labels(samples.y, x, owner)
         samples = dataclasses.replace(samples, y=y, index=_check_index(owner, index, len(x)))
         seed = check_integer(owner, "seed", seed, -(2**31), 2**31 - 1)
@@ -341,47 +305,30 @@ class Attack(keras.layers.Layer):
         size = check_integer(owner, "batch_size", batch_size, 1)
         size = size if exact else min(size, len(x))
         plan = Plan(size, seed, trace, bool(behaviour.noise), limits)
-        told = behaviour.of_keras and self.criterion.plain  # by its signature
-        if not traced or told or plan.noise or behaviour.mixes:
-            return self._each_batch(samples, plan)
-        return self._each_that_holds(samples, plan)
+        batches = each_batch(functools.partial(self._found, plan), samples, plan)
+        if not traced or self._subject.told or plan.noise or behaviour.mixes:
+            return batches
+        return self._each_that_holds(batches, samples, plan)
 
-    def _each_batch(self, samples: Samples, plan: Plan) -> Iterator[UAEs]:
-        """What is found of batch after batch; with noise, of several of them at a time."""
-        several = plan.noise and not plan.trace  # searches; the trace is that of one
-        window = plan.size * (SEARCH_DRAWS if several else 1)  # as many samples as without noise
-        search = functools.partial(self._found, samples, plan)
-        for start in range(0, len(samples), window):
-            rows = np.arange(start, min(start + window, len(samples)))
-            if several:
-                found = searched(search, rows, plan.size)
-            else:
-                found, _ = search(rows, np.zeros(len(rows)))
-            for first in range(0, len(rows), plan.size):
-                yield found[first : first + plan.size]
-
-    def _found(
-        self, samples: Samples, plan: Plan, rows: np.ndarray, margin: np.ndarray
-    ) -> tuple[UAEs, np.ndarray]:
-        """What one search finds of at most a batch of rows, and what fresh draws lack of it."""
-        count = len(rows)
-        filled = np.minimum(np.arange(plan.size), count - 1)  # up with copies
-        batch = samples.rows(rows[filled]).within(plan.limits).tensors(self.variable_dtype)
-        needed = tf.constant(margin[filled], batch.x.dtype) if plan.noise else None
+    def _found(self, plan: Plan, batch: Samples, margin: np.ndarray) -> tuple[UAEs, np.ndarray]:
+        """What one search finds of a batch, and what fresh draws lack of it."""
+        batch = batch.tensors(self.variable_dtype)
+        needed = tf.constant(margin, batch.x.dtype) if plan.noise else None
         key = batch.index, tf.constant(plan.seed, tf.int64)
         lacking = tf.zeros(plan.size)
         with self._turn:
             found, history = self.search(batch.x, *key, batch.y, plan.trace, batch.held, needed)
             if plan.noise:
                 found, lacking = self._judging(batch.x, found, batch.y, batch.held)
-        return UAEs.from_tensors(found, history, self.measure)[:count], lacking.numpy()[:count]
+        return UAEs.from_tensors(found, history, self.measure), lacking.numpy()
 
-    def _each_that_holds(self, samples: Samples, plan: Plan) -> Iterator[UAEs]:
+    def _each_that_holds(
+        self, batches: Iterator[UAEs], samples: Samples, plan: Plan
+    ) -> Iterator[UAEs]:
         """The batches; anew, if the model is no longer the one that was traced."""
-        batches = self._each_batch(samples, plan)
         first = next(batches)
         with self._turn:
-            holds = self._holds(first, samples)
+            holds = self._subject.holds(first, samples, self.space(samples.x.shape[1:]))
             if not holds:
                 self.forget()
         if holds:
@@ -391,23 +338,6 @@ class Attack(keras.layers.Layer):
             inputs, settings = joined(samples, self.attacked), {"index": samples.index}
             settings |= {"batch_size": plan.size, "seed": plan.seed, "trace": plan.trace}
             yield from self.batches(inputs, samples.y, **settings, exact=True)
-
-    def _holds(self, found: UAEs, samples: Samples) -> bool:
-        """Whether f of two of the examples is what it was when the attack was traced.
-
-        It is not if it hangs on something in Python that has changed since, which no signature
-        tells: what a function has in its closure, an attribute that is an integer or an object.
-        """
-        rows = np.flatnonzero(found.success)
-        if not len(rows):
-            return True
-        rows = np.resize(rows[:2], self._learned.behaviour.batch or 2)
-        with keras.StatelessScope():
-            f = np.asarray(self._judged_as(samples.rows(rows), found.x[rows]))
-        power, shape = self.criterion.power, found.x.shape[1:]
-        rounding = 1e-5 * np.prod(shape) ** (max(power, 1) / 2)  # of a norm of such samples
-        unit = self.space(shape).mean_unit ** power
-        return np.allclose(f, found.criterion[rows], rtol=1e-3, atol=rounding * unit)
 
     def search(
         self,
@@ -426,7 +356,7 @@ class Attack(keras.layers.Layer):
         if not self.prepared:
             # in the graph that is traced, if one is: `init_scope` stops the tapes, by which layers
             # that see the input are found
-            with self.holding({key: _two(each) for key, each in (held or {}).items()}):
+            with self._subject.holding({key: _two(each) for key, each in (held or {}).items()}):
                 self.prepare(_two(x))
         return self._compiled(x, index, seed, y, trace=trace, held=dict(held or {}), margin=margin)
 
@@ -466,7 +396,7 @@ class Attack(keras.layers.Layer):
     @property
     def margin(self) -> tf.Tensor | None:
         """What f is to be below 0 by, in the graph that is traced; `None` without noise."""
-        return self._learned.margin
+        return self._kept.margin
 
     @property
     def draws(self) -> int:
@@ -481,29 +411,14 @@ class Attack(keras.layers.Layer):
 
     def check(self, x: tf.Tensor) -> None:
         """Raise ValueError unless samples like `x`, a small batch, can be attacked."""
-        owner = type(self).__name__
-        with keras.StatelessScope():
-            self.criterion.check(x, owner)
-            self._learned.notes = self.criterion.notes(x)
-            reference, z = self.criterion.reference(x, self._any_labels(x)), tf.identity(x)
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(z)
-                f = self.criterion.value(reference, x, z)
-        # a function of the user's may be a constant on purpose
-        given = isinstance(self.criterion, FunctionCriterion)
-        if tape.gradient(f, z) is None and not given:
-            raise ValueError(
-                f"`model` of {owner} must pass a gradient from the criterion to its input, but "
-                f"there is none: an integer Input, a cast, rounding, argmax, a discrete sample or "
-                f"Embedding stands in between, or the predict() of a model. Give the model a float "
-                f"Input, attack what comes after that layer, or call the model: lambda x: "
-                f"model(x), and model(x).mean() of a distribution. "
-                f"Received: model={self.model.name!r}."
-            )
+        self._subject.check(x)
 
-    def _any_labels(self, x: Any) -> tf.Tensor | None:
-        """Labels that samples can have, where the criterion takes any."""
-        return tf.zeros(x.shape[:1], tf.int64) if self.criterion.takes_labels else None
+    def check_model_takes(
+        self, x: np.ndarray, owner: str, held: Mapping[Any, Any] | None = None
+    ) -> Behaviour:
+        """What the model does with samples like `x`, or ValueError where it cannot be attacked."""
+        self._subject.check_takes(x, owner)
+        return self._subject.look(Samples(x, dict(held or {})), self.space(x.shape[1:]), self.check)
 
     def space(self, shape: tuple[int, ...]) -> DataSpace:
         """Where samples of `shape` lie.
@@ -525,7 +440,7 @@ class Attack(keras.layers.Layer):
         if not isinstance(self.bounds, str):
             return self
         low, high = data_bounds(parts, self.bounds)
-        known = self._learned.located
+        known = self._kept.located
         if known is None or not all(map(np.array_equal, known.bounds, (low, high))):
             settings = {name: getattr(self, name) for name in self.settings()}
             if self.criterion.model is self.single_input:
@@ -536,7 +451,7 @@ class Attack(keras.layers.Layer):
                 dtype=self.dtype_policy,
                 name=self.name,
             )
-            self._learned.located = known  # with its trace
+            self._kept.located = known  # with its trace
         return known
 
     def _samples(self, x: Any, y: Any) -> Samples:
@@ -549,24 +464,18 @@ class Attack(keras.layers.Layer):
         samples.check_lengths(self.attacked, owner)
         return samples
 
-    def holding(self, held: Mapping[Any, Any] | None) -> contextlib.AbstractContextManager:
-        """The inputs that are not attacked, where there are any, while the context is open."""
-        if isinstance(self.single_input, HeldInputs) and held is not None:
-            return self.single_input.holding(held)
-        return contextlib.nullcontext()
-
     @property
     def notes(self) -> list[str]:
         """What the attack has chosen for itself, in words, once it has seen samples."""
-        return (self._learned.located or self)._chosen()
+        return (self._kept.located or self)._chosen()
 
     def _chosen(self) -> list[str]:
         """`notes` of an attack that has its bounds."""
-        notes = list(self._learned.notes)
-        if self._learned.behaviour.noise:
+        notes, behaviour = list(self._subject.notes), self._subject.behaviour
+        if behaviour.noise:
             notes.append(f"success: judged on {JUDGING_DRAWS} fresh draws of the model's noise")
         on_cpu = not tf.config.list_physical_devices("GPU")
-        if on_cpu and self._learned.behaviour.convolves and leaves_onednn_out():
+        if on_cpu and behaviour.convolves and leaves_onednn_out():
             notes.append(WITH_ONEDNN)
         return notes
 
@@ -583,78 +492,6 @@ class Attack(keras.layers.Layer):
         """A power of two that keeps features and inputs of a batch within a few megabytes."""
         values = self.values_per_sample(shape) * self.criterion.inputs_per_sample
         return int(np.clip(2 ** int(np.log2(_BATCH_VALUES / values)), 1, _LARGEST_BATCH))
-
-    def check_model_takes(
-        self, x: np.ndarray, owner: str, held: Mapping[Any, Any] | None = None
-    ) -> Behaviour:
-        """What the model does with samples like `x`, or ValueError where it cannot be attacked."""
-        expected = None if self.attacked is not None else getattr(self.model, "input_shape", None)
-        if isinstance(expected, (list, dict)):
-            raise ValueError(
-                f"`attacked` of {owner} must name the input that is attacked, the others are held: "
-                f"attacked='image' and generate({{'image': …, …}}), or a place and a list. "
-                f"Received: attacked=None and model {self.model.name!r} with inputs of shape "
-                f"{expected}."
-            )
-        elif expected is not None:  # any number of samples, though it may remember one
-            check_shape(owner, "x", x.shape, (None, *expected[1:]))
-        owner, space = type(self).__name__, self.space(x.shape[1:])
-        self.criterion.check_bounds(space.low, space.high, owner)
-        # two rows that differ: so do one value a sample and one in all, and what they say together
-        pair = Samples(x, dict(held or {}), self._any_labels(x)).unlike().within(space.limits())
-        known = self._learned
-        behaviour, new = known.behaviour, known.samples < len(pair)
-        if new:
-            size = None if expected is None else expected[0]
-            behaviour = observed(lambda rows: self._said(pair.rows(rows)), len(pair), size, owner)
-        if new or pair.shapes != known.checked:  # it passes the model several times
-            copies = pair.rows([0] * (behaviour.batch or 2)).tensors(self.variable_dtype)
-            with self.holding(copies.held):
-                self.check(copies.x)
-            known.checked = pair.shapes
-        if new:
-            doubts = behaviour.doubts(f"model {self.model.name!r}", owner)
-            doubts += self._doubts(pair, behaviour)
-            if not (self.criterion.plain and self.criterion.model is self.single_input):
-                f = observed(
-                    lambda rows: self._judged_as(pair.rows(rows), pair.x[rows]),
-                    len(pair),
-                    behaviour.batch,
-                    owner,
-                )
-                if (f.noise and not behaviour.noise) or (f.mixes and not behaviour.mixes):
-                    doubts += f.doubts(f"criterion {self.criterion!r}", owner)
-                behaviour = behaviour.beside(f)
-            for doubt in doubts:
-                warnings.warn(doubt, stacklevel=4)
-            known.behaviour, known.samples = behaviour, len(pair)
-            known.made_of = signature(behaviour.layers)
-        return behaviour
-
-    def _doubts(self, pair: Samples, behaviour: Behaviour) -> list[str]:
-        """What speaks against the examples of samples like `pair`, for a warning each."""
-        space = self.space(pair.x.shape[1:])
-        rows = np.resize(range(len(pair)), behaviour.batch or 2)
-        some = pair.rows(rows).tensors(self.variable_dtype)
-        with self.holding(some.held), keras.StatelessScope():
-            doubts = self.criterion.doubts(some.x, space.low, space.high)
-        if space.free is None and np.ndim(space.low) == 0:  # all features move
-            doubts += magnified(behaviour.layers, np.subtract(space.high, space.low))
-        if behaviour.noise != "unseeded":  # which differs from pass to pass in any mode
-            doubts += other_mode(self.single_input, some.x, type(self).__name__)
-        return doubts
-
-    def _said(self, samples: Samples) -> Any:
-        """What the model gives for samples."""
-        some = samples.tensors(self.variable_dtype)
-        with self.holding(some.held):
-            return self.single_input(some.x, training=False)
-
-    def _judged_as(self, samples: Samples, z: np.ndarray) -> tf.Tensor:
-        """f of `z` as examples of samples, `(n,)`."""
-        some = samples.tensors(self.variable_dtype)
-        with self.holding(some.held):
-            return self.criterion(some.x, tf.constant(z, self.variable_dtype), some.y)
 
     def compute_output_shape(self, x: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return x
@@ -709,13 +546,13 @@ def _isolated(
     margin: tf.Tensor | None = None,
 ) -> Found:
     """`attack.run`, with no effect on the model nor on a gradient tape around it."""
-    attack._learned.margin = margin
+    attack._kept.margin = margin
     try:
         # the model's losses, metrics and seed generators must not pick up tensors of this graph
-        with keras.StatelessScope(), attack.holding(held):
+        with keras.StatelessScope(), attack._subject.holding(held):
             results = attack.run(x, index, seed, y, trace)
     finally:
-        attack._learned.margin = None
+        attack._kept.margin = None
     # stopped in here, or the tape would make the loop keep all of its intermediates
     return tf.nest.map_structure(tf.stop_gradient, results)
 
@@ -728,8 +565,8 @@ def _judged(
     held: Mapping[Any, tf.Tensor],
 ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
     """`judged` of a batch; traced once."""
-    with attack.holding(held):
-        return judged(attack.criterion, attack._learned.behaviour.generators, x, found, y)
+    with attack._subject.holding(held):
+        return judged(attack.criterion, attack._subject.behaviour.generators, x, found, y)
 
 
 def _two(x: tf.Tensor) -> tf.Tensor:

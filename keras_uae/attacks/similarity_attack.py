@@ -78,6 +78,7 @@ class SimilarityAttack(Attack):
     def forget(self) -> None:
         super().forget()
         self.__dict__.pop("source", None)
+        self._captured: tf.TensorShape | None = None  # of what the similarity reads of a sample
 
     @property
     def prepared(self) -> bool:
@@ -120,10 +121,10 @@ class SimilarityAttack(Attack):
         super().check(x)
         self.prepare(x)
         seen = output_of(self.source, self.single_input, x, type(self).__name__)
-        self._learned.captured = self.criterion.choose(seen).shape[1:]
+        self._captured = self.criterion.choose(seen).shape[1:]
 
     def values_per_sample(self, shape: tuple[int, ...]) -> int:
-        if self._learned.captured is None:
+        if self._captured is None:
             self.check(tf.zeros((2, *shape), self.variable_dtype))
-        captured = self._learned.captured
+        captured = self._captured
         return super().values_per_sample(shape) + self.similarity.features.size(captured)

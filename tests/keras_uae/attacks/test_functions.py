@@ -109,7 +109,7 @@ def test_noise_that_no_layer_owns_is_judged_on_fresh_draws(own):
 
     attack = uae.MinMaxAttack(function, steps=20)
     found = attack.generate(x, verbose=0)
-    behaviour = attack._learned.behaviour
+    behaviour = attack._subject.behaviour
     assert behaviour is not None
     (state,) = behaviour.generators
     success = found.success

@@ -341,12 +341,12 @@ def test_a_model_whose_flag_was_changed_is_attacked_as_it_is_now():
     found = attack.generate(x, verbose=0)
     assert found.success.any()
     assert (f(model, x, found.x)[found.success] <= 1e-6).all()
-    learned = attack._learned
+    subject = attack._subject
     model.compile("adam", "mse")
     model.fit(x, x, verbose=0)
     model.predict(x, verbose=0)
     attack.generate(x, verbose=0)
-    assert attack._learned is learned  # training is no change of the model
+    assert attack._subject is subject  # training is no change of the model
 
 
 def test_a_function_whose_layer_was_changed_is_attacked_as_it_is_now():
