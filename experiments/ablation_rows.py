@@ -250,13 +250,15 @@ def _range(rows: Rows) -> str:
 
 def _least(rows: Rows) -> str:
     """Whose examples share the least with their images."""
-    if not (known := _known(rows, "mi_again")):
+    known = {label: value for value, label in _known(rows, "mi_again")}
+    if (mine := rows["mine"][0]) not in known:
         return ""
-    if (label := min(known)[1]) == rows["mine"][0]:
-        return " MINE, which minimises it, leaves the least by new estimates, too."
+    left, label = f"{known[mine]:.3f} nats", min(known, key=known.__getitem__)
+    if f"{known[label]:.3f} nats" == left:
+        return f" MINE, which minimises it, leaves {left}, and none of the others less than that."
     return (
-        f" MINE minimises it, yet the examples of “{label}” share less with their images by an "
-        "estimator that neither has seen."
+        f" MINE minimises it, yet leaves {left}, more than “{label}”, by an estimator that neither "
+        f"has seen."
     )
 
 

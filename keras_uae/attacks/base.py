@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Self
 
 import keras
@@ -413,11 +413,15 @@ class Attack(keras.layers.Layer):
         """Raise ValueError unless samples like `x`, a small batch, can be attacked."""
         self._subject.check(x)
 
+    def check_shape(self, shape: Sequence[int], owner: str) -> None:
+        """Raise ValueError unless the model takes samples, all of them, of `shape`."""
+        self._subject.check_takes(shape, owner)
+
     def check_model_takes(
         self, x: np.ndarray, owner: str, held: Mapping[Any, Any] | None = None
     ) -> Behaviour:
         """What the model does with samples like `x`, or ValueError where it cannot be attacked."""
-        self._subject.check_takes(x, owner)
+        self.check_shape(x.shape, owner)
         return self._subject.look(Samples(x, dict(held or {})), self.space(x.shape[1:]), self.check)
 
     def space(self, shape: tuple[int, ...]) -> DataSpace:

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -69,8 +69,8 @@ class Subject:
         """Labels that samples can have, where the criterion takes any."""
         return tf.zeros(x.shape[:1], tf.int64) if self.criterion.takes_labels else None
 
-    def check_takes(self, x: np.ndarray, owner: str) -> None:
-        """Raise ValueError unless the model takes samples of the shape of `x`."""
+    def check_takes(self, shape: Sequence[int], owner: str) -> None:
+        """Raise ValueError unless the model takes samples, all of them, of `shape`."""
         expected = self.input_shape
         if isinstance(expected, (list, dict)):
             raise ValueError(
@@ -80,7 +80,7 @@ class Subject:
                 f"{expected}."
             )
         if expected is not None:  # any number of samples, though it may remember one
-            check_shape(owner, "x", x.shape, (None, *expected[1:]))
+            check_shape(owner, "x", shape, (None, *expected[1:]))
 
     def check(self, x: tf.Tensor) -> None:
         """Raise ValueError unless samples like `x`, a small batch, are judged with a gradient."""

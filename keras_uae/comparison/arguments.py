@@ -1,6 +1,6 @@
 """What `compare` is given, checked before any training."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -132,7 +132,9 @@ def seeds_of(seeds: int | Sequence[int]) -> list[int]:
     """The seeds, of a number of them or of themselves."""
     if isinstance(seeds, (int, np.integer)):
         return list(range(check_integer(OWNER, "seeds", seeds, 1)))
-    chosen = [check_integer(OWNER, "seeds", seed, 0, 2**31 - 1) for seed in seeds]
+    several = isinstance(seeds, Iterable) and not isinstance(seeds, str)
+    each = seeds if several else []
+    chosen = [check_integer(OWNER, "seeds", seed, 0, 2**31 - 1) for seed in each]
     if not chosen or len(set(chosen)) < len(chosen):
         raise ValueError(
             f"`seeds` of compare must be a number of seeds, or different seeds. "

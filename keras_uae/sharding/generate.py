@@ -80,6 +80,7 @@ def settle_sizes(
     owner, count = "generate", len(source)
     if shard_size is not None:
         shard_size = check_integer(owner, "shard_size", shard_size, 1, LARGEST_COUNT)
+    attack.check_shape(source.shape, owner)
     _check_batch_fits(attack, source)  # before the model is tried
     required = attack.check_model_takes(first_samples(source), owner).batch
     if batch_size == "auto":

@@ -711,6 +711,7 @@ NO_ATTACK: Any = lambda model: "none"  # noqa: E731
 BAD = {
     "epochs": ({"epochs": None}, r"`epochs`.*Received: epochs=None and fit=None"),
     "seeds": ({"seeds": []}, r"`seeds`.*Received: seeds=\[\]"),
+    "seeds that are none": ({"seeds": 1.5}, r"`seeds`.*Received: seeds=1.5"),
     "same seeds": ({"seeds": [1, 1]}, r"different seeds.*\[1, 1\]"),
     "fit": ({"fit": 3}, r"`fit`.*Received: fit=3"),
     "what fit takes": ({"fit": lambda model: None}, r"`fit` of compare must be.*data.*\(model\)"),

@@ -220,6 +220,14 @@ def test_data_that_change_during_the_run_are_noticed(tmp_path):
         generate_shards(attack, source, tmp_path / "out", batch_size=4, shard_size=4)
 
 
+def test_a_wrong_shape_is_that_of_all_samples(tmp_path):
+    attack = MinMaxAttack(tiny_models.dense(), similarity="gaussian")
+    source = ArraySource(tiny_models.images(8)[:, 1:])
+    with pytest.raises(ValueError, match=r"`x` of generate .*Received: x of shape \(8, 5, 6, 1\)"):
+        generate_shards(attack, source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("more", "code", "message"),
     [
