@@ -27,17 +27,23 @@ _DAY = 86400  # seconds; after it a file is left over where nobody can tell who 
 def atomic_write(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
     """A new file that takes the place of `path` when the block ends without an error.
 
-    Whoever reads `path` sees the old file or the new one, also after a loss of power. The
-    temporary file has a name of its own, so that several writers do not meet in it, and is locked
-    while it is written, so that `remove_stale` leaves it alone.
+    Whoever reads `path` sees the old file or the new one, also after a loss of power. A link stays
+    one, to the new file, which may be read by whoever could read the old one. The temporary file
+    has a name of its own, so that several writers do not meet in it, and is locked while it is
+    written, so that `remove_stale` leaves it alone.
 
     Raises:
         FileExistsError: There is such a file, and `overwrite` is false. Of several writers at once
             one succeeds.
+        OSError: There is a directory, a pipe or a device.
     """
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
+    mode = _mode_of(path)
     temporary, file = _open_temporary(path)
     try:
-        with file:
+        with file, _named(path):
+            if mode is not None and os.name == "posix":
+                os.fchmod(file.fileno(), mode)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -47,6 +53,30 @@ def atomic_write(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
     finally:
         temporary.unlink(missing_ok=True)
     sync_directory(path.parent)
+
+
+def _mode_of(path: Path) -> int | None:
+    """The permissions of the file that is to be replaced, if there is one."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "A pipe or a device cannot be replaced by a file", str(path))
+    return stat.S_IMODE(mode)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Say which file it is that a full disk has no space for: a write does not."""
+    try:
+        yield
+    except OSError as error:
+        if type(error) is OSError and is_no_space(error) and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 def remove_stale(temporary: Path) -> None:
@@ -62,13 +92,14 @@ def remove_stale(temporary: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked_directory(path: Path) -> Iterator[None]:
-    """Waits for whoever is in such a block for the same directory, where the system can."""
+def locked_directory(path: Path, *, wait: bool = True) -> Iterator[bool | None]:
+    """Waits for whoever is in such a block for the same directory, or tells whether nobody is.
+
+    Where the system cannot, it does not wait, and tells `None`.
+    """
     handle = os.open(path, os.O_RDONLY) if os.name == "posix" else None
     try:
-        if handle is not None:
-            _lock(handle)
-        yield
+        yield None if handle is None else _lock(handle, wait=wait)
     finally:
         if handle is not None:
             os.close(handle)

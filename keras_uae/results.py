@@ -227,7 +227,9 @@ class GenerationInterrupted(KeyboardInterrupt):
     """Ctrl-C during `generate`; what was done by then is in `found`.
 
     The rows of `found` are the first rows of the data, exactly as an uninterrupted run gives
-    them. To finish later: `attack.generate(x[n:], index=range(n, len(x)))`, n = `len(found)`.
+    them. To finish later, n = `len(found)`:
+    `attack.located([x]).generate(x[n:], index=range(n, len(x)))`. There `located` takes the bounds
+    of all samples, if the attack reads them off the data.
 
     Example:
 

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_uae import _draws as draws
-from keras_uae._checks import check_bounds, check_integer, check_number
+from keras_uae._checks import check_bounds, check_integer, check_number, check_tensor
 from keras_uae.attacks import geometry
 from keras_uae.attacks.data_space import DataSpace
 from keras_uae.attacks.loop import repeat
@@ -65,6 +65,7 @@ class RobustTraining(keras.Model):
             seed: Integer or integer scalar, fixes the random start. Defaults to `0`.
             share: Float in [0, 1], by which ε and α are multiplied. Defaults to `1`.
         """
+        x = check_tensor(type(self).__name__, x, bounds=self.bounds)
         x = tf.cast(x, self.variable_dtype)
         y = None if y is None else _check_labels(type(self).__name__, y)
         return self._compiled(x, y, tf.cast(seed, tf.int64), tf.cast(share, x.dtype))
@@ -249,6 +250,8 @@ class TRADES(RobustTraining):
         sample_weight: Any = None,
         training: bool = True,
     ) -> tf.Tensor:
+        if y is None:
+            raise ValueError("`y` of TRADES must be the labels of the samples. Received: y=None.")
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
         if not training:
             return loss
@@ -288,6 +291,7 @@ def _check_labels(owner: str, y: Any) -> tf.Tensor:
     y = tf.convert_to_tensor(y)
     if y.shape.rank not in (None, 1) and y.shape[1:].num_elements() != 1:
         raise ValueError(
-            f"`y` of {owner} must be integer labels (batch,). Received: y of shape {y.shape}."
+            f"`y` of {owner} must be integer labels (batch,): of one-hot rows take "
+            f"y.argmax(axis=-1), and a loss for integers. Received: y of shape {y.shape}."
         )
     return tf.cast(tf.reshape(y, [-1]), tf.int32)

@@ -1,8 +1,9 @@
 """What an experiment is: settings, pieces of work, and what is shown of their records."""
 
+import contextlib
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from experiments.engine.report import Figure, write_report
 from experiments.engine.side_by_side import perform
 from experiments.engine.tables import Sheet, show
 from keras_uae import __version__
-from keras_uae._files import is_no_space
+from keras_uae._files import is_no_space, locked_directory
+from keras_uae.cli.streams import patient_consoles, plain_streams
 
 # how an experiment ends: the exit codes are those of `keras-uae`
 DONE, FAILED, REFUSED, DISK_FULL, INTERRUPTED = 0, 1, 2, 5, 130
@@ -49,6 +51,8 @@ class Experiment:
 
         Flags that do not parse exit with code 2 at once.
         """
+        plain_streams()
+        patient_consoles()
         args = sys.argv[1:] if args is None else args
         program = f"python -m experiments.{self.name}"
         console, errors = Console(), Console(stderr=True, soft_wrap=True, highlight=False)
@@ -75,7 +79,8 @@ class Experiment:
                     style="yellow",
                     markup=False,
                 )
-            with JobProgress(total, console, config.quiet) as progress:
+            alone = contextlib.nullcontext() if finished else _alone(run)
+            with alone, JobProgress(total, console, config.quiet) as progress:
                 job = Job(config, data, run, progress, self.labels(config))
                 perform(job, pieces)
                 write_report(self, job, shlex.join([*program.split(), *args]))
@@ -104,6 +109,18 @@ class Experiment:
         settings = {"experiment": self.name, **config.as_json()}
         directory = self.located(config).output or Path()
         return Run(directory, settings, self.summarize, incidental=config.incidental)
+
+
+@contextlib.contextmanager
+def _alone(run: Run) -> Iterator[None]:
+    """Keep other processes out of the directory of a run: they would write the same files."""
+    with locked_directory(run.directory, wait=False) as free:
+        if free is False:
+            raise RefusedRunError(
+                f"`output` of Run must be a directory in which no other process is at work: wait "
+                f"for it, or give another --output. Received: output={str(run.directory)!r}."
+            )
+        yield
 
 
 def fail(errors: Console, error: Exception, code: int) -> int:

@@ -4,7 +4,7 @@ import os
 import sys
 
 from keras_uae._startup import INTERRUPTED
-from keras_uae.cli.streams import discard, plain_streams
+from keras_uae.cli.streams import discard, patient_consoles, plain_streams
 
 
 def main() -> None:
@@ -33,6 +33,7 @@ def _run() -> None:
         import typer  # noqa: F401
     except ImportError as error:
         sys.exit(f"keras-uae needs {error.name}: pip install 'keras-uae[cli]'")
+    patient_consoles()  # those of the help, too
     if os.environ.get("KERAS_BACKEND"):  # another one is refused at sight
         import keras_uae._backend  # noqa: F401
     from keras_uae.cli.app import app

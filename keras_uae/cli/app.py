@@ -159,7 +159,7 @@ def merge(
         from keras_uae.sharding import Shards
         from keras_uae.sharding.reader import merge as merge_shards
 
-        count = merge_shards([Shards(each) for each in directories], out)
+        count = merge_shards([Shards(each) for each in directories], out, overwrite=overwrite)
         outcome.say(f"{out}: {count} samples")
         outcome.finish({"file": str(out), "samples": count})
 

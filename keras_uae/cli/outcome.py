@@ -83,11 +83,6 @@ class _Console(Console):
     def __init__(self, stderr: bool = False):
         super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
-    def on_broken_pipe(self) -> None:
-        """Whoever read it (`| head`) has seen enough, which is no reason to fail."""
-        self.quiet = True
-        discard(sys.stderr if self.stderr else sys.stdout)
-
 
 @contextlib.contextmanager
 def _standard_output() -> Iterator[None]:
@@ -171,7 +166,9 @@ def in_a_line(error: Exception) -> str:
     if isinstance(error, DiskFullError):
         return str(error.strerror)
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror + (f": {os.fspath(error.filename)!r}" if error.filename else "")
+        where = f": {os.fspath(error.filename)!r}" if error.filename else ""
+        remedy = ". Make space, then give the command again." if is_no_space(error) else ""
+        return error.strerror + where + remedy
     if isinstance(error, MemoryError):
         return "There is not enough memory: a smaller --batch-size or --shard-size takes less."
     text = _COLOUR.sub("", str(error))

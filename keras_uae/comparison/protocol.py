@@ -151,12 +151,13 @@ class Protocol:
             if row.noise:
                 del success["success"]
         trained = self._train(seed, row, added)
-        if row is ORIGINAL:
-            self.run.keep_weights(seed, trained.model.get_weights())
+        weights = trained.model.get_weights() if row is ORIGINAL else None
         figures = trained.measure(self.metrics, self.data.x_test, self.data.y_test)
         figures |= {"steps": trained.steps, "samples": trained.samples}
         figures |= {"ended_early": True} if trained.ended_early else {}
         self.run.add(seed, row.name, **figures, **success, seconds=time.perf_counter() - begin)
+        if weights is not None:  # behind the record: a directory without one would be refused
+            self.run.keep_weights(seed, weights)
 
     def prepare(self, seed: int) -> None:
         """Find what the rows of a seed need of the original, if an earlier session has trained it.

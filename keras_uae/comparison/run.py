@@ -1,5 +1,6 @@
 """What a comparison has done so far: in memory, or in a directory that it goes on from."""
 
+import contextlib
 import errno
 import json
 import os
@@ -101,15 +102,17 @@ class Run:
                 np.savez(file, **arrays)
 
     def has_weights(self, seed: int) -> bool:
-        """Whether the weights of the model that is attacked are at hand."""
-        kept = self.directory is not None and self._path(seed, "original").exists()
-        return kept or seed in self._weights
+        """Whether the weights of the model that is attacked are at hand, in a file as it was."""
+        path = self._path(seed, "original")
+        if seed not in self._weights and self.directory is not None and path.exists():
+            # damaged, they are as good as gone: zip, zlib and NumPy raise a dozen types of error
+            with contextlib.suppress(Exception), np.load(path, allow_pickle=False) as file:
+                self._weights = {seed: [file[str(n)] for n in range(len(file.files))]}
+        return seed in self._weights
 
     def weights(self, seed: int) -> State:
-        """The weights of the model that is attacked."""
-        if seed not in self._weights:
-            with np.load(self._path(seed, "original"), allow_pickle=False) as file:
-                self._weights = {seed: [file[str(n)] for n in range(len(file.files))]}
+        """The weights of the model that is attacked, which are at hand."""
+        self.has_weights(seed)
         return self._weights[seed]
 
     def keep_found(self, seed: int, number: int, found: UAEs) -> None:
@@ -118,9 +121,13 @@ class Run:
             found.save(self._path(seed, f"uae-{number}"), overwrite=True)
 
     def found(self, seed: int, number: int) -> UAEs | None:
-        """The UAEs of an arm, if an earlier session has found them."""
-        path = self._path(seed, f"uae-{number}")
-        return UAEs.load(path) if self.directory is not None and path.exists() else None
+        """The UAEs of an arm, if an earlier session has found them and their file is as it was."""
+        if self.directory is None:
+            return None
+        try:
+            return UAEs.load(self._path(seed, f"uae-{number}"))
+        except (FileNotFoundError, ValueError):  # or damaged
+            return None
 
     def finish(self, seed: int) -> None:
         """Let go of what only later rows of the seed would have needed."""

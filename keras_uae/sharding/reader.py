@@ -153,19 +153,21 @@ class ShardedSamples:
         return out.reshape(*places.shape, *self.shape[1:])
 
 
-def merge(parts: Sequence[Shards], path: Path) -> int:
+def merge(parts: Sequence[Shards], path: Path, *, overwrite: bool = True) -> int:
     """Write the shards of one run as one file that `UAEs.load` reads, a shard in memory at a time.
 
     Args:
         parts: Directories of the same run, which may have been made in several places: a shard is
             taken from the first one that has it.
-        path: The file; replaced if it is there.
+        path: The file.
+        overwrite: Boolean, replace the file if it is there. Defaults to `True`.
 
     Returns:
         Number of samples.
 
     Raises:
         ValueError: The runs differ, or a shard is missing or damaged everywhere.
+        FileExistsError: The file is there, and `overwrite` is false.
     """
     manifest = parts[0].manifest
     for part in parts[1:]:
@@ -176,7 +178,7 @@ def merge(parts: Sequence[Shards], path: Path) -> int:
             )
     owners = [_owner(parts, number) for number in range(manifest.shards)]
     first = owners[0].open(0)
-    with atomic_write(path) as file, zipfile.ZipFile(file, "w") as archive:
+    with atomic_write(path, overwrite=overwrite) as file, zipfile.ZipFile(file, "w") as archive:
         for name in ROW_FIELDS:
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 header = {

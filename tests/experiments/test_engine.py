@@ -2,10 +2,12 @@
 
 import dataclasses
 import errno
+import io
 import itertools
 import json
 import os
 import re
+import sys
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -106,6 +108,35 @@ def test_a_toy_runs_from_the_command_line_to_the_page(tmp_path, capsys):
         assert text in report
     assert make_page([str(tmp_path / "out")]) == 0
     assert "data:image/png" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_two_processes_do_not_work_in_one_directory(tmp_path, capsys):
+    def other(job):
+        codes.append(TOY.main(args))
+        return roll(job)
+
+    codes, args = [], ["--preset", "smoke", "--output", str(tmp_path / "run"), "--processes", "1"]
+    one = dataclasses.replace(
+        TOY, pieces=lambda config: [Piece("rolling", 0, "die", config.rolls, other)]
+    )
+    assert one.main(args) == 0
+    assert codes == [2]
+    assert "in which no other process is at work" in capsys.readouterr().err
+    assert TOY.main(args) == 0  # shows what is finished
+
+
+def test_a_terminal_of_plain_letters_and_a_reader_that_has_gone_end_no_run(tmp_path, monkeypatch):
+    args, written = ["--preset", "smoke", "--quiet", "--output"], io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    assert TOY.main([*args, str(tmp_path / "plain")]) == 0
+    sys.stdout.flush()
+    assert b"Rolls |" in written.getvalue()
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        assert TOY.main([*args, str(tmp_path / "gone")]) == 0
+    assert (tmp_path / "gone" / "report.md").exists()
 
 
 def test_help_shows_what_will_really_run(capsys):

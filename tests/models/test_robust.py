@@ -274,3 +274,26 @@ def test_what_one_kind_alone_takes_is_checked(linear, data):
         TRADES(linear, beta=-1)
     with pytest.raises(ValueError, match=r"`y` of AdversarialTraining .*Received: y=None"):
         AdversarialTraining(linear).perturb(data[0])
+
+
+@every_kind
+def test_samples_outside_the_bounds_are_refused(kind, linear, data):
+    x, y = data
+    model = compiled(kind(linear, steps=2))
+    with pytest.raises(ValueError, match=rf"`x` of {kind.__name__} must lie inside bounds"):
+        model.perturb(16 * x, y)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must lie inside bounds"):
+        model.fit(16 * x, y, verbose=0)
+    with pytest.raises(ValueError, match="Scale the images"):
+        model.fit((255 * x).astype("uint8"), y, verbose=0)
+
+
+@every_kind
+def test_labels_that_are_none_are_refused_with_a_way_out(kind, linear, data):
+    x, y = data
+    model = kind(linear, steps=2)
+    model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True))
+    with pytest.raises(ValueError, match=rf"`y` of {kind.__name__} must be"):
+        model.fit(x, verbose=0)
+    with pytest.raises(ValueError, match=r"one-hot rows take y.argmax\(axis=-1\)"):
+        model.perturb(x, np.eye(3)[y])

@@ -366,6 +366,18 @@ def test_an_interrupted_run_keeps_what_is_done(attack, x, monkeypatch, trace):
     assert_same_bits(UAEs.concatenate([done, rest]), whole)
 
 
+def test_what_is_left_is_attacked_within_the_bounds_of_all_samples(model, x, monkeypatch):
+    x = np.concatenate([x[:6], 0.4 * x[6:]])
+    attack = MinMaxAttack(model, bounds="data", epsilon=0.2, steps=3)
+    whole = generate(attack, x)
+    interrupt_at(monkeypatch, 3)
+    with pytest.raises(GenerationInterrupted) as info:
+        generate(attack, x)
+    assert_same_bits(info.value.found, whole[:6])
+    rest = generate(attack.located([x]), x[6:], index=range(6, COUNT))
+    assert_same_bits(rest, whole[6:])
+
+
 def test_an_interruption_before_the_first_batch_leaves_nothing(attack, x, monkeypatch):
     interrupt_at(monkeypatch, 1)
     with pytest.raises(GenerationInterrupted, match="after 0 of 10 samples") as info:

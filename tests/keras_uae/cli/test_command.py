@@ -380,7 +380,15 @@ def test_a_reader_that_has_gone_is_no_error(complete, monkeypatch, capsys, argum
     folder = [] if "--help" in arguments else [complete]
     with os.fdopen(write, "w") as pipe:
         code = run_main(monkeypatch, *arguments, *folder, stdout=pipe)
-    assert code == (1 if "--help" in arguments else 0)  # that of typer
+    assert code == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("arguments", [["inspect"], ["verify", "--json"], ["--help"]])
+def test_a_closed_standard_output_is_no_error(complete, monkeypatch, capsys, arguments):
+    folder = [] if "--help" in arguments else [complete]
+    monkeypatch.setattr(sys, "stdout", None)  # as Python leaves it
+    assert run_main(monkeypatch, *arguments, *folder) == 0
     assert capsys.readouterr().err == ""
 
 

@@ -138,11 +138,29 @@ def test_resumed_is_uninterrupted(found, tmp_path, monkeypatch, count):
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["comparison.json"]
 
 
-def test_the_weights_that_are_attacked_may_be_gone(found, tmp_path):
+@pytest.mark.parametrize("damaged", [False, True])
+def test_the_weights_that_are_attacked_may_be_gone(found, tmp_path, damaged):
     content = json.loads((found[1] / "comparison.json").read_text())
     content["records"] = content["records"][:2]
     (tmp_path / "comparison.json").write_text(json.dumps(content))
+    if damaged:  # by a disk, and so are the examples of the first arm
+        (tmp_path / "seed-0-original.npz").write_bytes(b"")
+        (tmp_path / "seed-0-uae-2.npz").write_bytes(b"PK")
     assert records(compare(out=tmp_path)) == records(found[0])
+
+
+def test_an_interruption_of_the_first_measurement_is_one_to_go_on_from(tmp_path):
+    def interrupting(model, x, y):
+        calls.append(x)
+        if len(calls) == 2:  # the first is to see whether it works
+            raise KeyboardInterrupt
+        return float(np.mean((model(x) - x) ** 2))
+
+    calls = []
+    settings = {"metrics": {"mean": interrupting}, "arms": [ARM], "out": tmp_path / "run"}
+    with pytest.raises(uae.ComparisonInterrupted):
+        compare(seeds=1, epochs=1, **settings)
+    assert compare(seeds=1, epochs=1, **settings).seeds == [0]
 
 
 def test_more_seeds_go_on_and_a_finished_run_is_read(found, tmp_path):
