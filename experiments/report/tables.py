@@ -158,8 +158,8 @@ TABLES = {
     "reconstruction": Table(
         [
             *("mnist-dense", "mnist-dense-published", "mnist-dense-10000", "mnist-dense-mine"),
-            *(f"mnist-{model}" for model in ("sparse", "conv", "adversarial")),
-            "mnist-adversarial-published",
+            *("mnist-sparse", "mnist-conv-60000", "mnist-conv"),
+            *("mnist-adversarial", "mnist-adversarial-published"),
             *(f"fashion_mnist-{model}" for model in ("dense", "sparse", "conv", "conv-published")),
             "fashion_mnist-adversarial",
         ],

@@ -232,8 +232,8 @@ def report(
             verbose=0 if quiet or as_json else 1,
             **settings,
         )
+        found.save_page(page, overwrite=True)  # the larger one, which a full disk leaves out
         found.save_json(file, overwrite=True)
-        found.save_page(page, overwrite=True)
         outcome.say(str(found))
         outcome.say(f"{page} shows it.")
         outcome.finish({**found.summary(), "files": {"page": str(page), "summary": str(file)}})
