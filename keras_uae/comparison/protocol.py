@@ -165,7 +165,7 @@ class Protocol:
         The weights that are attacked may be gone; they are then trained once more.
         """
         needed = any(row.attacks and not self.run.find(seed, row.name) for row in self.rows)
-        if needed and self.run.find(seed, ORIGINAL.name) and not self.run.has_weights(seed):
+        if needed and self.run.find(seed, ORIGINAL.name) and self.run.weights(seed) is None:
             trained = self._train(seed, ORIGINAL, self.data.x[:0])
             self.run.keep_weights(seed, trained.model.get_weights())
 
@@ -238,11 +238,12 @@ class Protocol:
 
     def _attacked_anew(self, seed: int, attack: Attack) -> UAEs:
         given: Any = self._attacked
-        given.set_weights(self.run.weights(seed))
+        weights = self.run.weights(seed)
+        given.set_weights(weights)
         # attacked is the model, a part of it, a function of it, which has no weights, or a copy
         theirs = attack.model.weights
         if theirs and {*map(id, theirs)}.isdisjoint(map(id, given.weights)):
-            attack.model.set_weights(self.run.weights(seed))
+            attack.model.set_weights(weights)
         parts = []
         for found in attack.batches(self.data.x, self._labels(attack), seed=seed):
             parts.append(found)

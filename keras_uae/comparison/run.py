@@ -101,19 +101,14 @@ class Run:
                 arrays: dict[str, Any] = {str(n): each for n, each in enumerate(weights)}
                 np.savez(file, **arrays)
 
-    def has_weights(self, seed: int) -> bool:
-        """Whether the weights of the model that is attacked are at hand, in a file as it was."""
+    def weights(self, seed: int) -> State | None:
+        """The weights of the model that is attacked, if they are at hand, in a file as it was."""
         path = self._path(seed, "original")
         if seed not in self._weights and self.directory is not None and path.exists():
             # damaged, they are as good as gone: zip, zlib and NumPy raise a dozen types of error
             with contextlib.suppress(Exception), np.load(path, allow_pickle=False) as file:
                 self._weights = {seed: [file[str(n)] for n in range(len(file.files))]}
-        return seed in self._weights
-
-    def weights(self, seed: int) -> State:
-        """The weights of the model that is attacked, which are at hand."""
-        self.has_weights(seed)
-        return self._weights[seed]
+        return self._weights.get(seed)
 
     def keep_found(self, seed: int, number: int, found: UAEs) -> None:
         """Keep the UAEs of an arm, by its number, for rows that are trained in another session."""
