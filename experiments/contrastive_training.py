@@ -106,6 +106,8 @@ def _new(job: Job[Any], shape: Sequence[int], steps: int) -> keras.Model:
     with _strategy().scope(), _precision(job.config.precision):
         model = job.config.untrained(shape, job.seed, clae=job.name == "clae")
         model.compile(job.config.optimizer_of(steps), jit_compile=False)
+        # otherwise `fit` traces a step twice: once to make these variables, once without
+        model.optimizer.build(model.trainable_weights)
     return model
 
 

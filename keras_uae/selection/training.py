@@ -75,6 +75,8 @@ def train(
         loss,
         steps_per_execution=data.steps,  # no return to Python within an epoch
     )
+    # `fit` would make its variables in the first trace of a step, which is then traced again
+    trainer.optimizer.build(trainer.trainable_variables)
     history = trainer.fit(
         data.forever(),
         steps_per_epoch=data.steps,

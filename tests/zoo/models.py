@@ -95,6 +95,8 @@ def trained(
 ) -> keras.Model:
     """`model` after a second of training on the first samples."""
     model.compile(keras.optimizers.Adam(0.01), loss)
+    if model.built:
+        model.optimizer.build(model.trainable_variables)  # or `fit` would trace a step twice
     x, target = (rows(each, slice(TRAINED)) for each in (x, x if target is None else target))
     model.fit(x, target, **{"epochs": 8, "batch_size": 20, "verbose": 0, **settings})
     return model

@@ -16,7 +16,16 @@ from keras_uae._model_layers import flat_layers
 from keras_uae.attacks.geometry import STEP_RULES
 from keras_uae.attacks.presets import PRESETS
 from keras_uae.results import ROW_FIELDS
-from keras_uae.similarity import L2, MINE, SIMILARITIES, Convolution, Gaussian, Similarity
+from keras_uae.similarity import (
+    L2,
+    MINE,
+    SIMILARITIES,
+    BivariateSampling,
+    Convolution,
+    Gaussian,
+    RandomSampling,
+    Similarity,
+)
 from tests import tiny_models
 from tests.keras_uae.similarity.test_transport import exact_distance
 from tests.marks import slow
@@ -63,6 +72,10 @@ squared_in_numpy = functools.partial(reconstruction_in_numpy, squared=True)
 CASES = {
     # "auto" is what the default preset takes
     **{name: Case({"similarity": name}) for name in SIMILARITIES},
+    **{
+        name: Case({"similarity": MINE(features=kind(samples=60, dimension=16))})
+        for name, kind in (("random", RandomSampling), ("bivariate", BivariateSampling))
+    },  # with K = 500 and d' = 128, the defaults, a second for each of seven calls
     **{f"preset_{name}": Case({}, preset=name) for name in PRESETS},
     "preset_published_code": Case({}, f=squared_in_numpy, preset="published_code"),
     **{

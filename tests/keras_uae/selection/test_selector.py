@@ -119,6 +119,12 @@ def test_the_same_seed_selects_the_same(selected):
     np.testing.assert_array_equal(selector.model_(x), again.model_(x))
 
 
+@unsettled
+def test_a_training_step_is_traced_once(traced):
+    quick(2).fit(informative(40)[0])
+    assert traced == ["select"]
+
+
 def test_transform_takes_columns_and_the_decoder_restores_the_rest(selected):
     selector, _ = selected
     x, _ = informative(seed=1)
