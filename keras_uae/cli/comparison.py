@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from keras_uae._files import file_size
 from keras_uae._startup import import_library
 from keras_uae.cli.options import (
     Bounds,
@@ -18,6 +17,7 @@ from keras_uae.cli.options import (
     Labels,
     Modules,
     Quiet,
+    check_model_file,
     data_reference,
     import_modules,
     limits_of,
@@ -86,7 +86,7 @@ def compare(
         limits = limits_of(bounds, bounds_of) or (0.0, 1.0)
         _check_sizes(epsilon)
         _check_test(data, test, labels, test_labels)
-        file_size(model)
+        check_model_file(model)
         import_library()
         from keras_uae import comparison
         from keras_uae.comparison.arms import default_arms
@@ -210,7 +210,7 @@ def report(
             if each.exists() and not overwrite:
                 raise UsageError(f"{str(each)!r} exists already: --overwrite replaces it.")
         settings: dict[str, Any] = {"bounds": limits_of(bounds, bounds_of) or (0.0, 1.0)}
-        file_size(model)
+        check_model_file(model)
         import_library()
         from keras_uae import MinMaxAttack, comparison
         from keras_uae.sharding.models import load_model

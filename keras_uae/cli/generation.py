@@ -21,6 +21,7 @@ from keras_uae.cli.options import (
     Labels,
     Modules,
     Quiet,
+    check_model_file,
     data_reference,
     import_modules,
     limits_of,
@@ -131,7 +132,7 @@ def generate(
         first, last = _shard_range(shards)
         limits = limits_of(bounds, bounds_of)
         description = _read_config(config)
-        file_size(model)
+        check_model_file(model)
         import_library()
         from keras_uae.sharding import fingerprints
         from keras_uae.sharding.attack_config import build_attack

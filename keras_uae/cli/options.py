@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from keras_uae._files import file_size
 from keras_uae.cli.choices import DATA_BOUNDS
 from keras_uae.cli.outcome import ExitCode, UsageError, options
 
@@ -72,6 +73,21 @@ def limits_of(bounds: tuple[float, float] | None, bounds_of: str | None) -> Any:
             f"Received: --bounds {bounds[0]:g} {bounds[1]:g} --bounds-of {bounds_of}."
         )
     return bounds if bounds_of is None else bounds_of
+
+
+def check_model_file(path: Path) -> None:
+    """Refuse what is no file before TensorFlow is imported.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is a directory, that of a SavedModel perhaps, a pipe or a device.
+    """
+    if (path / "saved_model.pb").is_file():
+        raise ValueError(
+            f"{str(path)!r} is a SavedModel, no .keras file. In Python it can be attacked: "
+            f"uae.MinMaxAttack(keras.layers.TFSMLayer({str(path)!r}, call_endpoint='serve'))."
+        )
+    file_size(path)
 
 
 def import_modules(modules: Sequence[str] | None) -> None:

@@ -221,6 +221,12 @@ def optimizers_of(model: keras.Model) -> list[Any]:
     return [each for each in vars(model).values() if isinstance(each, keras.optimizers.Optimizer)]
 
 
+def steps_of(optimizer: keras.optimizers.Optimizer) -> int:
+    """How many steps it has done."""
+    # int() does not take a variable that has a copy on each of several devices
+    return int(keras.ops.convert_to_numpy(optimizer.iterations))
+
+
 def is_plain(model: keras.Model) -> bool:
     """Whether Keras' own `fit` trains it: then its state is all that there is to set back."""
     own = ("train_step", "compile", "fit", "make_train_function")

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_uae.comparison.arms import Adversarial, Augmented, Row, called
+from keras_uae.comparison.fresh import steps_of
 from keras_uae.comparison.identity import digest
 from keras_uae.comparison.metrics import Metric
 from keras_uae.comparison.protocol import Data, Training
@@ -53,7 +54,7 @@ def settings_of(
 def rate_of(given: keras.Model | None) -> dict[str, float]:
     """The rate that a trained model is left with, if somebody has set it, so perhaps a callback."""
     optimizer = getattr(given, "optimizer", None)
-    if optimizer is None or not int(optimizer.iterations):
+    if optimizer is None or not steps_of(optimizer):
         return {}
     rate = optimizer.get_config().get("learning_rate")
     default = inspect.signature(type(optimizer)).parameters.get("learning_rate")

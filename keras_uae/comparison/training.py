@@ -18,6 +18,7 @@ from keras_uae.comparison.fresh import (
     optimizers_of,
     set_state,
     state_of,
+    steps_of,
 )
 from keras_uae.comparison.mean_weights import MeanWeights
 from keras_uae.comparison.metrics import Metric
@@ -151,7 +152,7 @@ class Trainer:
             offered = {"callbacks": given} | ({} if epochs is None else {"epochs": epochs})
             self._fit(model, data, **{k: v for k, v in offered.items() if takes(self._fit, k)})
         # the optimizer that `compile` makes may do nothing, where a `train_step` has its own
-        counts = [watch.steps, *(int(each.iterations) for each in optimizers_of(model))]
+        counts = [watch.steps, *map(steps_of, optimizers_of(model))]
         return Trained(model, average if watch.steps else None, max(counts) or None, watch.samples)
 
     def seconds_per_sample(self, data: UAEAugmentation, steps: int) -> float:

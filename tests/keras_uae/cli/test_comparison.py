@@ -169,6 +169,21 @@ def test_a_directory_in_place_of_a_model_is_named(folder):
     assert "is a directory, not a file" in result.stderr
 
 
+def test_a_saved_model_is_told_how_it_is_attacked(folder):
+    path, x = folder / "exported.run", X[36:]
+    keras.models.load_model(folder / "untrained.keras").export(path, verbose=False)
+    for command in (["compare", *COMPARE[3:]], ["generate"]):
+        files = ("exported.run", "test.npy")
+        result = run(folder, command[0], *files, *command[1:], "--out", "no.run")
+        assert result.exit_code == 1
+        assert "exported.run' is a SavedModel" in result.stderr
+    layer = keras.layers.TFSMLayer(path, call_endpoint="serve")
+    found = uae.MinMaxAttack(layer, steps=3).generate(x, verbose=0)
+    before, after = (np.linalg.norm(layer(each) - x, axis=1) for each in (x, found.x))
+    assert np.all((after <= before + 1e-6)[found.success])
+    assert found.success.any()
+
+
 def test_a_model_that_was_not_compiled_is_refused(folder):
     result = run(folder, "compare", "untrained.keras", *COMPARE[2:], "--out", "no.run")
     assert result.exit_code == 1

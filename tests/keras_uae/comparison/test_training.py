@@ -183,3 +183,13 @@ def test_the_time_of_a_sample_is_measured_and_leaves_no_trace():
     for steps in (15, 500):
         assert 0 < trainer.seconds_per_sample(data(), steps) < 1
     check_equal(trainer.train(0, data(), epochs=1).model.get_weights(), before)
+
+
+def test_a_model_of_a_distribution_strategy_is_trained_as_any_other():
+    """Its variables are mirrored, which int() does not take."""
+    figures = []
+    for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0"])):
+        with strategy.scope():
+            found = uae.compare(build, X, X[:8], epochs=1, seeds=1, arms=[], verbose=0)
+        figures.append([each["last"]["reconstruction error"] for each in found.records])
+    assert figures[0] == pytest.approx(figures[1], rel=1e-4)
