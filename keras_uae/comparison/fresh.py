@@ -35,12 +35,13 @@ class FreshModels:
             self._make: Callable[..., Any] = lambda: self._clone(build_or_model)
             self._check_compiled(build_or_model)
             self._build(build_or_model)
-        elif callable(build_or_model) and not isinstance(build_or_model, type):
+        elif _is_builder(build_or_model):
             self.given, self._make = None, build_or_model
         else:
             raise ValueError(
-                "`build_or_model` of compare must be a compiled keras.Model, or a function that "
-                f"returns a new one. Received: build_or_model={build_or_model!r}."
+                "`build_or_model` of compare must be a compiled keras.Model of Keras 3, or a "
+                "function that returns a new one, without arguments or with a `seed`. "
+                f"Received: build_or_model={build_or_model!r}."
             )
         self._check_seeds()
 
@@ -214,6 +215,18 @@ def left_alone(model: keras.Model) -> Iterator[None]:
             if each.trainable != flag:
                 each.trainable = flag
         model.set_weights(values)
+
+
+def _is_builder(given: Any) -> bool:
+    """Whether it can be called for a new model: no class, and no model of another library."""
+    if not callable(given) or isinstance(given, type) or hasattr(given, "fit"):
+        return False
+    signature = inspect.signature(given)
+    try:
+        signature.bind(**({"seed": 0} if "seed" in signature.parameters else {}))
+    except TypeError:
+        return False
+    return True
 
 
 def optimizers_of(model: keras.Model) -> list[Any]:

@@ -284,12 +284,26 @@ def without_config():
     return model
 
 
+class OfAnotherLibrary:
+    """A model, but none of Keras 3."""
+
+    def __call__(self, *args, **kwargs):
+        raise AssertionError("called")
+
+    def fit(self, x):
+        raise AssertionError("trained")
+
+
+NEITHER = r"must be a compiled keras.Model of Keras 3, or a function.*Received.*{}"
 BAD = {
     "not compiled": (sequential, r"must be compiled.*fit="),
     "no config": (without_config, r"compare\(build, x\).*NoConfig.*values in `__init__\(\)`"),
     "one start": (identity, r"that a seed changes.*dense.*kernel"),
     "a seed of its own": (seeded_in_a_layer, r"that a seed changes.*two seeds in .*seeded\."),
-    "a number": (lambda: 3, r"must be a compiled keras.Model, or a function.*Received.*3"),
+    "a number": (lambda: 3, NEITHER.format("3")),
+    "a class": (lambda: keras.Sequential, NEITHER.format("Sequential")),
+    "a function of samples": (lambda: lambda x: x, NEITHER.format("lambda")),
+    "a model of another library": (OfAnotherLibrary, NEITHER.format("OfAnotherLibrary")),
 }
 
 
