@@ -17,6 +17,7 @@ from keras_uae._checks import (
     By,
     Integer,
     Number,
+    check_choice,
     check_integer,
     check_place,
     check_samples,
@@ -57,6 +58,9 @@ Attacked = Annotated[int | str | None, By(check_place)]
 Found = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
 
 
+_OF_A_LAYER = ("name", "dtype", "trainable")  # what Keras' own layers take beside their settings
+
+
 @dataclasses.dataclass
 class _Kept:
     """What an attack keeps where Keras, which tracks and saves its attributes, does not see it."""
@@ -78,7 +82,7 @@ class Attack(keras.layers.Layer):
     Args:
         model: Built `keras.Model` under attack, or a callable of Keras layers.
         given: The settings by name, among other things.
-        **kwargs: `name` and the other arguments of a Keras layer. An attack computes in float32 at
+        **kwargs: `name`, `dtype` and `trainable` of a Keras layer. An attack computes in float32 at
             least, whatever the policy of the model.
 
     Example:
@@ -101,10 +105,12 @@ class Attack(keras.layers.Layer):
     def __init__(
         self, model: keras.Model | Callable[..., Any], given: Mapping[str, Any], **kwargs: Any
     ):
+        owner = type(self).__name__
+        for name in kwargs:
+            check_choice(owner, "keyword", name, (*self.settings(), *_OF_A_LAYER))
         super().__init__(**kwargs, autocast=False)
         if tf.as_dtype(self.variable_dtype).size < 4:  # f would round by more than it is below 0 by
             self.dtype_policy = keras.DTypePolicy("float32")
-        owner = type(self).__name__
         model = attacked_model(owner, model)
         values = {name: given[name] for name in self.settings() if name in given}
         for each in self._classes():

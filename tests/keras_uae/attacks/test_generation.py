@@ -138,6 +138,7 @@ BAD_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "similarity": ({"similarity": "gausian"}, "`similarity`.*Did you mean 'gaussian'.*'gausian'"),
     "similarity class": ({"similarity": MINE}, "`similarity` of MinMaxAttack must be a Similarity"),
     "similarity none": ({"similarity": None}, "`similarity`.*Received: similarity=None"),
+    "keyword": ({"step": 3}, "`keyword` of MinMaxAttack.*Did you mean 'steps'.*'step'"),
     "objective": ({"objective": "minimise"}, "`objective`.*Did you mean 'minimize'.*'minimise'"),
     "step_rule": ({"step_rule": "row"}, "`step_rule`.*Did you mean 'raw'.*step_rule='row'"),
     "criterion": ({"criterion": 3}, r"`criterion` of MinMaxAttack.*callable.*criterion=3"),
