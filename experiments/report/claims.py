@@ -42,7 +42,8 @@ class Claim:
         order = {name: place for place, name in enumerate(DATA.values())}
         # runs of other rows train some of them again
         found = [line for place, line in enumerate(found) if line not in found[:place]]
-        found.sort(key=lambda line: order.get(line.data.split(",")[0], len(order)))
+        found.sort(key=lambda line: -(line.images or 0))  # the paper's size, all images, is first
+        found.sort(key=lambda line: (order.get(line.data.split(",")[0], len(order)), line.data))
         return [*found, *(Line(each) for each in self.missing(found))]
 
     def section(self, runs: Sequence[FoundRun]) -> str:
