@@ -81,7 +81,9 @@ def ablation(run: FoundRun) -> Rows:
 
 def retrained(run: FoundRun) -> Rows:
     """The trainings on the examples of each attack."""
-    return beside(run.summary["trainings"], {}, run.labels)
+    dataset = run.settings["dataset"]
+    theirs = paper.printed("similarity", dataset) | paper.printed("sensitivity", dataset)
+    return beside(run.summary["trainings"], theirs, run.labels)
 
 
 @dataclass(frozen=True)
@@ -232,7 +234,7 @@ TABLES = {
         read=ablation,
     ),
     "retrained": Table(
-        ["mnist-similarity", "digits-ablation"],
+        ["mnist-similarity", "mnist-sensitivity", "digits-ablation"],
         [*OUTCOME[:4], Column("paper's error", "paper.error", ".5f")],
         called=samples,
         read=retrained,
