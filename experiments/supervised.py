@@ -154,7 +154,7 @@ def pieces(config: Config) -> Iterator[Piece]:
             run = partial(search, make=make, trace=True)
             yield Piece("attack", seed, name, images * config.steps, run, mark="asr")
         yield Piece("comparison", seed, "minmax", 0, compare)
-        yield Piece("attack", seed, "clean", 0, lambda job: rows.distances(job, images_of(job).x))
+        yield Piece("attack", seed, "clean", 0, clean)
         for name, (work, make) in config.samplings.items():
             run = partial(search, make=make, far=True)
             yield Piece("attack", seed, name, images * work, run, mark="asr")
@@ -177,6 +177,11 @@ def search(job: Job[Config], *, make: Make, trace: bool = False, far: bool = Fal
     informed = information(attack.model, attack.similarity, x, found)
     away = rows.distances(job, found.x[found.success]) if far else {}
     return {**found_figures(x, found), **informed, **away}
+
+
+def clean(job: Job[Config]) -> Figures:
+    """Table 2: how far the images themselves are from training images."""
+    return rows.distances(job, images_of(job).x)
 
 
 def compare(job: Job[Config]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Where `uae.ConcreteFeatureSelector` was before 0.10; pickles made then still look here."""
+"""Where `uae.ConcreteFeatureSelector` was before 0.2; pickles made then still look here."""
 
 from keras_uae.selection.selector import ConcreteFeatureSelector
 

@@ -67,6 +67,7 @@ class _Kept:
 
     located: "Attack | None" = None  # the attack with the bounds of the data
     margin: tf.Tensor | None = None  # what f is to be below 0 by, while such a graph is traced
+    traced: bool = False  # whether there is a graph, also of a call of the layer
 
 
 class Attack(keras.layers.Layer):
@@ -292,7 +293,7 @@ class Attack(keras.layers.Layer):
         first = dataclasses.replace(samples, y=None).rows([0]).tensors(self.variable_dtype)
         with self._turn:
             self._forget_another_model()
-            traced = self._subject.seen > 0
+            traced = self._kept.traced
             behaviour = self.check_model_takes(x, owner, samples.held)
             with self._subject.holding(first.held):
                 y = self.criterion.check_labels(samples.y, x, owner)
@@ -364,6 +365,7 @@ class Attack(keras.layers.Layer):
             # that see the input are found
             with self._subject.holding({key: _two(each) for key, each in (held or {}).items()}):
                 self.prepare(_two(x))
+        self._kept.traced = True
         return self._compiled(x, index, seed, y, trace=trace, held=dict(held or {}), margin=margin)
 
     def run(
@@ -510,6 +512,7 @@ class Attack(keras.layers.Layer):
         self, x: Any, index: Any = None, y: Any = None, training: bool | None = None
     ) -> Any:
         del index, y, training
+        x, _ = split(x, self.attacked, type(self).__name__)
         return keras.KerasTensor(x.shape, dtype=self.variable_dtype)
 
     def __repr__(self) -> str:

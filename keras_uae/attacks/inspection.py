@@ -65,6 +65,7 @@ class Behaviour(NamedTuple):
         return self._replace(
             noise=max(self.noise, other.noise),  # "" < "seeded" < "unseeded"
             mixes=self.mixes or other.mixes,
+            nan=self.nan or other.nan,
             generators=tuple(generators.values()),
             layers=tuple(dict.fromkeys((*self.layers, *other.layers))),
         )
@@ -207,5 +208,10 @@ def _alike(first: list[np.ndarray], second: list[np.ndarray]) -> bool:
 
 
 def _close(first: np.ndarray, second: np.ndarray) -> bool:
+    # a sample of which the model says NaN tells nothing, and hides nothing of the others
+    known = np.isfinite(first)
+    if not np.array_equal(known, np.isfinite(second)):
+        return False
+    first, second = first[known], second[known]
     size = max(float(np.max(np.abs(first), initial=0)), 1e-30)
-    return bool(np.all(np.abs(first - second) <= _TOLERANCE * size) | (~np.isfinite(size)))
+    return bool(np.all(np.abs(first - second) <= _TOLERANCE * size))

@@ -161,16 +161,15 @@ def minmax(
 
     # δ_T is looked at, too, and moves no further
     last = tf.constant(attack.iterations)
-    if trace:  # with its gradient, for the gap
-        end, row = iterate(last, end)
-        c = rule.value(end.multiplier)
-        found = outcome(x, end.best, end.alive, attack.margin, end.similarity, c)
-        return found, extended(history, row)
     seen = look(last, end)
     alive = end.alive & tf.math.is_finite(seen.f) & tf.math.is_finite(seen.similarity)
     best, value = judge(last, end, seen, alive)
     c = rule.value(select(alive, seen.multiplier, end.multiplier))
-    return outcome(x, best, alive, attack.margin, value, c), {}
+    found = outcome(x, best, alive, attack.margin, value, c)
+    if not trace:
+        return found, {}
+    _, row = iterate(last, end)  # with its gradient, which the gap takes and nothing else
+    return found, extended(history, row)
 
 
 def _pair(attack: SimilarityAttack, estimate: Any, x: tf.Tensor) -> tuple[Any, tf.Tensor]:

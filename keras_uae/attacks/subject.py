@@ -154,9 +154,10 @@ class Subject:
             behaviour.batch,
             self.owner,
         )
-        if (f.noise and not behaviour.noise) or (f.mixes and not behaviour.mixes):
+        both = behaviour.beside(f)
+        if (both.noise, both.mixes, both.nan) != (behaviour.noise, behaviour.mixes, behaviour.nan):
             doubts += f.doubts(f"criterion {self.criterion!r}", self.owner)
-        return behaviour.beside(f), doubts
+        return both, doubts
 
     @property
     def told(self) -> bool:

@@ -94,10 +94,10 @@ def compare(
 
         import_modules(modules)
         network = load_compiled(model)
-        autoencoder = network.output_shape == network.input_shape
-        _check_suits(autoencoder, labels, test_labels, outliers)
         read = _reader(network, feature, divide_by, data_dir)
         x, y = read(data, labels)
+        autoencoder = _is_autoencoder(network, x)
+        _check_suits(autoencoder, labels, test_labels, outliers)
         x_test, y_test = (None, None) if test is None else read(test, test_labels)
         metrics: Any = None
         if autoencoder:
@@ -249,6 +249,13 @@ def _leave(found: "comparison.Comparison", out: Path, outcome: Outcome) -> dict[
     outcome.say(str(found))
     outcome.say(f"{files['page']} shows it.")
     return {key: str(each) for key, each in files.items()}
+
+
+def _is_autoencoder(network: "keras.Model", x: "np.ndarray") -> bool:
+    """Whether it gives back the shape of its samples."""
+    if hasattr(network, "output_shape"):
+        return bool(network.output_shape == network.input_shape)
+    return getattr(network(x[:2]), "shape", None) == x[:2].shape  # a subclass does not say
 
 
 def _reader(

@@ -234,7 +234,7 @@ def blind_spots(
         findings[name] = _finding(title, model, judge, chosen, found, space, seed)
     made = {name: getattr(attack, name) for name in ("epsilon", "steps", "step_size", "units")}
     ends = [np.asarray(each).tolist() for each in limits]
-    shown = ends if np.ndim(ends) == 1 else settings["bounds"]
+    shown = bounds if isinstance(bounds, str) and np.ndim(ends) > 1 else ends
     made |= {"bounds": shown, "seed": seed, **versions()}
     return BlindSpots(chosen, rows, findings, space, threshold, model.name, made)
 

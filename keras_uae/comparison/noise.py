@@ -7,7 +7,9 @@ import numpy as np
 
 from keras_uae.attacks.data_space import UNIT_INTERVAL, DataSpace
 
-_HALVINGS = 30  # of the interval in which the scale lies: far below the precision of float32
+_DOUBLINGS = 40  # of the scale that would do without clipping, at most
+_HALVINGS = 30  # of the interval in which their number lies: below the precision of float32
+_EDGE = 1e-6  # of the range: a bound that float32 has rounded is one
 _CHUNK = 4096  # samples at once
 
 
@@ -17,7 +19,7 @@ def shuffled(rng: np.random.Generator, x: np.ndarray, delta: np.ndarray) -> np.n
     Values stay among the features at 0, at 1, or between, for at the bounds δ has one sign only.
     What is left of δ is the distribution of its values; where the attack had put them is lost.
     """
-    place = np.where(x <= 0, 0, np.where(x >= 1, 2, 1))
+    place = np.where(x <= _EDGE, 0, np.where(x >= 1 - _EDGE, 2, 1))
     before = np.argsort(place, axis=1, kind="stable")
     after = np.argsort(place + rng.random(x.shape), axis=1)
     moved = np.empty_like(delta)
@@ -71,10 +73,11 @@ def noise_like(
     """
     rng = np.random.default_rng(seed)
     shape = x.shape[1:]
-    low, high = (np.broadcast_to(each, shape).reshape(-1) for each in (space.low, space.high))
+    ends = (np.asarray(each, np.float64) for each in (space.low, space.high))
+    low, high = (np.broadcast_to(each, shape).reshape(-1) for each in ends)
     free = np.ones(shape, bool) if space.free is None else np.broadcast_to(space.free, shape)
     moving = np.flatnonzero(free.reshape(-1) & (high > low))
-    unit, low = (high - low)[moving].astype(np.float64), low[moving].astype(np.float64)
+    unit, low = (high - low)[moving], low[moving]
     noisy = np.array(x, np.float32)
     for start in range(0, len(x), _CHUNK):
         rows = slice(start, start + _CHUNK)
@@ -92,11 +95,15 @@ def noise_like(
 
 def _as_long(x: np.ndarray, delta: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """x moved along `direction`, inside [0, 1], as far as δ is long."""
-    norms = np.linalg.norm(delta, axis=1)
-    low, high = np.zeros(len(x)), np.full(len(x), 1e3)
+    norms, length = (np.linalg.norm(each, axis=1) for each in (delta, direction))
+    least = np.divide(norms, length, out=np.zeros_like(norms), where=length > 0)
+
+    def moved(doublings: np.ndarray) -> np.ndarray:
+        return np.clip(x + (least * 2**doublings)[:, None] * direction, 0, 1)
+
+    low, high = np.zeros(len(x)), np.full(len(x), float(_DOUBLINGS))
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        moved = np.clip(x + middle[:, None] * direction, 0, 1)
-        short = np.linalg.norm(moved - x, axis=1) < norms
+        short = np.linalg.norm(moved(middle) - x, axis=1) < norms
         low, high = np.where(short, middle, low), np.where(short, high, middle)
-    return np.clip(x + low[:, None] * direction, 0, 1)
+    return moved(low)

@@ -1,6 +1,7 @@
 """Figures of Tables 2 to 4: reconstruction error and attack success rate (ASR)."""
 
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -99,6 +100,6 @@ def success_rate(criterion: Criterion, x: Any, z: Any, *, batch_size: int = 256)
     return float(np.mean(criterion_values(criterion, x, z, batch_size=batch_size) <= 0))
 
 
-def _batches(x: np.ndarray, batch_size: int) -> list[np.ndarray]:
+def _batches(x: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
     size = check_integer("evaluation", "batch_size", batch_size, 1)
-    return [np.asarray(x[i : i + size], np.float32) for i in range(0, len(x), size)]
+    return (np.asarray(x[i : i + size], np.float32) for i in range(0, len(x), size))

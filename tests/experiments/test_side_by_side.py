@@ -1,6 +1,7 @@
 """Seeds in processes of their own: the records of one process, whatever stops them in between."""
 
 import dataclasses
+import importlib
 import time
 from types import SimpleNamespace
 
@@ -114,3 +115,14 @@ def test_what_no_process_can_import_is_done_in_this_one(tmp_path):
     toy = dataclasses.replace(TOY, pieces=here)
     run_undisturbed(toy.main, [*SEEDS, "--processes", "2", "--output", str(tmp_path / "run")])
     assert done == [2, 0, 1]
+
+
+EXPERIMENTS = ("ablation", "contrastive", "convergence", "feature_selection", "reconstruction")
+EXPERIMENTS += ("robustness", "small_data", "supervised")
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_seeds_of_every_experiment_can_be_done_in_processes(name, digits):
+    experiment = importlib.import_module(f"experiments.{name}").EXPERIMENT
+    config = experiment.config.for_preset("smoke", dataset="digits", seeds=(0, 1)).complete(digits)
+    assert side_by_side._can_be_sent([each for each in experiment.pieces(config) if each.seed == 1])

@@ -254,7 +254,9 @@ def test_a_convolution_is_found_by_a_call_as_by_generate():
     again = uae.MinMaxAttack(lambda x: model(x), steps=3).generate(x, verbose=0)
     np.testing.assert_allclose(found, again.x, atol=1e-6)
     model.layers[-1].activation = keras.activations.tanh
-    np.testing.assert_allclose(attack(x), attack.generate(x, verbose=0).x, atol=1e-6)
+    found = attack.generate(x, verbose=0).x  # sees that the model has changed
+    np.testing.assert_allclose(attack(x), found, atol=1e-6)
+    assert isinstance(attack.similarity, uae.similarity.MINE)
 
 
 @pytest.mark.parametrize("within", ["a function", "a data set"])
@@ -496,3 +498,53 @@ def test_codes_that_float32_rounds_are_refused_where_they_are_to_stay():
         uae.MinMaxAttack(model, **settings).generate(x, verbose=0)
     found = uae.MinMaxAttack(model, **settings, dtype="float64").generate(x, verbose=0)
     np.testing.assert_array_equal(found.x[:, 3], x[:, 3])
+
+
+def test_what_changes_after_a_call_of_the_layer_is_seen_by_generate():
+    model, held, x = tiny_models.convolutional(), Held(), tiny_models.images(8)
+
+    def attack():
+        return uae.MinMaxAttack(lambda x: model(x) * held.factor, steps=5)
+
+    called = attack()
+    called(x)
+    held.factor = 0.5
+    again, new = (each.generate(x, batch_size=8, verbose=0) for each in (called, attack()))
+    np.testing.assert_array_equal(again.x, new.x)
+
+
+class NotOf0(layers.Layer):
+    """NaN of a sample whose first value is 0."""
+
+    def call(self, x):
+        return x + 0 * keras.ops.log(x[:, :1])
+
+
+def test_a_sample_without_an_answer_does_not_hide_noise():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(4), NotOf0(), Sampled()])
+    x = samples(8)
+    x[0, 0] = 0
+    model.layers[0].set_weights([np.eye(4), np.zeros(4)])
+    attack = uae.MinMaxAttack(model, steps=3)
+    with pytest.warns(UserWarning, match="gives NaN"):
+        attack.generate(x, verbose=0)
+    assert any("fresh draws" in note for note in attack.notes)
+
+
+def test_a_criterion_that_gives_nan_is_warned_of():
+    model, x = tiny_models.convolutional(), tiny_models.images(4)
+
+    def undefined(x, z):
+        return tf.math.log(tf.reduce_mean(x - z, axis=[1, 2, 3]) - 1)
+
+    with pytest.warns(UserWarning, match="criterion .* gives NaN"):
+        uae.MinMaxAttack(model, criterion=undefined, steps=2).generate(x, verbose=0)
+
+
+def test_an_attack_on_one_of_several_inputs_is_a_layer_of_a_functional_model():
+    inputs = {"a": keras.Input((6,), name="a"), "b": keras.Input((3,), name="b")}
+    restored = layers.Dense(6)(layers.Concatenate()([inputs["a"], inputs["b"]]))
+    attack = uae.MinMaxAttack(keras.Model(inputs, restored), attacked="a", steps=2)
+    around = keras.Model(inputs, attack(inputs))
+    x = {"a": samples(4)[:, :1].repeat(6, axis=1), "b": samples(4)[:, :3]}
+    np.testing.assert_array_equal(around(x), attack(x))

@@ -184,6 +184,32 @@ def test_a_saved_model_is_told_how_it_is_attacked(folder):
     assert found.success.any()
 
 
+@keras.saving.register_keras_serializable(package="tests.cli")
+class Subclassed(keras.Model):
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.dense = keras.layers.Dense(8)
+
+    def build(self, shape):
+        self.dense.build(shape)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def test_a_subclass_which_has_no_output_shape_is_compared(folder):
+    model = Subclassed()
+    model.build((None, 8))
+    model.compile("adam", "mse")
+    model.save(folder / "subclassed.keras")
+    settings = ["--seeds", 1, "--epsilon", 1, "--out", "subclassed.run", "--json"]
+    result = run(
+        folder, "compare", "subclassed.keras", *COMPARE[2:], "--test", "test.npy", *settings
+    )
+    assert result.exit_code == 0, result.output
+    assert "reconstruction error" in result.stdout
+
+
 def test_a_model_that_was_not_compiled_is_refused(folder):
     result = run(folder, "compare", "untrained.keras", *COMPARE[2:], "--out", "no.run")
     assert result.exit_code == 1

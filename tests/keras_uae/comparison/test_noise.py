@@ -90,3 +90,26 @@ def test_features_that_stay_have_no_noise():
     moved = noise_like(x, x + delta, "uniform", 0, space=space) - x
     assert not moved[:, 4:].any()
     np.testing.assert_allclose(np.linalg.norm(moved, axis=1), 0.2, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [1e-1, 1e-3, 1e-5])
+def test_noise_of_a_small_perturbation_is_as_long(size):
+    """The scale was searched for in steps of a millionth, whatever its size."""
+    rng = np.random.default_rng(0)
+    x = 2.0**-10 * rng.random((40, 64))  # near 0, where float32 is finer than the perturbation
+    z = np.clip(x + size * rng.normal(size=x.shape), 0, 1)
+    for kind in KINDS:
+        moved = noise_like(x, z, kind, 0) - x
+        norms = np.linalg.norm(moved, axis=1) / np.linalg.norm(z - x, axis=1)
+        np.testing.assert_allclose(norms, 1, rtol=2e-3)
+
+
+def test_a_bound_that_float32_has_rounded_is_one():
+    low, high = np.float32(0.1), np.float32(0.7)
+    x, delta = np.full((50, 6), high), np.zeros((50, 6))
+    x[:, :3] = 0.4
+    delta[:, :3] = 0.1
+    space = DataSpace(0.1, 0.7, 0.6)
+    moved = noise_like(x, np.float32(x + delta), "shuffled", 0, space=space) - x
+    assert np.all(moved[:, 3:] == 0)  # what lies between the bounds keeps its δ
+    assert low < x.min()
